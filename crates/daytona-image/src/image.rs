@@ -1,0 +1,162 @@
+//! The `Image` value and its methods.
+
+use std::fmt;
+use std::panic::Location;
+use std::path::PathBuf;
+
+use crate::instruction::{Command, Instruction};
+use crate::local::LocalDir;
+use crate::pip::PipInstall;
+use crate::plan::{ImagePlan, PlanOptions};
+use crate::problem::PlanError;
+use crate::python::PythonVersion;
+
+/// An image, described step by step.
+///
+/// A value: it can be cloned, compared and extended; no method fails or touches the disk. What is wrong with a step is
+/// told by [`plan`](Self::plan). Equality and `Debug` look at the steps only, not at where they were written.
+#[derive(Clone, PartialEq)]
+#[must_use]
+pub struct Image {
+    steps: Vec<Step>,
+}
+
+/// One call of the chain: what it says, and where it was written.
+#[derive(Clone)]
+pub(crate) struct Step {
+    pub(crate) instruction: Instruction,
+    pub(crate) method: &'static str,
+    pub(crate) location: &'static Location<'static>,
+}
+
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.instruction == other.instruction
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Image ")?;
+        formatter
+            .debug_list()
+            .entries(self.steps.iter().map(|step| &step.instruction))
+            .finish()
+    }
+}
+
+impl Image {
+    /// Starts from an image of a registry: `FROM {image}`.
+    #[track_caller]
+    pub fn base(image: impl Into<String>) -> Self {
+        Self { steps: Vec::new() }.step("base", Instruction::From(image.into()))
+    }
+
+    /// Starts from Python on Debian slim, with a C and Fortran compiler and an up-to-date pip.
+    ///
+    /// A series such as `3.12` becomes the release that the official SDKs pin for it; a version such as `3.12.4` is used
+    /// as it is. [`PythonVersion::default`] is a fixed series. Which series there are is told by
+    /// [`PythonVersion::SERIES`].
+    #[track_caller]
+    pub fn debian_slim(version: impl Into<PythonVersion>) -> Self {
+        Self { steps: Vec::new() }.step("debian_slim", Instruction::DebianSlim(version.into()))
+    }
+
+    /// Installs Python packages with pip, sorted by name, in one layer. No package, no layer.
+    ///
+    /// Takes packages, or a [`PipInstall`] where options are needed.
+    #[track_caller]
+    pub fn pip_install(self, packages: impl Into<PipInstall>) -> Self {
+        self.step("pip_install", Instruction::PipInstall(packages.into()))
+    }
+
+    /// Copies a local file to `target`; if that ends in `/`, the file keeps its name below it.
+    ///
+    /// A relative path is resolved in the plan's base folder, `~` in the home folder. Links are followed: what is sent
+    /// is the content. Docker expands variables in the target.
+    #[track_caller]
+    pub fn add_local_file(self, file: impl Into<PathBuf>, target: impl Into<String>) -> Self {
+        let (file, target) = (file.into(), target.into());
+        self.step("add_local_file", Instruction::AddLocalFile { file, target })
+    }
+
+    /// Copies the contents of a local folder to the folder `target`, as Docker's `COPY` does.
+    ///
+    /// Takes a path, or a [`LocalDir`] where options are needed. The folder is a boundary: links inside it are sent as
+    /// their content, links that leave it are errors.
+    #[track_caller]
+    pub fn add_local_dir(self, dir: impl Into<LocalDir>, target: impl Into<String>) -> Self {
+        let (dir, target) = (dir.into(), target.into());
+        self.step("add_local_dir", Instruction::AddLocalDir { dir, target })
+    }
+
+    /// Runs commands while the image is built, one layer each.
+    ///
+    /// A text is a shell command (`RUN {text}`), a list is an executable and its arguments (`RUN ["…", "…"]`).
+    #[track_caller]
+    pub fn run_commands<C: Into<Command>>(self, commands: impl IntoIterator<Item = C>) -> Self {
+        let commands = commands.into_iter().map(Into::into).collect();
+        self.step("run_commands", Instruction::RunCommands(commands))
+    }
+
+    /// Sets environment variables, in the given order. The values are taken literally.
+    #[track_caller]
+    pub fn env<K: Into<String>, V: Into<String>>(self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        let variables = variables
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self.step("env", Instruction::Env(variables))
+    }
+
+    /// Sets the working folder of the following steps and of the sandbox. The path is taken literally.
+    #[track_caller]
+    pub fn workdir(self, path: impl Into<String>) -> Self {
+        self.step("workdir", Instruction::Workdir(path.into()))
+    }
+
+    /// Sets what is started in a sandbox.
+    #[track_caller]
+    pub fn entrypoint<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        self.step("entrypoint", Instruction::Entrypoint(words))
+    }
+
+    /// Sets the default arguments of the entrypoint. The service itself only looks at the entrypoint.
+    #[track_caller]
+    pub fn cmd<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        self.step("cmd", Instruction::Cmd(words))
+    }
+
+    /// What would be built and sent, with the current and the home folder of the process as the places that relative
+    /// paths and `~` are resolved in.
+    ///
+    /// Reads the names, sizes and modes of the local files, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`] with all problems of all steps.
+    pub fn plan(&self) -> Result<ImagePlan, PlanError> {
+        self.plan_with(&PlanOptions::default())
+    }
+
+    /// Like [`plan`](Self::plan), with explicit folders.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`] with all problems of all steps.
+    pub fn plan_with(&self, options: &PlanOptions) -> Result<ImagePlan, PlanError> {
+        ImagePlan::new(&self.steps, options)
+    }
+
+    #[track_caller]
+    fn step(mut self, method: &'static str, instruction: Instruction) -> Self {
+        self.steps.push(Step {
+            instruction,
+            method,
+            location: Location::caller(),
+        });
+        self
+    }
+}

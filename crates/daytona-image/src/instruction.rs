@@ -1,0 +1,62 @@
+//! What a step says, before any of it is checked.
+
+use std::path::PathBuf;
+
+use crate::local::LocalDir;
+use crate::pip::PipInstall;
+use crate::python::PythonVersion;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Instruction {
+    From(String),
+    DebianSlim(PythonVersion),
+    PipInstall(PipInstall),
+    AddLocalFile { file: PathBuf, target: String },
+    AddLocalDir { dir: LocalDir, target: String },
+    RunCommands(Vec<Command>),
+    Env(Vec<(String, String)>),
+    Workdir(String),
+    Entrypoint(Vec<String>),
+    Cmd(Vec<String>),
+}
+
+/// A command of [`Image::run_commands`](crate::Image::run_commands).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// A text for the image's shell. May span lines if each but the last ends in a backslash.
+    Shell(String),
+    /// An executable and its arguments, run without a shell and taken literally.
+    Exec(Vec<String>),
+}
+
+impl Command {
+    /// An executable and its arguments.
+    pub fn exec<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Self {
+        Self::Exec(words.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<&str> for Command {
+    fn from(text: &str) -> Self {
+        Self::Shell(text.to_owned())
+    }
+}
+
+impl From<String> for Command {
+    fn from(text: String) -> Self {
+        Self::Shell(text)
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for Command {
+    fn from(words: Vec<S>) -> Self {
+        Self::exec(words)
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for Command {
+    fn from(words: [S; N]) -> Self {
+        Self::exec(words)
+    }
+}

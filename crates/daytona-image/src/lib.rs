@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod archive_name;
+mod image;
+mod instruction;
+mod local;
+mod pip;
+mod plan;
+mod problem;
+mod python;
+mod quote;
+mod render;
+mod resolve;
+mod tree;
+mod walk;
+
+pub use image::Image;
+pub use instruction::Command;
+pub use local::{Links, LocalDir};
+pub use pip::PipInstall;
+pub use plan::{ImagePlan, Member, PlanOptions, PlanWarning};
+pub use problem::{PlanError, Problem, ProblemKind};
+pub use python::PythonVersion;
+pub use walk::Fingerprint;

@@ -1,0 +1,256 @@
+//! The plan: the Dockerfile's text, and every file that goes with it.
+
+use std::fmt::{self, Write};
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+
+use crate::image::Step;
+use crate::problem::{PlanError, Problem, ProblemKind};
+use crate::quote;
+use crate::render::{self, Line};
+use crate::resolve::Source;
+use crate::tree::Tree;
+use crate::walk::Fingerprint;
+
+/// What would be built and sent: the text of a Dockerfile, and all members of its build context.
+///
+/// A plan is fixed: what it lists is what is packed, and a file that changes afterwards is noticed when it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImagePlan {
+    dockerfile: String,
+    members: Vec<Member>,
+    warnings: Vec<PlanWarning>,
+}
+
+impl ImagePlan {
+    /// The text of the Dockerfile.
+    pub fn dockerfile(&self) -> &str {
+        &self.dockerfile
+    }
+
+    /// Every file of the context, sorted by the bytes of its name. Empty if the image needs no local files.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Bytes of all members together.
+    pub fn total_size(&self) -> u64 {
+        self.members.iter().map(Member::size).sum()
+    }
+
+    /// What is allowed, but may surprise.
+    pub fn warnings(&self) -> &[PlanWarning] {
+        &self.warnings
+    }
+}
+
+/// One file of the context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    name: String,
+    source: PathBuf,
+    executable: bool,
+    fingerprint: Fingerprint,
+}
+
+impl Member {
+    /// Its name in the context, `/`-separated.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The local file that it is read from.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.fingerprint.size()
+    }
+
+    /// Its mode in the context: 0755 if its owner may execute it, else 0644.
+    pub fn mode(&self) -> u32 {
+        if self.executable { 0o755 } else { 0o644 }
+    }
+
+    /// What the file was like when it was planned.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+}
+
+/// Where a plan looks for local files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct PlanOptions {
+    base_dir: Result<PathBuf, String>,
+    home: Option<PathBuf>,
+}
+
+impl PlanOptions {
+    /// The folder that relative paths start from. Default: the process's current folder.
+    pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.base_dir = Ok(folder.into());
+        self
+    }
+
+    /// The folder that `~` stands for. Default: the home folder of the user.
+    pub fn home(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.home = Some(folder.into());
+        self
+    }
+
+    /// The path in full, by its spelling alone.
+    pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ProblemKind> {
+        if let Ok(rest) = path.strip_prefix("~") {
+            let home = self
+                .home
+                .as_ref()
+                .ok_or_else(|| ProblemKind::NoHome { path: path.to_owned() })?;
+            return Ok(home.join(rest));
+        }
+        if path.is_absolute() {
+            return Ok(path.to_owned());
+        }
+        let base = self
+            .base_dir
+            .as_ref()
+            .map_err(|reason| ProblemKind::NoBaseDir { reason: reason.clone() })?;
+        Ok(base.join(path))
+    }
+}
+
+/// The process's current folder and the user's home folder.
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self {
+            base_dir: std::env::current_dir().map_err(|error| error.to_string()),
+            home: std::env::home_dir(),
+        }
+    }
+}
+
+/// Something in an image that is allowed, but may surprise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanWarning {
+    /// Number of the step, counted from 1.
+    pub step: usize,
+    /// The method of [`Image`](crate::Image) that made the step.
+    pub method: &'static str,
+    /// Where it was called.
+    pub location: &'static Location<'static>,
+    /// What it is, in words.
+    pub message: String,
+}
+
+impl fmt::Display for PlanWarning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "step {} ({} at {}): {}",
+            self.step, self.method, self.location, self.message
+        )
+    }
+}
+
+impl ImagePlan {
+    pub(crate) fn new(steps: &[Step], options: &PlanOptions) -> Result<Self, PlanError> {
+        let mut planner = Planner::default();
+        for (index, step) in steps.iter().enumerate() {
+            let lines = render::lines(&step.instruction, options);
+            planner.add(index + 1, step, lines);
+        }
+        planner.finish(steps)
+    }
+}
+
+/// Collects the lines of all steps and gives each local source its place in the one tree that the server makes.
+#[derive(Default)]
+struct Planner {
+    lines: Vec<(usize, Line)>,
+    problems: Vec<Problem>,
+}
+
+impl Planner {
+    fn add(&mut self, number: usize, step: &Step, lines: Result<Vec<Line>, Vec<ProblemKind>>) {
+        match lines {
+            Ok(lines) => self.lines.extend(lines.into_iter().map(|line| (number, line))),
+            Err(problems) => self.problems.extend(problems.into_iter().map(|kind| Problem {
+                step: number,
+                method: step.method,
+                location: step.location,
+                kind,
+            })),
+        }
+    }
+
+    fn finish(self, steps: &[Step]) -> Result<ImagePlan, PlanError> {
+        if !self.problems.is_empty() {
+            return Err(PlanError::new(self.problems));
+        }
+        let mut tree = Tree::new(self.lines.iter().filter_map(|(_, line)| line.source()));
+        let mut dockerfile = String::new();
+        for (number, line) in &self.lines {
+            match line {
+                Line::Text(text) => dockerfile.push_str(text),
+                Line::Copy { source, target } => {
+                    let root = tree.place(*number, source);
+                    let from = if root.is_empty() {
+                        ".".to_owned()
+                    } else {
+                        quote::copy_source(&root)
+                    };
+                    let words = quote::ascii_json_form(&[from.as_str(), target]);
+                    write!(dockerfile, "COPY {words}").expect("a String takes all that is written");
+                }
+            }
+            dockerfile.push('\n');
+        }
+        let mut notes = tree.displaced(&dockerfile);
+        for (number, line) in &self.lines {
+            notes.extend(
+                line.source()
+                    .into_iter()
+                    .flat_map(surprises)
+                    .map(|message| (*number, message)),
+            );
+        }
+        notes.sort();
+        let warnings = notes.into_iter().map(|(number, message)| {
+            let step = &steps[number - 1];
+            PlanWarning {
+                step: number,
+                method: step.method,
+                location: step.location,
+                message,
+            }
+        });
+        let members = tree.members().map(|(name, found)| Member {
+            name: name.to_owned(),
+            source: found.source.clone(),
+            executable: found.executable,
+            fingerprint: found.fingerprint.clone(),
+        });
+        Ok(ImagePlan {
+            members: members.collect(),
+            dockerfile,
+            warnings: warnings.collect(),
+        })
+    }
+}
+
+fn surprises(source: &Source) -> impl Iterator<Item = String> {
+    let empty = source
+        .walked
+        .empty
+        .iter()
+        .map(|name| format!("the empty folder `{name}` does not reach the build"));
+    let skipped = source
+        .walked
+        .skipped
+        .iter()
+        .map(|problem| format!("left out: {problem}"));
+    empty.chain(skipped)
+}

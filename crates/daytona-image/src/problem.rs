@@ -1,0 +1,279 @@
+//! What can be wrong with an image, said once for all of its steps.
+
+use std::fmt;
+use std::io;
+use std::panic::Location;
+use std::path::PathBuf;
+
+use crate::python::PythonVersion;
+
+/// Why an image cannot be planned: all problems of all steps, in their order.
+#[derive(Debug)]
+pub struct PlanError {
+    problems: Vec<Problem>,
+}
+
+impl PlanError {
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    /// The problems; there is at least one.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.as_slice() {
+            [problem] => problem.fmt(formatter),
+            problems => {
+                write!(formatter, "{} problems in the image", problems.len())?;
+                problems
+                    .iter()
+                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for PlanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.problems.as_slice() {
+            [problem] => problem.source(),
+            _ => None,
+        }
+    }
+}
+
+/// One problem, and the step that has it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// Number of the step, counted from 1.
+    pub step: usize,
+    /// The method of [`Image`](crate::Image) that made the step.
+    pub method: &'static str,
+    /// Where it was called.
+    pub location: &'static Location<'static>,
+    /// What is wrong.
+    pub kind: ProblemKind,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "step {} ({} at {}): {}",
+            self.step, self.method, self.location, self.kind
+        )
+    }
+}
+
+impl std::error::Error for Problem {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            ProblemKind::Unreadable { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a step.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// Something that may not be empty is.
+    Empty {
+        /// What is empty.
+        what: &'static str,
+    },
+    /// A line feed, carriage return or NUL where it would end the instruction.
+    ControlCharacter {
+        /// What it stands in.
+        what: &'static str,
+        /// The value, with the character escaped.
+        value: String,
+    },
+    /// The name of an environment variable that is none.
+    InvalidVariableName {
+        /// The name.
+        name: String,
+    },
+    /// A text that is not a Python version.
+    InvalidPythonVersion {
+        /// The text.
+        version: String,
+    },
+    /// A Python version outside of the supported series.
+    UnsupportedPythonVersion {
+        /// The version.
+        version: String,
+    },
+    /// A local path that does not exist.
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A local path that is a folder where a file is needed.
+    NotAFile {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A local path that is a file where a folder is needed.
+    NotAFolder {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A local file or folder that cannot be read.
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder in which there is no file: the server drops empty folders, and the build would find nothing to copy.
+    NothingToCopy {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A link below a folder whose target is outside of it.
+    LinkEscape {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A link whose target does not exist.
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A link to one of the folders that it lies in, or to itself.
+    LinkLoop {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A FIFO, socket or device.
+    SpecialFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A name that is not UTF-8: it would not survive on its way.
+    NotUnicode {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A path that begins with `~`, without a known home folder.
+    NoHome {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The current folder of the process cannot be told.
+    NoBaseDir {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for ProblemKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { what } => write!(formatter, "{what} is empty"),
+            Self::ControlCharacter { what, value } => write!(
+                formatter,
+                "{what} holds a line feed, carriage return or NUL, which would start another instruction: {value}"
+            ),
+            Self::InvalidVariableName { name } => write!(
+                formatter,
+                "`{}` is no name of an environment variable: use letters, digits and `_`, and no digit first",
+                name.escape_debug()
+            ),
+            Self::InvalidPythonVersion { version } => write!(
+                formatter,
+                "`{}` is no Python version: write a series such as `3.12` or a release such as `3.12.4`",
+                version.escape_debug()
+            ),
+            Self::UnsupportedPythonVersion { version } => write!(
+                formatter,
+                "Python {version} is not supported: choose one of {}, or start from `Image::base`",
+                PythonVersion::SERIES.join(", ")
+            ),
+            Self::NotFound { path } => write!(formatter, "`{}` does not exist", path.display()),
+            Self::NotAFile { path } => {
+                write!(
+                    formatter,
+                    "`{}` is a folder, not a file: use `add_local_dir` for it",
+                    path.display()
+                )
+            }
+            Self::NotAFolder { path } => {
+                write!(
+                    formatter,
+                    "`{}` is a file, not a folder: use `add_local_file` for it",
+                    path.display()
+                )
+            }
+            Self::Unreadable { path, source } => write!(formatter, "`{}` cannot be read: {source}", path.display()),
+            Self::NothingToCopy { path } => write!(
+                formatter,
+                "`{}` has no file in it: empty folders do not reach the build, so there would be nothing to copy; \
+                 create the folder with `run_commands([\"mkdir -p …\"])`",
+                path.display()
+            ),
+            Self::LinkEscape { path, target } => write!(
+                formatter,
+                "the link `{}` leads out of the folder that was named, to `{}`: add its target by itself, or leave such \
+                 links out with `LocalDir::links(Links::Skip)`",
+                path.display(),
+                target.display()
+            ),
+            Self::BrokenLink { path } => write!(
+                formatter,
+                "the link `{}` leads to nothing: remove it, or leave such links out with `LocalDir::links(Links::Skip)`",
+                path.display()
+            ),
+            Self::LinkLoop { path } => write!(
+                formatter,
+                "the link `{}` leads back to a folder that it lies in: remove it, or leave such links out with \
+                 `LocalDir::links(Links::Skip)`",
+                path.display()
+            ),
+            Self::SpecialFile { path } => write!(
+                formatter,
+                "`{}` is a FIFO, socket or device, which cannot be sent: remove it, or leave such files out with \
+                 `LocalDir::links(Links::Skip)`",
+                path.display()
+            ),
+            Self::NotUnicode { path } => {
+                write!(
+                    formatter,
+                    "the name `{}` is not UTF-8 and would not survive: rename it",
+                    path.display()
+                )
+            }
+            Self::NoHome { path } => write!(
+                formatter,
+                "`{}` needs a home folder, and none is known: write the path in full, or set `PlanOptions::home`",
+                path.display()
+            ),
+            Self::NoBaseDir { reason } => {
+                write!(
+                    formatter,
+                    "the current folder cannot be told ({reason}): set `PlanOptions::base_dir`"
+                )
+            }
+        }
+    }
+}
+
+impl ProblemKind {
+    /// A problem if `text` cannot stand on one line of a Dockerfile.
+    pub(crate) fn one_line(what: &'static str, text: &str) -> Option<Self> {
+        text.contains(['\n', '\r', '\0']).then(|| Self::ControlCharacter {
+            what,
+            value: format!("`{}`", text.escape_debug()),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! The one place that quotes.
+
+use std::fmt::Write;
+
+/// One word for a POSIX shell, as Python's `shlex.quote` writes it. Docker takes single quotes in `ENV` and `WORKDIR` in
+/// the same sense.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r#"'"'"'"#))
+    }
+}
+
+/// The JSON form of an instruction: `["a", "b"]`, with a blank after each comma.
+pub(crate) fn json_form<S: AsRef<str>>(words: &[S]) -> String {
+    let strings: Vec<String> = words.iter().map(|word| json_string(word.as_ref())).collect();
+    format!("[{}]", strings.join(", "))
+}
+
+/// The JSON form with every character outside of ASCII escaped, as the official SDKs write it for `COPY`.
+pub(crate) fn ascii_json_form<S: AsRef<str>>(words: &[S]) -> String {
+    let mut ascii = String::new();
+    for character in json_form(words).chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(ascii, "\\u{unit:04x}").expect("a String takes all that is written");
+            }
+        }
+    }
+    ascii
+}
+
+fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A path of the context as a source of `COPY` that stands for itself.
+///
+/// BuildKit expands a source twice: first as a word of its shell (quotes, `$`, the escape character), then as a pattern
+/// in the manner of Go's `path.Match`. A pattern character is therefore put into a class of its own: a backslash before
+/// it would switch off the matching that takes the backslash away again.
+pub(crate) fn copy_source(path: &str) -> String {
+    let is_pattern = path.contains(['*', '?', '[']);
+    let mut source = String::new();
+    for character in path.chars() {
+        match character {
+            '*' | '?' | '[' => write!(source, "[{character}]").expect("a String takes all that is written"),
+            // In a pattern a backslash escapes once more.
+            '\\' if is_pattern => source.push_str(r"\\\\"),
+            '\\' => source.push_str(r"\\"),
+            '$' | '\'' | '"' => {
+                source.push('\\');
+                source.push(character);
+            }
+            _ => source.push(character),
+        }
+    }
+    source
+}

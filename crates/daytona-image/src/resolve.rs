@@ -1,0 +1,99 @@
+//! From a path as the caller wrote it to the files that it stands for.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::archive_name::{Place, place};
+use crate::local::LocalDir;
+use crate::plan::PlanOptions;
+use crate::problem::ProblemKind;
+use crate::walk::{self, Found, Walked};
+
+/// A local file or folder, ready to be placed in the context.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Where its spelling would place it.
+    pub(crate) place: Place,
+    /// Last component of its path; empty for a folder such as `.` or `/`.
+    pub(crate) last: String,
+    /// What there is to send. For a file the one name is empty.
+    pub(crate) walked: Walked,
+}
+
+/// A local file.
+pub(crate) fn file(options: &PlanOptions, path: &Path) -> Result<Source, Vec<ProblemKind>> {
+    let (source, metadata) = locate(options, path)?;
+    if metadata.is_dir() {
+        return Err(vec![ProblemKind::NotAFile { path: path.to_owned() }]);
+    }
+    if !metadata.is_file() {
+        return Err(vec![ProblemKind::SpecialFile { path: path.to_owned() }]);
+    }
+    let walked = Walked {
+        files: vec![walk::file(&source, &metadata, String::new())],
+        ..Walked::default()
+    };
+    named(path, walked)
+}
+
+/// A local folder and all that is to be sent of it.
+pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Vec<ProblemKind>> {
+    let path = &dir.path;
+    let (source, metadata) = locate(options, path)?;
+    if !metadata.is_dir() {
+        return Err(vec![ProblemKind::NotAFolder { path: path.clone() }]);
+    }
+    let walked = walk::walk(&source, path, dir.links);
+    if !walked.problems.is_empty() {
+        return Err(walked.problems);
+    }
+    if walked.files.is_empty() {
+        return Err(vec![ProblemKind::NothingToCopy { path: path.clone() }]);
+    }
+    named(path, walked)
+}
+
+fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
+    let not_unicode = || vec![ProblemKind::NotUnicode { path: path.to_owned() }];
+    let last = path.file_name().unwrap_or_default().to_str().ok_or_else(not_unicode)?;
+    Ok(Source {
+        // A path that is not UTF-8 further up does not show in a neutral place.
+        place: place(path).unwrap_or(Place::Neutral),
+        last: if last == "~" { String::new() } else { last.to_owned() },
+        walked,
+    })
+}
+
+/// What the path leads to: naming it is the consent to follow its links.
+fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Metadata), Vec<ProblemKind>> {
+    if path.as_os_str().is_empty() {
+        return Err(vec![ProblemKind::Empty { what: "the path" }]);
+    }
+    let full = options.resolve(path).map_err(|problem| vec![problem])?;
+    let found =
+        fs::canonicalize(&full).and_then(|source| fs::symlink_metadata(&source).map(|metadata| (source, metadata)));
+    found.map_err(|source| {
+        let path = path.to_owned();
+        vec![match (source.kind(), fs::symlink_metadata(&full)) {
+            (io::ErrorKind::NotFound, Ok(_)) => ProblemKind::BrokenLink { path },
+            (io::ErrorKind::NotFound, Err(_)) => ProblemKind::NotFound { path },
+            _ => ProblemKind::Unreadable { path, source },
+        }]
+    })
+}
+
+impl Source {
+    /// The members with their names below `root`.
+    pub(crate) fn below(&self, root: &str) -> impl Iterator<Item = (String, &Found)> {
+        let root = root.to_owned();
+        self.walked.files.iter().map(move |found| {
+            let name = match (root.as_str(), found.name.as_str()) {
+                (root, "") => root.to_owned(),
+                ("", name) => name.to_owned(),
+                (root, name) => format!("{root}/{name}"),
+            };
+            (name, found)
+        })
+    }
+}

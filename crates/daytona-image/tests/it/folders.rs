@@ -1,0 +1,295 @@
+//! Local files and folders: what is sent, under which names, and what is refused.
+
+use std::fs;
+use std::path::Path;
+
+use daytona_image::{Image, ImagePlan, Links, LocalDir, PlanError, PlanOptions};
+use tempfile::TempDir;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(files: &[&str]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        files.iter().for_each(|name| folder.write(name));
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+
+    fn try_plan(&self, image: &Image) -> Result<ImagePlan, PlanError> {
+        image.plan_with(
+            &PlanOptions::default()
+                .base_dir(self.path())
+                .home(self.path().join("home")),
+        )
+    }
+
+    fn plan(&self, image: &Image) -> ImagePlan {
+        self.try_plan(image).unwrap()
+    }
+
+    fn error(&self, image: &Image) -> String {
+        self.try_plan(image).unwrap_err().to_string()
+    }
+}
+
+fn names(plan: &ImagePlan) -> Vec<&str> {
+    plan.members().iter().map(daytona_image::Member::name).collect()
+}
+
+fn copies(plan: &ImagePlan) -> Vec<&str> {
+    plan.dockerfile().lines().skip(1).collect()
+}
+
+fn base() -> Image {
+    Image::base("x:1")
+}
+
+#[test]
+fn a_folder_is_sent_under_its_own_name_in_the_order_of_bytes() {
+    let folder = Folder::new(&["src/sub/b.py", "src/a.py", "src/B.py", "src/sub-x"]);
+    fs::create_dir(folder.path().join("other")).unwrap();
+    for spelling in ["src", "./src", "src/", "other/../src"] {
+        let plan = folder.plan(&base().add_local_dir(spelling, "/home/daytona/src"));
+        assert_eq!(copies(&plan), ["COPY [\"src\", \"/home/daytona/src\"]"]);
+        assert_eq!(names(&plan), ["src/B.py", "src/a.py", "src/sub-x", "src/sub/b.py"]);
+    }
+}
+
+#[test]
+fn a_file_keeps_its_name_below_a_target_with_a_slash() {
+    let folder = Folder::new(&["src/app.py", "é.txt"]);
+    let plan = folder.plan(
+        &base()
+            .add_local_file("src/app.py", "/x/")
+            .add_local_file("é.txt", "/é.txt"),
+    );
+    assert_eq!(
+        copies(&plan),
+        [
+            "COPY [\"src/app.py\", \"/x/app.py\"]",
+            "COPY [\"\\u00e9.txt\", \"/\\u00e9.txt\"]"
+        ]
+    );
+    assert_eq!(names(&plan), ["src/app.py", "é.txt"]);
+    assert_eq!(plan.total_size(), "src/app.py".len() as u64 + "é.txt".len() as u64);
+}
+
+#[test]
+fn paths_of_this_machine_do_not_show() {
+    let folder = Folder::new(&["w/a", "home/proj/b", "home/c"]);
+    let inner = PlanOptions::default()
+        .base_dir(folder.path().join("w"))
+        .home(folder.path().join("home"));
+    let image = base()
+        .add_local_file(folder.path().join("w/a"), "/a")
+        .add_local_dir("~/proj", "/b")
+        .add_local_file("~/c", "/c/")
+        .add_local_file("../w/a", "/d")
+        .add_local_dir("~", "/e");
+    let plan = image.plan_with(&inner).unwrap();
+    assert_eq!(
+        copies(&plan),
+        [
+            "COPY [\".ctx/2/a\", \"/a\"]",
+            "COPY [\".ctx/3/proj\", \"/b\"]",
+            "COPY [\".ctx/4/c\", \"/c/c\"]",
+            "COPY [\".ctx/5/a\", \"/d\"]",
+            "COPY [\".ctx/6\", \"/e\"]",
+        ]
+    );
+    assert_eq!(
+        names(&plan),
+        [
+            ".ctx/2/a",
+            ".ctx/3/proj/b",
+            ".ctx/4/c",
+            ".ctx/5/a",
+            ".ctx/6/c",
+            ".ctx/6/proj/b"
+        ]
+    );
+}
+
+#[test]
+fn names_that_docker_would_expand_stand_for_themselves() {
+    let folder = Folder::new(&["a[1].txt", "b*c?", "d$e", "f'g\"", "h\\i", "j\\[k", "with blank"]);
+    let source = |name: &str| {
+        let plan = folder.plan(&base().add_local_file(name, "/x"));
+        assert_eq!(names(&plan), [name]);
+        let line = copies(&plan)[0].strip_prefix("COPY ").unwrap();
+        serde_json::from_str::<Vec<String>>(line).unwrap().remove(0)
+    };
+    assert_eq!(source("a[1].txt"), "a[[]1].txt");
+    assert_eq!(source("b*c?"), "b[*]c[?]");
+    assert_eq!(source("d$e"), "d\\$e");
+    assert_eq!(source("f'g\""), "f\\'g\\\"");
+    assert_eq!(source("h\\i"), "h\\\\i");
+    assert_eq!(source("j\\[k"), "j\\\\\\\\[[]k");
+    assert_eq!(source("with blank"), "with blank");
+}
+
+#[test]
+fn no_copy_takes_in_what_another_step_brought() {
+    let folder = Folder::new(&["a/x", "a/y", "b", "c/z"]);
+    // A file of a folder that is sent as a whole adds nothing.
+    let plan = folder.plan(&base().add_local_dir("a", "/a").add_local_file("a/x", "/x"));
+    assert_eq!(names(&plan), ["a/x", "a/y"]);
+    // The other way round the folder would be there in part: the same files, so the same tree.
+    let plan = folder.plan(&base().add_local_file("a/x", "/x").add_local_dir("a", "/a"));
+    assert_eq!(names(&plan), ["a/x", "a/y"]);
+    // The root takes in everything, so it moves when it is not alone.
+    let plan = folder.plan(&base().add_local_dir(".", "/all"));
+    assert_eq!(copies(&plan), ["COPY [\".\", \"/all\"]"]);
+    let plan = folder.plan(&base().add_local_dir(".", "/all").add_local_file("b", "/b"));
+    assert_eq!(copies(&plan), ["COPY [\".ctx/2\", \"/all\"]", "COPY [\"b\", \"/b\"]"]);
+    assert_eq!(
+        names(&plan),
+        [".ctx/2/a/x", ".ctx/2/a/y", ".ctx/2/b", ".ctx/2/c/z", "b"]
+    );
+}
+
+#[test]
+fn the_same_source_twice_is_sent_once() {
+    let folder = Folder::new(&["a/x"]);
+    let plan = folder.plan(&base().add_local_dir("a", "/a").add_local_dir("a", "/b"));
+    assert_eq!(copies(&plan), ["COPY [\"a\", \"/a\"]", "COPY [\"a\", \"/b\"]"]);
+    assert_eq!(names(&plan), ["a/x"]);
+}
+
+#[test]
+fn names_with_a_meaning_at_the_root_are_never_sent_there() {
+    let folder = Folder::new(&["Dockerfile", ".dockerignore", "app.py", "sub/Dockerfile"]);
+    let plan = folder.plan(&base().add_local_dir(".", "/app"));
+    assert_eq!(names(&plan), ["app.py", "sub/Dockerfile"]);
+    assert_eq!(plan.warnings().len(), 2, "{:?}", plan.warnings());
+    let plan = folder.plan(&base().add_local_file("Dockerfile", "/x"));
+    assert_eq!(names(&plan), [".ctx/2/Dockerfile"]);
+    // The same text is not missed.
+    fs::write(folder.path().join("Dockerfile"), "FROM x:1\nCOPY [\".\", \"/app\"]\n").unwrap();
+    let plan = folder.plan(&base().add_local_dir(".", "/app"));
+    assert_eq!(plan.warnings().len(), 1, "{:?}", plan.warnings());
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let folder = Folder::new(&["file"]);
+    fs::create_dir_all(folder.path().join("empty/inner")).unwrap();
+    for (image, part) in [
+        (base().add_local_file("nope", "/x"), "`nope` does not exist"),
+        (base().add_local_dir("nope", "/x"), "`nope` does not exist"),
+        (base().add_local_file("empty", "/x"), "use `add_local_dir`"),
+        (base().add_local_dir("file", "/x"), "use `add_local_file`"),
+        (base().add_local_dir("empty", "/x"), "`empty` has no file in it"),
+        (base().add_local_file("", "/x"), "the path is empty"),
+        (base().add_local_file("file", ""), "the target is empty"),
+    ] {
+        let message = folder.error(&image);
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn empty_folders_are_warned_about() {
+    let folder = Folder::new(&["a/x"]);
+    fs::create_dir_all(folder.path().join("a/empty/inner")).unwrap();
+    let plan = folder.plan(&base().add_local_dir("a", "/a"));
+    let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
+    assert_eq!(warnings, ["the empty folder `empty` does not reach the build"]);
+}
+
+#[cfg(unix)]
+mod links {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn links_inside_the_folder_are_sent_as_their_content() {
+        let folder = Folder::new(&["a/real/x", "a/y"]);
+        symlink("real", folder.path().join("a/link")).unwrap();
+        symlink("real/x", folder.path().join("a/file")).unwrap();
+        let plan = folder.plan(&base().add_local_dir("a", "/a"));
+        assert_eq!(names(&plan), ["a/file", "a/link/x", "a/real/x", "a/y"]);
+        assert_eq!(plan.members()[0].size(), "a/real/x".len() as u64);
+    }
+
+    #[test]
+    fn what_was_named_may_be_a_link() {
+        let folder = Folder::new(&["real/x", "outside"]);
+        symlink("real", folder.path().join("link")).unwrap();
+        symlink("outside", folder.path().join("file")).unwrap();
+        let plan = folder.plan(&base().add_local_dir("link", "/a").add_local_file("file", "/b"));
+        assert_eq!(names(&plan), ["file", "link/x"]);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_listed_whole_or_skipped() {
+        let folder = Folder::new(&["a/x", "secret"]);
+        let at = |name: &str| folder.path().join("a").join(name);
+        symlink("../secret", at("escape")).unwrap();
+        symlink("nothing", at("broken")).unwrap();
+        symlink(".", at("loop")).unwrap();
+        symlink("self", at("self")).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        let message = folder.error(&base().add_local_dir("a", "/a"));
+        for part in [
+            "5 problems",
+            "`a/escape` leads out of the folder",
+            "`a/broken` leads to nothing",
+            "`a/loop` leads back",
+            "`a/self` leads back",
+            "`a/socket` is a FIFO, socket or device",
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").links(Links::Skip), "/a"));
+        assert_eq!(names(&plan), ["a/x"]);
+        assert_eq!(plan.warnings().len(), 5);
+    }
+
+    #[test]
+    fn folders_that_link_to_each_other_end() {
+        let folder = Folder::new(&["r/a/x", "r/b/y"]);
+        symlink("../b", folder.path().join("r/a/to_b")).unwrap();
+        symlink("../a", folder.path().join("r/b/to_a")).unwrap();
+        let message = folder.error(&base().add_local_dir("r", "/r"));
+        assert!(message.contains("`r/a/to_b/to_a` leads back"), "{message}");
+    }
+
+    #[test]
+    fn modes_are_reduced_to_what_the_owner_may_execute() {
+        let folder = Folder::new(&["a/run", "a/data"]);
+        fs::set_permissions(folder.path().join("a/run"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(folder.path().join("a/data"), fs::Permissions::from_mode(0o666)).unwrap();
+        let plan = folder.plan(&base().add_local_dir("a", "/a"));
+        let modes: Vec<_> = plan
+            .members()
+            .iter()
+            .map(|member| (member.name(), member.mode()))
+            .collect();
+        assert_eq!(modes, [("a/data", 0o644), ("a/run", 0o755)]);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_name_that_is_not_unicode_is_refused() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let folder = Folder::new(&["a/x"]);
+        fs::write(folder.path().join("a").join(OsStr::from_bytes(b"\xff")), "").unwrap();
+        let message = folder.error(&base().add_local_dir("a", "/a"));
+        assert!(message.contains("is not UTF-8"), "{message}");
+    }
+}
