@@ -1,1 +1,24 @@
+#![doc = include_str!("../README.md")]
 
+mod archive;
+mod context;
+mod digest;
+mod error;
+mod header;
+mod payload;
+mod push;
+mod reader;
+#[cfg(feature = "s3")]
+pub mod s3;
+mod storage;
+
+pub use archive::Archive;
+pub use context::Context;
+pub use digest::Digest;
+pub use error::ContextError;
+pub use payload::{Chunks, Payload};
+pub use push::{Progress, Pushed, push};
+pub use storage::{Head, ObjectStorage, StorageError, StorageErrorKind};
+
+/// An error of any kind, as it passes through streams and seams.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

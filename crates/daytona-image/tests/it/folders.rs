@@ -11,7 +11,9 @@ struct Folder(TempDir);
 impl Folder {
     fn new(files: &[&str]) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
-        files.iter().for_each(|name| folder.write(name));
+        for name in files {
+            folder.write(name);
+        }
         folder
     }
 

@@ -1,0 +1,312 @@
+//! The creation of a snapshot: every check of the server, in its order.
+
+use daytona_api::{SnapshotId, SnapshotState};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::{Answer, Handled, image_name, snapshots};
+use crate::engine::Engine;
+use crate::world::{BuildInfo, Caller, REGION, Record, Resources, full_reference, new_id, snapshot_ref};
+
+const GPU_TYPES: [&str; 2] = ["H100", "RTX-PRO-6000"];
+const CLASSES: [&str; 4] = ["linux-vm", "container", "android", "windows"];
+
+/// Limits of a sandbox, unless an organization has others.
+const LARGEST_CPU: f64 = 4.0;
+const LARGEST_MEMORY: f64 = 8.0;
+const LARGEST_DISK: f64 = 10.0;
+/// Snapshots of an organization.
+const SNAPSHOT_QUOTA: usize = 100;
+
+const HIGHER_LIMITS: &str =
+    "Need higher resource limits per-sandbox? Contact us at support@daytona.io and let us know about your use case.";
+
+pub(super) fn create(engine: &Engine, parts: &Parts, caller: &Caller, body: &[u8]) -> Handled {
+    let fields = read(parts, body)?;
+    let messages = shape(&fields);
+    if !messages.is_empty() {
+        return Err(Answer::refused(400, messages.join(", ")));
+    }
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (name, image) = (text("name"), text("imageName"));
+    let build = fields.get("buildInfo").filter(|value| !value.is_null());
+    let refuse = |message: &str| Answer::refused(400, message);
+    match (build.is_some(), image.is_empty()) {
+        (false, true) => return Err(refuse("Must specify an image name when not using a build info entry")),
+        (true, false) => return Err(refuse("Cannot specify an image name when using a build info entry")),
+        (true, true) if fields.get("entrypoint").is_some_and(|value| !value.is_null()) => {
+            return Err(refuse("Cannot specify an entrypoint when using a build info entry"));
+        }
+        _ => {}
+    }
+    if !matches!(text("regionId"), "" | REGION) {
+        return Err(Answer::refused(404, "Region not found"));
+    }
+    image_name::snapshot_name(name).map_err(refuse)?;
+    if build.is_none() {
+        image_name::image_name(image).map_err(refuse)?;
+    }
+    let class = match text("sandboxClass") {
+        "" | "container" => "container",
+        "windows" => {
+            return Err(refuse(
+                "Windows snapshots cannot be created via this endpoint; they are produced by snapshot-from-sandbox flows.",
+            ));
+        }
+        class => {
+            let message = format!(
+                "No runners are configured in region '{REGION}' for sandbox class '{class}'. Try a different region or sandbox class."
+            );
+            return Err(refuse(&message));
+        }
+    };
+    let resources = resources(&fields)?;
+    let gpu_type = gpu_type(&fields).map(ToOwned::to_owned);
+    if resources.gpu > 0.0 {
+        let kind = gpu_type
+            .map(|kind| format!(" with GPU type: {kind}"))
+            .unwrap_or_default();
+        return Err(refuse(&format!("No available runners{kind}.")));
+    }
+
+    let mut world = engine.world();
+    let mut own = world
+        .snapshots
+        .iter()
+        .filter(|record| record.organization == caller.organization);
+    if own.clone().count() >= SNAPSHOT_QUOTA {
+        return Err(refuse(&format!(
+            "Snapshot quota exceeded. Maximum allowed: {SNAPSHOT_QUOTA}"
+        )));
+    }
+    if own.any(|record| record.name == name) {
+        return Err(Answer::refused(
+            409,
+            format!("Snapshot with name \"{name}\" already exists for this organization"),
+        ));
+    }
+    let build = build.map(build_info).transpose()?;
+    if fields.contains_key("id") {
+        return Err(unexpected());
+    }
+    let now = engine.clock.now();
+    let record = Record {
+        id: SnapshotId::from(new_id()),
+        organization: caller.organization.clone(),
+        name: name.to_owned(),
+        image: image.to_owned(),
+        state: SnapshotState::Pending,
+        size: None,
+        entrypoint: match &build {
+            Some(info) => Some(entrypoint_of(&info.dockerfile)),
+            None => given_entrypoint(&fields),
+        },
+        resources,
+        gpu_type,
+        error: None,
+        created: now,
+        updated: now,
+        used: None,
+        runner: None,
+        reference: build.as_ref().map(|info| full_reference(&info.snapshot_ref)),
+        class: class.to_owned(),
+        build,
+    };
+    world.create(record.clone());
+    Ok(Answer::Json(snapshots::shown_at_creation(&world, &record)))
+}
+
+/// The fields of the body; one that is no object has none.
+fn read(parts: &Parts, body: &[u8]) -> Result<Map<String, Value>, Answer> {
+    let content_type = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let value = match content_type.split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" if body.is_empty() => Value::Null,
+        "" | "application/json" => serde_json::from_slice(body).map_err(|_| Answer::InvalidJson)?,
+        "application/x-www-form-urlencoded" => form(body),
+        _ => Value::Null,
+    };
+    match value {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
+
+fn form(body: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(body);
+    let decode = |text: &str| {
+        percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    Value::Object(
+        pairs
+            .map(|(name, value)| (decode(name), Value::String(decode(value))))
+            .collect(),
+    )
+}
+
+/// Everything that is wrong with the form of the body.
+fn shape(fields: &Map<String, Value>) -> Vec<String> {
+    let mut messages = Vec::new();
+    let given = |name: &str| fields.get(name).filter(|value| !value.is_null());
+    match given("name") {
+        None => messages.push("name must be a string".to_owned()),
+        Some(Value::String(name)) if !is_plain(name) => messages.push(NOT_PLAIN.to_owned()),
+        Some(Value::String(_)) => {}
+        Some(_) => messages.extend([NOT_PLAIN.to_owned(), "name must be a string".to_owned()]),
+    }
+    for name in ["imageName", "regionId"] {
+        if given(name).is_some_and(|value| !value.is_string()) {
+            messages.push(format!("{name} must be a string"));
+        }
+    }
+    match given("entrypoint") {
+        Some(Value::Array(words)) if words.iter().any(|word| !word.is_string()) => {
+            messages.push("each value in entrypoint must be a string".to_owned());
+        }
+        Some(Value::Array(_)) | None => {}
+        Some(_) => messages.push("entrypoint must be an array".to_owned()),
+    }
+    for (name, largest) in [("cpu", None), ("gpu", Some(1.0)), ("memory", None), ("disk", None)] {
+        messages.extend(
+            given(name)
+                .into_iter()
+                .flat_map(|value| number_problems(name, value, largest)),
+        );
+    }
+    let is_gpu_type = |value: &Value| value.as_str().is_some_and(|value| GPU_TYPES.contains(&value));
+    let gpu_types = given("gpuType").map(|value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]));
+    if gpu_types.is_some_and(|types| !types.iter().all(is_gpu_type)) {
+        messages.push(format!(
+            "each value in gpuType must be one of the following values: {}",
+            GPU_TYPES.join(", ")
+        ));
+    }
+    if given("buildInfo").is_some_and(|value| !value.is_object()) {
+        messages.push("buildInfo must be an object".to_owned());
+    }
+    if given("sandboxClass").is_some_and(|value| !value.as_str().is_some_and(|class| CLASSES.contains(&class))) {
+        messages.push(format!(
+            "sandboxClass must be one of the following values: {}",
+            CLASSES.join(", ")
+        ));
+    }
+    messages
+}
+
+const NOT_PLAIN: &str = "name must not contain HTML tags, URLs, or control characters";
+
+fn is_plain(text: &str) -> bool {
+    let has_tag = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
+    !has_tag && !text.contains("://") && !text.chars().any(char::is_control)
+}
+
+fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<String> {
+    let number = value.as_f64();
+    let mut messages = Vec::new();
+    if let Some(largest) = largest.filter(|largest| number.is_none_or(|number| number > *largest)) {
+        messages.push(format!("{name} must not be greater than {largest}"));
+    }
+    if number.is_none_or(|number| number < 0.0) {
+        messages.push(format!("{name} must not be less than 0"));
+    }
+    if number.is_none() {
+        messages.push(format!(
+            "{name} must be a number conforming to the specified constraints"
+        ));
+    }
+    messages
+}
+
+/// The resources, within the limits of a sandbox. What passes the validation but not the database is a failure.
+fn resources(fields: &Map<String, Value>) -> Result<Resources, Answer> {
+    let value = |name: &str, default: f64| match fields.get(name) {
+        None => Ok(default),
+        Some(value) => value
+            .as_f64()
+            .filter(|value| value.fract() == 0.0)
+            .ok_or_else(unexpected),
+    };
+    let limit = |what: &str, unit: &str, value: f64, largest: f64| {
+        if value <= largest {
+            return Ok(());
+        }
+        let message = format!(
+            "{what} request {value}{unit} exceeds maximum allowed per sandbox ({largest}{unit}).\n{HIGHER_LIMITS}"
+        );
+        Err(Answer::refused(400, message))
+    };
+    let resources = Resources {
+        cpu: value("cpu", 1.0)?,
+        gpu: value("gpu", 0.0)?,
+        memory: value("memory", 1.0)?,
+        disk: value("disk", 3.0)?,
+    };
+    limit("CPU", "", resources.cpu, LARGEST_CPU)?;
+    limit("Memory", "GB", resources.memory, LARGEST_MEMORY)?;
+    limit("Disk", "GB", resources.disk, LARGEST_DISK)?;
+    Ok(resources)
+}
+
+fn gpu_type(fields: &Map<String, Value>) -> Option<&str> {
+    match fields.get("gpuType")? {
+        Value::Array(types) => types.first()?.as_str(),
+        value => value.as_str(),
+    }
+}
+
+fn build_info(value: &Value) -> Result<BuildInfo, Answer> {
+    let dockerfile = value
+        .get("dockerfileContent")
+        .and_then(Value::as_str)
+        .ok_or_else(unexpected)?
+        .to_owned();
+    let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let hashes = match value.get("contextHashes") {
+        None => None,
+        Some(Value::Null) => return Err(unexpected()),
+        // Kept as one text with commas, and split there when it is read back.
+        Some(Value::Array(hashes)) => Some(
+            hashes
+                .iter()
+                .flat_map(|hash| as_text(hash).split(',').map(ToOwned::to_owned).collect::<Vec<_>>())
+                .collect(),
+        ),
+        Some(other) => Some(vec![as_text(other)]),
+    };
+    let snapshot_ref = snapshot_ref(&dockerfile, hashes.as_deref().unwrap_or_default());
+    Ok(BuildInfo {
+        dockerfile,
+        hashes,
+        snapshot_ref,
+    })
+}
+
+fn given_entrypoint(fields: &Map<String, Value>) -> Option<Vec<String>> {
+    let words = fields.get("entrypoint")?.as_array()?.iter().filter_map(Value::as_str);
+    let words: Vec<String> = words
+        .filter(|word| !word.trim().is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    (!words.is_empty()).then_some(words)
+}
+
+/// The last `ENTRYPOINT` anywhere in the text, comments included.
+fn entrypoint_of(dockerfile: &str) -> Vec<String> {
+    let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
+        return vec!["sleep".to_owned(), "infinity".to_owned()];
+    };
+    let line = rest.lines().next().unwrap_or_default().trim();
+    serde_json::from_str(line).unwrap_or_else(|_| vec![line.replace(['"', '\''], "")])
+}
+
+fn unexpected() -> Answer {
+    Answer::refused(500, "An unexpected error occurred.")
+}

@@ -1,0 +1,173 @@
+//! The list: its parameters, filter and order.
+
+use std::cmp::Ordering;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+
+use super::{Answer, Handled, snapshots};
+use crate::engine::Engine;
+use crate::world::{Caller, Record};
+
+const SORTS: [&str; 4] = ["name", "state", "lastUsedAt", "createdAt"];
+const ORDERS: [&str; 2] = ["asc", "desc"];
+const LARGEST_PAGE: f64 = 200.0;
+
+pub(super) fn list(engine: &Engine, caller: &Caller, query: &str) -> Handled {
+    let parameters = Parameters::of(query).map_err(|messages| Answer::refused(400, messages.join(", ")))?;
+    let world = engine.world();
+    let mut found: Vec<&Record> = world
+        .snapshots
+        .iter()
+        .filter(|record| record.organization == caller.organization && parameters.matches(&record.name))
+        .collect();
+    found.sort_by(|one, other| parameters.compare(one, other));
+    let total = found.len();
+    let items: Vec<Value> = found
+        .into_iter()
+        .skip((parameters.page - 1).saturating_mul(parameters.limit))
+        .take(parameters.limit)
+        .map(|record| snapshots::shown(&world, record))
+        .collect();
+    Ok(Answer::Json(json!({
+        "items": items,
+        "total": total,
+        "page": parameters.page,
+        "totalPages": total.div_ceil(parameters.limit),
+    })))
+}
+
+#[derive(Debug)]
+struct Parameters {
+    page: usize,
+    limit: usize,
+    name: Option<String>,
+    sort: String,
+    order: String,
+}
+
+impl Parameters {
+    /// The parameters, or everything that is wrong with them.
+    fn of(query: &str) -> Result<Self, Vec<String>> {
+        let pairs: Vec<(String, String)> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(decode_pair)
+            .collect();
+        let all = |name: &str| {
+            pairs
+                .iter()
+                .filter(move |(other, _)| other == name)
+                .map(|(_, value)| value.as_str())
+                .collect::<Vec<_>>()
+        };
+        let mut messages = Vec::new();
+        let page = number("page", &all("page"), 1.0, None, &mut messages);
+        let limit = number("limit", &all("limit"), 100.0, Some(LARGEST_PAGE), &mut messages);
+        if pairs.iter().any(|(name, _)| name.starts_with("name[")) || all("name").len() > 1 {
+            messages.push("name must be a string".to_owned());
+        }
+        let sort = choice("sort", &all("sort"), &SORTS, "lastUsedAt", &mut messages);
+        let order = choice("order", &all("order"), &ORDERS, "desc", &mut messages);
+        if !messages.is_empty() {
+            return Err(messages);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and at least 1"
+        )]
+        Ok(Self {
+            page: page as usize,
+            limit: limit as usize,
+            name: all("name")
+                .first()
+                .filter(|name| !name.is_empty())
+                .map(|name| (*name).to_owned()),
+            sort,
+            order,
+        })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        let Some(wanted) = &self.name else { return true };
+        let pattern: Vec<char> = format!("%{}%", wanted.to_lowercase()).chars().collect();
+        let name: Vec<char> = name.to_lowercase().chars().collect();
+        is_like(&pattern, &name)
+    }
+
+    /// Nulls last in both directions, ties by the newest.
+    fn compare(&self, one: &Record, other: &Record) -> Ordering {
+        let directed = |ordering: Ordering| {
+            if self.order == "asc" {
+                ordering
+            } else {
+                ordering.reverse()
+            }
+        };
+        let first = match self.sort.as_str() {
+            "name" => directed(one.name.cmp(&other.name)),
+            "state" => directed(one.state.as_str().cmp(other.state.as_str())),
+            "createdAt" => directed(one.created.cmp(&other.created)),
+            _ => match (one.used, other.used) {
+                (Some(one), Some(other)) => directed(one.cmp(&other)),
+                (one, other) => one.is_none().cmp(&other.is_none()),
+            },
+        };
+        first.then_with(|| other.created.cmp(&one.created))
+    }
+}
+
+/// A number as the server's validation reads it: a text that is none, or several of them, fail every rule.
+fn number(name: &str, values: &[&str], default: f64, largest: Option<f64>, messages: &mut Vec<String>) -> f64 {
+    let value = match values {
+        [] => return default,
+        [""] => 0.0,
+        [value] => value.trim().parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    };
+    if value.is_nan() || value.fract() != 0.0 {
+        messages.push(format!("{name} must be an integer number"));
+    }
+    if value.is_nan() || value < 1.0 {
+        messages.push(format!("{name} must not be less than 1"));
+    }
+    if let Some(largest) = largest.filter(|largest| value.is_nan() || value > *largest) {
+        messages.push(format!("{name} must not be greater than {largest}"));
+    }
+    value
+}
+
+fn choice(name: &str, values: &[&str], allowed: &[&str], default: &str, messages: &mut Vec<String>) -> String {
+    match values {
+        [] => default.to_owned(),
+        [value] if allowed.contains(value) => (*value).to_owned(),
+        _ => {
+            messages.push(format!(
+                "{name} must be one of the following values: {}",
+                allowed.join(", ")
+            ));
+            default.to_owned()
+        }
+    }
+}
+
+fn decode_pair(pair: &str) -> (String, String) {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let decode = |text: &str| {
+        percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    (decode(name), decode(value))
+}
+
+/// SQL's `LIKE`: `%` is any text, `_` any character.
+fn is_like(pattern: &[char], text: &[char]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        ['%', rest @ ..] => (0..=text.len()).any(|skipped| is_like(rest, &text[skipped..])),
+        ['_', rest @ ..] => !text.is_empty() && is_like(rest, &text[1..]),
+        [first, rest @ ..] => text.first() == Some(first) && is_like(rest, &text[1..]),
+    }
+}
