@@ -20,5 +20,17 @@ pub use payload::{Chunks, Payload};
 pub use push::{Progress, Pushed, push};
 pub use storage::{Head, ObjectStorage, StorageError, StorageErrorKind};
 
-/// An error of any kind, as it passes through streams and seams.
+/// An error of any kind, as it passes through seams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What ends a body before its end.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BodyError(BoxError);
+
+impl BodyError {
+    /// Wraps an error of any kind.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+}

@@ -10,14 +10,14 @@ use futures_core::Stream;
 use futures_util::stream;
 use sha2::{Digest as _, Sha256};
 
-use crate::BoxError;
+use crate::BodyError;
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::reader::ArchiveReader;
 
 /// The bytes of a payload, from its beginning. An error ends it.
-pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send + Sync>>;
+pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send + Sync>>;
 
 /// What is put into object storage: bytes of known length and hash, that can be read again for each attempt.
 #[derive(Clone)]
@@ -92,9 +92,9 @@ impl Payload {
                 Ok((_, Ok(None))) => None,
                 Ok((_, Err(error))) => {
                     *payload.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Some(Err(Unreadable.into()))
+                    Some(Err(BodyError::new(Unreadable)))
                 }
-                Err(ended) => Some(Err(ended.into())),
+                Err(ended) => Some(Err(BodyError::new(ended))),
             })
         }))
     }

@@ -79,10 +79,10 @@ pub async fn push(
 ) -> Result<Pushed, ContextError> {
     let on_progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(on_progress);
     let context = Context::of_plan(plan);
-    let pushes = context
-        .archives()
-        .iter()
-        .map(|archive| push_one(archive.clone(), storage, prefix, Arc::clone(&on_progress)));
+    let mut pushes = Vec::new();
+    for archive in context.archives() {
+        pushes.push(push_one(archive.clone(), storage, prefix, Arc::clone(&on_progress)));
+    }
     let archives: Vec<(Digest, bool, u64)> = stream::iter(pushes).buffered(PARALLEL).try_collect().await?;
     let mut pushed = Pushed::default();
     for (hash, was_sent, size) in archives {

@@ -54,7 +54,15 @@ impl EmulatorService {
     }
 
     async fn answer(self, request: Request<ResponseBody>) -> Result<Response<ResponseBody>, ServiceError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // On a socket the client's HTTP library has named the host; in process the address does.
+        let authority = parts
+            .uri
+            .authority()
+            .and_then(|authority| HeaderValue::try_from(authority.as_str()).ok());
+        if let (false, Some(authority)) = (parts.headers.contains_key(HOST), authority) {
+            parts.headers.insert(HOST, authority);
+        }
         let target = Target::of(&parts);
         let operation = target.operation(&parts);
         let effects = self.engine.faults.hit(operation);
@@ -247,8 +255,7 @@ impl Target {
 /// The address under which the request found the emulator, as the beginning of further ones.
 pub(crate) fn base_url(parts: &Parts) -> String {
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    format!("http://{}", host.or(authority).unwrap_or("daytona.emulator"))
+    format!("http://{}", host.unwrap_or("daytona.emulator"))
 }
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {

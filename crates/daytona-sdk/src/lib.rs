@@ -1,1 +1,29 @@
+#![doc = include_str!("../README.md")]
 
+mod client;
+mod clock;
+pub mod config;
+mod error;
+mod retry;
+mod snapshots;
+pub mod transport;
+
+pub use client::Daytona;
+pub use clock::Clock;
+pub use config::DaytonaBuilder;
+pub use daytona_api::{
+    BuildInfo, GpuType, PaginatedSnapshots, SandboxClass, Snapshot, SnapshotId, SnapshotSort, SnapshotState, SortOrder,
+};
+pub use daytona_context::{Context, Digest, ObjectStorage, Pushed};
+pub use daytona_image::{
+    Command, Image, ImagePlan, Links, LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem,
+    ProblemKind, PythonVersion,
+};
+pub use error::{Error, ErrorKind, SnapshotInfo};
+pub use snapshots::{
+    Activate, Build, Create, CreateSnapshotParams, Deactivate, Delete, Event, ListSnapshots, LogLine, Resources,
+    SnapshotRef, SnapshotService, Source, Wait,
+};
+
+/// An error of any kind, as it passes through bodies and seams.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

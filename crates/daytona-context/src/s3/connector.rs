@@ -16,12 +16,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::BoxBody;
 
-use crate::BoxError;
+use crate::{BodyError, BoxError};
 
 /// The body of a request to the store. Its size is exact.
-pub type RequestBody = UnsyncBoxBody<Bytes, BoxError>;
+pub type RequestBody = BoxBody<Bytes, BodyError>;
 
 /// Sends requests to the store.
 #[async_trait]
@@ -51,7 +51,7 @@ impl HttpConnector for Connector {
             let request = request
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?;
-            let request = request.map(BodyExt::boxed_unsync);
+            let request = request.map(|body| body.map_err(BodyError::new).boxed());
             let response = http.send(request).await.map_err(ConnectorError::io)?;
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::other(error.into(), None))

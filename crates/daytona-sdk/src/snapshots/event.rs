@@ -1,0 +1,111 @@
+//! What happens while a snapshot is made.
+
+use std::fmt;
+use std::time::Duration;
+
+use daytona_api::{Snapshot, SnapshotId, SnapshotState};
+use daytona_context::Digest;
+use daytona_image::PlanWarning;
+
+/// One line of a build log, without its line feed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogLine(String);
+
+impl LogLine {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for LogLine {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What happened while a snapshot is made, in its order.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The local files are known.
+    Planned {
+        /// How many there are.
+        files: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// What may surprise.
+        warnings: Vec<PlanWarning>,
+    },
+    /// A context archive was read and hashed.
+    Hashed {
+        /// Its SHA-256.
+        hash: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// A context archive is stored already.
+    Skipped {
+        /// Its SHA-256.
+        hash: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// A part of a context archive was handed to the connection.
+    Sent {
+        /// Its SHA-256.
+        hash: Digest,
+        /// Bytes of this part.
+        bytes: u64,
+        /// Its size in bytes.
+        total: u64,
+    },
+    /// A context archive is stored, acknowledged by the storage.
+    Stored {
+        /// Its SHA-256.
+        hash: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// The server has accepted the snapshot.
+    Accepted {
+        /// Its id.
+        id: SnapshotId,
+        /// Its name.
+        name: String,
+    },
+    /// The snapshot is in another state than before.
+    State {
+        /// The state.
+        state: SnapshotState,
+        /// Since the wait began.
+        elapsed: Duration,
+    },
+    /// A line of the build log.
+    Log(LogLine),
+    /// A part of the build log is missing.
+    LogGap {
+        /// Why.
+        reason: String,
+    },
+    /// The snapshot's state could not be learned; it is asked for again.
+    Retry {
+        /// Why.
+        reason: String,
+    },
+    /// The snapshot is active.
+    Done {
+        /// The snapshot.
+        snapshot: Box<Snapshot>,
+    },
+}

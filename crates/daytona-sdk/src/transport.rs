@@ -1,0 +1,84 @@
+//! The seam to the network: an HTTP request in, an HTTP response with a stream of bytes out.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
+use http_body_util::{BodyExt, Full};
+
+pub use daytona_context::BodyError;
+
+use crate::BoxError;
+
+mod reqwest;
+mod service;
+
+pub(crate) use self::reqwest::ReqwestTransport;
+pub use self::service::ServiceTransport;
+
+/// The body of a request. Its size is exact.
+pub type RequestBody = BoxBody<Bytes, BodyError>;
+
+/// The body of a response, as it comes.
+pub type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Sends HTTP requests: those to the API, to the log host and to object storage alike.
+///
+/// Implement it to use a client of your own. An implementation sends each request once, follows no redirect, and keeps
+/// idle connections for less than five seconds, after which the service closes them without a word.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends one request and returns the response as soon as its headers are there.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`], which says whether the request may have reached the server.
+    async fn send(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, TransportError>;
+}
+
+/// A request without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", match .kind {
+    TransportErrorKind::Connect => "no connection could be made",
+    TransportErrorKind::Interrupted => "the connection broke before the answer was there",
+    TransportErrorKind::Unsupported => "the address cannot be used",
+})]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    #[source]
+    source: BoxError,
+}
+
+/// Kinds of [`TransportError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// No connection could be made: the request provably never left.
+    Connect,
+    /// The connection broke: the request may have been carried out.
+    Interrupted,
+    /// The transport cannot send to such an address.
+    Unsupported,
+}
+
+impl TransportError {
+    /// An error of this kind.
+    pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+}
+
+/// A body of bytes that are there.
+pub(crate) fn full(bytes: Bytes) -> RequestBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}

@@ -1,0 +1,123 @@
+//! What goes wrong at the edges, over sockets.
+
+use std::net::Ipv4Addr;
+
+use daytona_emulator::Emulator;
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Image, Resources};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::{in_process, on_socket};
+
+fn client(url: &str, key: &str) -> Daytona {
+    Daytona::builder().api_url(url).api_key(key).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_named_without_being_shown() {
+    let (emulator, _) = on_socket(Emulator::builder()).await;
+    let error = client(&emulator.api_url(), "dtn_wrong")
+        .snapshots()
+        .list()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    let text = format!("{error} {error:?}");
+    assert!(
+        text.contains("check the API key") && text.contains(&emulator.api_url()),
+        "{text}"
+    );
+    assert!(!text.contains("dtn_wrong"), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_named() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/api", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client(&url, "key").snapshots().get("x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(error.to_string().contains(&url), "{error}");
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_web_page_and_a_redirect_are_not_the_api() {
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_raw("<!DOCTYPE html><html></html>", "text/html");
+    let moved = ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/");
+    for answer in [page, moved, ResponseTemplate::new(200).set_body_string("hello")] {
+        server.reset().await;
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let error = client(&server.uri(), "key").snapshots().list().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotAnApi);
+        assert!(error.to_string().contains(&server.uri()), "{error}");
+        assert_eq!(
+            server.received_requests().await.unwrap().len(),
+            1,
+            "a redirect is not followed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_what_it_promises_names_the_field() {
+    let server = MockServer::start().await;
+    let answer = ResponseTemplate::new(200).set_body_string(r#"{"items":[{"id":"1","name":"x"}]}"#);
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let error = client(&server.uri(), "key").snapshots().list().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("items[0].state"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_its_own_kind() {
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    let params = || CreateSnapshotParams::new("taken", "a:1");
+    daytona.snapshots().create(params()).start().await.unwrap();
+    let error = daytona.snapshots().create(params()).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::AlreadyExists, Some(409)));
+    assert!(
+        error.to_string().contains("\"taken\"") && error.to_string().contains("choose another name"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused_before_any_request() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let plan = Image::base("x:1").plan().unwrap();
+    for (params, kind) in [
+        (CreateSnapshotParams::new("", "a:1"), ErrorKind::InvalidRequest),
+        (CreateSnapshotParams::new("x", "ubuntu"), ErrorKind::InvalidRequest),
+        (
+            CreateSnapshotParams::new("x", "ubuntu:latest"),
+            ErrorKind::InvalidRequest,
+        ),
+        (
+            CreateSnapshotParams::new("x", &plan).entrypoint(["a"]),
+            ErrorKind::InvalidRequest,
+        ),
+        (CreateSnapshotParams::new("x", Image::base("")), ErrorKind::InvalidImage),
+    ] {
+        assert_eq!(daytona.snapshots().create(params).await.unwrap_err().kind(), kind);
+    }
+    assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_servers_refusals_have_kinds() {
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    let create = async |params: CreateSnapshotParams| daytona.snapshots().create(params).await.unwrap_err();
+    let error = create(CreateSnapshotParams::new("x", "a:1").resources(Resources::new().cpu(64))).await;
+    assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
+    assert!(!error.to_string().contains('\n'), "{error}");
+    let error = create(CreateSnapshotParams::new("bad name", "a:1")).await;
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let error = create(CreateSnapshotParams::new("x", "a:1").region("nowhere")).await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let long = Image::base("a:1").run_commands(["#".repeat(110_000)]);
+    let error = create(CreateSnapshotParams::new("x", long)).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("100 KiB"), "{error}");
+}

@@ -1,0 +1,8 @@
+//! Tests of the facade, on the emulator.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod errors;
+mod flow;
+mod service;
+mod support;
+mod time;

@@ -1,0 +1,144 @@
+//! The smaller calls, and how requests look.
+
+use daytona_emulator::{Emulator, Fault, Operation};
+use daytona_sdk::{CreateSnapshotParams, ErrorKind, SnapshotSort, SnapshotState, SortOrder};
+
+use crate::support::{count, in_process};
+
+async fn with_snapshots(names: &[&str]) -> (Emulator, daytona_sdk::Daytona) {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    for name in names {
+        daytona
+            .snapshots()
+            .create(CreateSnapshotParams::new(*name, "a:1"))
+            .start()
+            .await
+            .unwrap();
+    }
+    (emulator, daytona)
+}
+
+#[tokio::test]
+async fn a_list_is_paged_filtered_and_sorted() {
+    let (_emulator, daytona) = with_snapshots(&["b", "a", "C", "team/x:1.0"]).await;
+    let names = async |list: daytona_sdk::ListSnapshots| {
+        let page = list.await.unwrap();
+        page.items.into_iter().map(|item| item.name).collect::<Vec<_>>()
+    };
+    let sorted = || {
+        daytona
+            .snapshots()
+            .list()
+            .sort(SnapshotSort::Name)
+            .order(SortOrder::Asc)
+    };
+    assert_eq!(names(sorted()).await, ["C", "a", "b", "team/x:1.0"]);
+    assert_eq!(names(sorted().page(2).limit(3)).await, ["team/x:1.0"]);
+    assert_eq!(names(sorted().name("c")).await, ["C"]);
+    assert!(names(sorted().page(9)).await.is_empty());
+    for list in [
+        daytona.snapshots().list().page(0),
+        daytona.snapshots().list().limit(0),
+        daytona.snapshots().list().limit(201),
+    ] {
+        assert_eq!(list.await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    }
+}
+
+#[tokio::test]
+async fn names_are_one_segment_of_the_path() {
+    let (_emulator, daytona) = with_snapshots(&["team/x:1.0", "plain"]).await;
+    assert_eq!(daytona.snapshots().get("team/x:1.0").await.unwrap().name, "team/x:1.0");
+    for name in ["", ".", ".."] {
+        assert_eq!(
+            daytona.snapshots().get(name).await.unwrap_err().kind(),
+            ErrorKind::InvalidRequest,
+            "{name:?}"
+        );
+    }
+    let error = daytona.snapshots().get("no such/name").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("no such/name"), "{error}");
+}
+
+#[tokio::test]
+async fn what_looks_like_an_id_is_tried_as_one_first() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let name = "da480cc6-c99a-4820-8d38-e6b2ff1d70c3";
+    let snapshot = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new(name, "a:1"))
+        .start()
+        .await
+        .unwrap();
+    let asked = |operation| count(&emulator, operation);
+    daytona.snapshots().deactivate(snapshot.id().as_str()).await.unwrap();
+    assert_eq!(
+        (asked(Operation::DeactivateSnapshot), asked(Operation::GetSnapshot)),
+        (1, 0)
+    );
+    // Its name looks like an id, but is none.
+    daytona.snapshots().delete(name).await.unwrap();
+    assert_eq!(
+        daytona.snapshots().get(name).await.unwrap().state,
+        SnapshotState::Removing
+    );
+}
+
+#[tokio::test]
+async fn idempotent_requests_are_repeated_and_others_are_not() {
+    let (emulator, daytona) = with_snapshots(&["x"]).await;
+    for fault in [
+        Fault::status(503),
+        Fault::status(502),
+        Fault::disconnect(),
+        Fault::truncate(5),
+    ] {
+        emulator.inject(fault.on(Operation::GetSnapshot).times(2));
+        daytona.snapshots().get("x").await.unwrap();
+    }
+    emulator.inject(Fault::status(503).on(Operation::CreateSnapshot).times(2));
+    let error = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new("y", "a:1"))
+        .start()
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Unavailable, Some(503)));
+    assert!(error.is_retryable());
+    assert_eq!(count(&emulator, Operation::CreateSnapshot), 2);
+}
+
+#[tokio::test]
+async fn a_dead_server_is_asked_as_often_as_the_budget_says() {
+    let (emulator, daytona) = with_snapshots(&["x"]).await;
+    emulator.inject(Fault::disconnect().on(Operation::GetSnapshot).always());
+    let error = daytona.snapshots().get("x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert_eq!(count(&emulator, Operation::GetSnapshot), 4);
+    // Wrong credentials are never repeated: the server blocks the address.
+    emulator.clear_faults();
+    emulator.inject(Fault::status(401).on(Operation::GetSnapshot).always());
+    assert_eq!(
+        daytona.snapshots().get("x").await.unwrap_err().kind(),
+        ErrorKind::Unauthorized
+    );
+    assert_eq!(count(&emulator, Operation::GetSnapshot), 5);
+}
+
+#[test]
+fn futures_can_be_sent_between_threads() {
+    fn assert_send<T: Send + 'static>(_: T) {}
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    let snapshots = daytona.snapshots();
+    let params = || CreateSnapshotParams::new("x", "a:1");
+    assert_send(snapshots.get("x"));
+    assert_send(snapshots.list().into_future());
+    assert_send(snapshots.create(params()).into_future());
+    assert_send(snapshots.create(params()).start());
+    assert_send(snapshots.activate("x").into_future());
+    assert_send(snapshots.activate("x").wait());
+    assert_send(snapshots.deactivate("x").into_future());
+    assert_send(snapshots.delete("x").wait());
+    assert_send(snapshots.wait("x".into()).into_future());
+}

@@ -1,0 +1,99 @@
+//! A client and an emulator for a test.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
+use daytona_sdk::transport::ServiceTransport;
+use daytona_sdk::{Daytona, Event, Image, ImagePlan, PlanOptions};
+use tempfile::TempDir;
+
+/// An emulator without a socket, and a client of it.
+pub(crate) fn in_process(options: EmulatorBuilder) -> (Emulator, Daytona) {
+    let emulator = options.in_process().unwrap();
+    let client = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .transport(ServiceTransport::new(emulator.service()))
+        .build()
+        .unwrap();
+    (emulator, client)
+}
+
+/// An emulator on a socket, and a client of it.
+pub(crate) async fn on_socket(options: EmulatorBuilder) -> (Emulator, Daytona) {
+    let emulator = options.start().await.unwrap();
+    let client = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()
+        .unwrap();
+    (emulator, client)
+}
+
+/// A folder with these files, each with its own name as content.
+pub(crate) fn folder(files: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in files {
+        write(folder.path(), name, name.as_bytes());
+    }
+    folder
+}
+
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+pub(crate) fn plan(image: &Image, base: &Path) -> ImagePlan {
+    image
+        .plan_with(&PlanOptions::default().base_dir(base).home(base))
+        .unwrap()
+}
+
+/// The plan of an image with a folder `app` in it.
+pub(crate) fn app_plan(base: &Path) -> ImagePlan {
+    plan(&Image::base("python:3.12-slim").add_local_dir("app", "/app"), base)
+}
+
+/// How often the emulator was asked for an operation.
+pub(crate) fn count(emulator: &Emulator, operation: Operation) -> usize {
+    emulator
+        .requests()
+        .iter()
+        .filter(|request| request.operation == operation)
+        .count()
+}
+
+/// Collects what a callback hears.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heard(Arc<Mutex<Vec<Event>>>);
+
+impl Heard {
+    pub(crate) fn callback(&self) -> impl FnMut(&Event) + Send + 'static {
+        let heard = Arc::clone(&self.0);
+        move |event| heard.lock().unwrap().push(event.clone())
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn states(&self) -> Vec<String> {
+        let states = self.events().into_iter().filter_map(|event| match event {
+            Event::State { state, .. } => Some(state.to_string()),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        let lines = self.events().into_iter().filter_map(|event| match event {
+            Event::Log(line) => Some(line.to_string()),
+            _ => None,
+        });
+        lines.collect()
+    }
+}
