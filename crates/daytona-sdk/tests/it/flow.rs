@@ -150,7 +150,7 @@ async fn what_is_stored_is_the_folder() {
         ("-rw-r--r--", "22", "app/a file with blanks"),
         ("-rw-r--r--", "512", "app/block"),
         ("-rw-r--r--", "0", "app/empty"),
-        ("-rw-r--r--", "23", "app/größe-日本.txt"),
+        ("-rw-r--r--", "22", "app/größe-日本.txt"),
         ("-rw-r--r--", "3145729", "app/large"),
         ("-rw-r--r--", "11", "app/main.py"),
         ("-rwxr-xr-x", "10", "app/run.sh"),
