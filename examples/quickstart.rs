@@ -1,1 +1,230 @@
-fn main() {}
+//! The whole job: a folder is described as an image, packed, uploaded, built, followed, listed, fetched and deleted.
+//!
+//! `cargo run --example quickstart` does it on the embedded emulator with a sample project, `-- PATH` with any folder.
+//! Where `DAYTONA_API_KEY` is set it runs against the real service, and says so before it creates anything.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that shows what it does"
+)]
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use daytona_emulator::Emulator;
+use daytona_sdk::{
+    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Event, Image, PlanOptions, Snapshot, Source,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Makes a snapshot of a folder, shows each step, and deletes it again.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The folder to put into the snapshot; a sample project by default.
+    path: Option<PathBuf>,
+
+    /// Make the snapshot straight from this image of a registry instead, such as `python:3.12-slim`.
+    #[arg(long, conflicts_with = "path")]
+    image: Option<String>,
+
+    /// Name of the snapshot; a fresh random one by default.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), BoxError> {
+    let (daytona, _emulator) = connect().await?;
+    let source = match arguments.image {
+        Some(image) => Source::from(image),
+        None => plan(arguments.path.as_deref())?,
+    };
+    let name = arguments
+        .name
+        .unwrap_or_else(|| format!("quickstart-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
+
+    println!("\nCreate {name}");
+    let start = Instant::now();
+    let Some(build) = create(&daytona, &name, source, start).await? else {
+        return Err("interrupted before anything was created".into());
+    };
+    let id = build.id().clone();
+    let outcome = tokio::select! {
+        outcome = build.wait() => outcome.map_err(BoxError::from),
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    };
+    let outcome = match outcome {
+        Ok(snapshot) => show(&daytona, &snapshot, start).await,
+        Err(error) => Err(error),
+    };
+
+    // Whatever happened: only what was created here, by its id.
+    println!("\nDelete {name} ({id})");
+    daytona.snapshots().delete(&id).await?;
+    println!("  done, {:.1?} in all", start.elapsed());
+    outcome
+}
+
+/// The real service if there is a key for it, else the emulator.
+async fn connect() -> Result<(Daytona, Option<Emulator>), BoxError> {
+    let settings = DaytonaBuilder::from_env();
+    if settings.has_credentials() {
+        let daytona = settings.build()?;
+        println!(
+            "Daytona at {}: a snapshot will be created there, and deleted at the end.",
+            daytona.api_url()
+        );
+        return Ok((daytona, None));
+    }
+    let emulator = Emulator::builder().build_time(Duration::from_secs(2)).start().await?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()?;
+    println!(
+        "The embedded emulator at {}; set DAYTONA_API_KEY for the real service.",
+        emulator.api_url()
+    );
+    println!("Files are packed, uploaded and checked for real; RUN steps are not executed.");
+    Ok((daytona, Some(emulator)))
+}
+
+/// Everything that will be built and sent, without a request.
+fn plan(path: Option<&Path>) -> Result<Source, BoxError> {
+    let sample = PlanOptions::default().base_dir(env!("CARGO_MANIFEST_DIR"));
+    let (path, options) = match path {
+        Some(path) => (path, PlanOptions::default()),
+        None => (Path::new("sample"), sample),
+    };
+    let image = Image::debian_slim("3.12")
+        .add_local_dir(path, "/home/daytona/app")
+        .env([("APP_ENV", "quickstart")])
+        .workdir("/home/daytona/app")
+        .entrypoint(["python", "main.py"]);
+    let start = Instant::now();
+    let plan = image.plan_with(&options)?;
+
+    println!("\nPlan of {}", path.display());
+    for line in plan.dockerfile().lines() {
+        println!("  {line}");
+    }
+    println!(
+        "  {} files, {}, found in {:.1?}",
+        plan.members().len(),
+        bytes(plan.total_size()),
+        start.elapsed()
+    );
+    for member in plan.members().iter().take(5) {
+        println!(
+            "    {:o} {:>10}  {}",
+            member.mode(),
+            bytes(member.size()),
+            member.name()
+        );
+    }
+    if plan.members().len() > 5 {
+        println!("    … and {} more", plan.members().len() - 5);
+    }
+    for warning in plan.warnings() {
+        println!("  warning: {warning}");
+    }
+    Ok(plan.into())
+}
+
+/// Uploads and creates. `None` if it was interrupted before the server had accepted anything.
+async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -> Result<Option<Build>, BoxError> {
+    let mut screen = Screen::new(start);
+    let mut creation = Box::pin(
+        daytona
+            .snapshots()
+            .create(CreateSnapshotParams::new(name, source))
+            .on_event(move |event| screen.show(event))
+            .start(),
+    );
+    tokio::select! {
+        build = &mut creation => Ok(Some(build?)),
+        _ = tokio::signal::ctrl_c() => {
+            // The request may be under way: its answer says what there is to delete.
+            match tokio::time::timeout(Duration::from_secs(5), creation).await {
+                Ok(build) => Ok(Some(build?)),
+                Err(_) => Ok(None),
+            }
+        }
+    }
+}
+
+/// Finds the snapshot again, in the list and by its name.
+async fn show(daytona: &Daytona, snapshot: &Snapshot, start: Instant) -> Result<(), BoxError> {
+    println!("  {} after {:.1?}", snapshot.state, start.elapsed());
+    println!("\nList");
+    for item in daytona.snapshots().list().name(&snapshot.name).await?.items {
+        println!("  {}  {}  {}", item.id, item.state, item.name);
+    }
+    println!("\nGet by name");
+    let found = daytona.snapshots().get(&snapshot.name).await?;
+    println!("  {}  entrypoint {:?}", found.id, found.entrypoint.unwrap_or_default());
+    Ok(())
+}
+
+/// Shows what happens: with a progress bar on a terminal, in plain lines elsewhere.
+struct Screen {
+    start: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    fn new(start: Instant) -> Self {
+        Self { start, bar: None }
+    }
+
+    fn show(&mut self, event: &Event) {
+        match event {
+            Event::Hashed { hash, bytes: size } => {
+                println!("  sha256 {hash}, {} as one archive", bytes(*size));
+                if std::io::stderr().is_terminal() {
+                    let style =
+                        ProgressStyle::with_template("  upload {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
+                    let bar = ProgressBar::new(*size);
+                    self.bar = Some(style.map(|style| bar.clone().with_style(style)).unwrap_or(bar));
+                }
+            }
+            Event::Sent { bytes, .. } => self.bar.iter().for_each(|bar| bar.inc(*bytes)),
+            Event::Stored { bytes: size, .. } => {
+                self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+                println!("  uploaded {} after {:.1?}", bytes(*size), self.start.elapsed());
+            }
+            Event::Skipped { bytes: size, .. } => {
+                self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+                println!("  {} stored already, nothing to upload", bytes(*size));
+            }
+            Event::Accepted { id, .. } => println!("  accepted as {id}"),
+            Event::State { state, .. } => println!("  {state} after {:.1?}", self.start.elapsed()),
+            Event::Log(line) => println!("  | {line}"),
+            Event::LogGap { reason } => println!("  | ({reason})"),
+            Event::Retry { reason } => println!("  asking again: {reason}"),
+            _ => {}
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}

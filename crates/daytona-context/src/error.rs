@@ -24,7 +24,7 @@ pub enum ContextError {
         paths: Vec<PathBuf>,
     },
     /// A file cannot be read.
-    #[error("`{path}` cannot be read")]
+    #[error("`{path}` cannot be read: check its permissions, or leave it out")]
     Unreadable {
         /// The file.
         path: PathBuf,

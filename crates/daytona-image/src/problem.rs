@@ -200,7 +200,12 @@ impl fmt::Display for ProblemKind {
                 "Python {version} is not supported: choose one of {}, or start from `Image::base`",
                 PythonVersion::SERIES.join(", ")
             ),
-            Self::NotFound { path } => write!(formatter, "`{}` does not exist", path.display()),
+            Self::NotFound { path } => write!(
+                formatter,
+                "`{}` does not exist: check the spelling; relative paths start from the current folder unless \
+                 `PlanOptions::base_dir` says another",
+                path.display()
+            ),
             Self::NotAFile { path } => {
                 write!(
                     formatter,
@@ -215,7 +220,11 @@ impl fmt::Display for ProblemKind {
                     path.display()
                 )
             }
-            Self::Unreadable { path, source } => write!(formatter, "`{}` cannot be read: {source}", path.display()),
+            Self::Unreadable { path, source } => write!(
+                formatter,
+                "`{}` cannot be read ({source}): check its permissions",
+                path.display()
+            ),
             Self::NothingToCopy { path } => write!(
                 formatter,
                 "`{}` has no file in it: empty folders do not reach the build, so there would be nothing to copy; \

@@ -138,6 +138,11 @@ impl DaytonaBuilder {
         self
     }
 
+    /// Whether there is an API key or a token.
+    pub fn has_credentials(&self) -> bool {
+        self.api_key.is_some() || self.jwt_token.is_some()
+    }
+
     /// The client.
     ///
     /// # Errors

@@ -1,0 +1,5 @@
+"""A small program to put into a snapshot."""
+
+from greeting.text import hello
+
+print(hello("Daytona"))

@@ -1,0 +1,4 @@
+//! Runs the examples as a user would, with good input and with bad.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod quickstart;
