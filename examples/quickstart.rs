@@ -67,7 +67,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
     let outcome = match outcome {
-        Ok(snapshot) => show(&daytona, &snapshot, start).await,
+        Ok(snapshot) => show(&daytona, &snapshot).await,
         Err(error) => Err(error),
     };
 
@@ -167,8 +167,7 @@ async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -
 }
 
 /// Finds the snapshot again, in the list and by its name.
-async fn show(daytona: &Daytona, snapshot: &Snapshot, start: Instant) -> Result<(), BoxError> {
-    println!("  {} after {:.1?}", snapshot.state, start.elapsed());
+async fn show(daytona: &Daytona, snapshot: &Snapshot) -> Result<(), BoxError> {
     println!("\nList");
     for item in daytona.snapshots().list().name(&snapshot.name).await?.items {
         println!("  {}  {}  {}", item.id, item.state, item.name);

@@ -53,6 +53,11 @@ impl Payload {
         }
     }
 
+    /// The bytes of an archive, which have to have this digest.
+    pub fn of(archive: &Archive, digest: Digest) -> Self {
+        Self::new(archive.clone(), digest, Arc::new(|_| {}))
+    }
+
     /// Exact number of bytes.
     pub fn size(&self) -> u64 {
         self.archive.size()

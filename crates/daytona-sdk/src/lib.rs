@@ -27,3 +27,8 @@ pub use snapshots::{
 
 /// An error of any kind, as it passes through bodies and seams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The code in the README of the repository, which has to compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;

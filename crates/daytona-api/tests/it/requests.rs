@@ -1,0 +1,104 @@
+//! How operations become requests.
+
+use daytona_api::{
+    ActivateSnapshot, CreateBuildInfo, CreateSnapshot, GetAllSnapshots, GetSnapshot, GetSnapshotBuildLogs, GpuType,
+    Health, ListSharedRegions, Operation, RemoveSnapshot, RequestError, SnapshotSort, SortOrder,
+};
+use http::Method;
+
+const BASE: &str = "https://h/api";
+
+fn uri(operation: &impl Operation) -> String {
+    operation.to_request(BASE).unwrap().uri().to_string()
+}
+
+#[test]
+fn a_name_is_one_segment_whatever_is_in_it() {
+    for (name, path) in [
+        ("org/x:1.0", "/snapshots/org%2Fx%3A1.0"),
+        ("with blank", "/snapshots/with%20blank"),
+        ("a+b?c#d%e", "/snapshots/a%2Bb%3Fc%23d%25e"),
+        ("é", "/snapshots/%C3%A9"),
+        ("plain-1.0_x~", "/snapshots/plain-1.0_x~"),
+    ] {
+        assert_eq!(GetSnapshot::new(name).path(), path);
+        assert_eq!(uri(&GetSnapshot::new(name)), format!("{BASE}{path}"));
+        assert_eq!(ActivateSnapshot::new(name).path(), format!("{path}/activate"));
+    }
+}
+
+#[test]
+fn what_would_address_something_else_is_refused() {
+    for name in ["", ".", ".."] {
+        let error = RemoveSnapshot::new(name).to_request(BASE).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                RequestError::Segment {
+                    operation: "removeSnapshot",
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+    let error = GetSnapshot::new("x").to_request("no address").unwrap_err();
+    assert!(error.to_string().contains("`no address`"), "{error}");
+}
+
+#[test]
+fn slashes_at_the_end_of_the_base_do_not_matter() {
+    let request = GetSnapshot::new("x").to_request("https://h/api//").unwrap();
+    assert_eq!(request.uri(), "https://h/api/snapshots/x");
+}
+
+#[test]
+fn a_query_holds_what_is_set() {
+    let mut list = GetAllSnapshots::new();
+    assert_eq!((list.query(), uri(&list)), (None, format!("{BASE}/snapshots")));
+    list.page = Some(2);
+    list.name = Some("a b&c=ü".to_owned());
+    list.sort = Some(SnapshotSort::LastUsedAt);
+    list.order = Some(SortOrder::from("sideways"));
+    assert_eq!(
+        list.query().unwrap(),
+        "page=2&name=a%20b%26c%3D%C3%BC&sort=lastUsedAt&order=sideways"
+    );
+    let mut log = GetSnapshotBuildLogs::new("id");
+    log.follow = Some(true);
+    assert_eq!(uri(&log), format!("{BASE}/snapshots/id/build-logs?follow=true"));
+}
+
+#[test]
+fn a_body_leaves_out_what_is_not_set() {
+    let request = CreateSnapshot::new("x").to_request(BASE).unwrap();
+    assert_eq!(
+        (request.method(), request.body().as_ref()),
+        (&Method::POST, br#"{"name":"x"}"#.as_slice())
+    );
+    assert_eq!(request.headers()["content-type"], "application/json");
+    let mut create = CreateSnapshot::new("x");
+    let mut info = CreateBuildInfo::new("FROM a:1\n");
+    info.context_hashes = Some(Vec::new());
+    create.build_info = Some(info);
+    create.gpu_type = Some(vec![GpuType::Rtx4090]);
+    create.cpu = Some(2);
+    let body: serde_json::Value = serde_json::from_slice(&create.body().unwrap().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "name": "x", "cpu": 2, "gpuType": ["RTX-4090"],
+        "buildInfo": {"dockerfileContent": "FROM a:1\n", "contextHashes": []},
+    });
+    assert_eq!(body, expected);
+    let request = GetSnapshot::new("x").to_request(BASE).unwrap();
+    assert!(request.body().is_empty() && !request.headers().contains_key("content-type"));
+}
+
+#[test]
+fn operations_know_what_they_are() {
+    assert_eq!(
+        (GetSnapshot::ID, GetSnapshot::TEMPLATE),
+        ("getSnapshot", "/snapshots/{id}")
+    );
+    assert_eq!(RemoveSnapshot::METHOD, Method::DELETE);
+    const { assert!(Health::PUBLIC && ListSharedRegions::PUBLIC && !GetSnapshot::PUBLIC) };
+}

@@ -1,0 +1,6 @@
+//! Tests of archives and of pushing them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod archive;
+mod push;
+mod support;

@@ -1,0 +1,38 @@
+//! Folders and their plans.
+
+use std::fs;
+use std::path::Path;
+
+use daytona_context::{Archive, Context};
+use daytona_image::{Image, ImagePlan, PlanOptions};
+use tempfile::TempDir;
+
+/// A folder `d` with these files.
+pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        write(folder.path(), name, bytes);
+    }
+    folder
+}
+
+pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join("d").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+pub(crate) fn plan(folder: &Path) -> ImagePlan {
+    let image = Image::base("x:1").add_local_dir("d", "/d");
+    image.plan_with(&PlanOptions::default().base_dir(folder)).unwrap()
+}
+
+pub(crate) fn archive(folder: &Path) -> Archive {
+    Context::of_plan(&plan(folder)).archives()[0].clone()
+}
+
+pub(crate) fn bytes(archive: &Archive) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    archive.write_to(&mut bytes).unwrap();
+    bytes
+}
