@@ -27,9 +27,8 @@ fn every_recorded_body_decodes() {
             (_, 300.., _) => serde_json::from_slice::<ErrorBody>(body)
                 .map(|body| assert!(body.message.is_some()))
                 .map_err(|error| error.to_string()),
-            ("POST", _, ["api", "snapshots"])
-            | ("GET", _, ["api", "snapshots", _])
-            | ("POST", _, ["api", "snapshots", _, "activate"]) => read::<GetSnapshot>(body),
+            ("POST", _, ["api", "snapshots"] | ["api", "snapshots", _, "activate"])
+            | ("GET", _, ["api", "snapshots", _]) => read::<GetSnapshot>(body),
             ("GET", _, ["api", "snapshots"]) => read::<GetAllSnapshots>(body),
             ("GET", _, ["api", "snapshots", _, "build-logs-url"]) => read::<GetSnapshotBuildLogsUrl>(body),
             ("GET", _, ["api", "object-storage", "push-access"]) => read::<GetPushAccess>(body),

@@ -235,7 +235,7 @@ async fn builds_of_one_definition_share_their_reference() {
 async fn a_log_grows_with_the_time() {
     let asked = held(
         Emulator::builder()
-            .build_time(Duration::from_secs(60))
+            .build_time(Duration::from_mins(1))
             .in_process()
             .unwrap(),
     );
@@ -255,7 +255,7 @@ async fn a_log_grows_with_the_time() {
         half.contains("[2/3] RUN one") && !half.contains("[3/3] RUN two"),
         "{half}"
     );
-    asked.emulator.clock().advance(Duration::from_secs(60));
+    asked.emulator.clock().advance(Duration::from_mins(1));
     let whole = read().await;
     assert!(whole.starts_with(&half) && whole.contains("[3/3] RUN two"), "{whole}");
     assert!(whole.contains("does not execute RUN"), "{whole}");
