@@ -14,6 +14,7 @@ mod storage;
 
 pub use archive::Archive;
 pub use context::Context;
+pub use daytona_image::{ignore, walk};
 pub use digest::Digest;
 pub use error::ContextError;
 pub use payload::{Chunks, Payload};

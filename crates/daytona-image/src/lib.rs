@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod archive_name;
+pub mod ignore;
 mod image;
 mod instruction;
 mod local;
@@ -13,13 +14,13 @@ mod registry;
 mod render;
 mod resolve;
 mod tree;
-mod walk;
+pub mod walk;
 
 pub use image::Image;
 pub use instruction::Command;
 pub use local::{Links, LocalDir};
 pub use pip::PipInstall;
-pub use plan::{ImagePlan, Member, PlanOptions, PlanWarning};
+pub use plan::{ExcludedPath, ImagePlan, Member, PlanOptions, PlanWarning};
 pub use problem::{PlanError, Problem, ProblemKind};
 pub use python::PythonVersion;
 pub use registry::{RegistryImage, RegistryImageError};

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct LocalDir {
     pub(crate) path: PathBuf,
     pub(crate) links: Links,
+    pub(crate) ignore: Vec<String>,
 }
 
 /// What to do with links, and with what else cannot be sent, below a folder.
@@ -34,7 +35,15 @@ impl LocalDir {
         Self {
             path: path.into(),
             links: Links::default(),
+            ignore: Vec::new(),
         }
+    }
+
+    /// Leaves out what these patterns match, by [Docker's rules](crate::ignore) and relative to the folder. They come after
+    /// those of the folder's own `.dockerignore`, which apply in any case, and so have the last word.
+    pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.ignore.extend(patterns.into_iter().map(Into::into));
+        self
     }
 
     /// What to do with links. Default: [`Links::Follow`].

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
+use crate::ignore::Rule;
 use crate::image::Step;
 use crate::problem::{PlanError, Problem, ProblemKind};
 use crate::quote;
@@ -19,7 +20,20 @@ use crate::walk::Fingerprint;
 pub struct ImagePlan {
     dockerfile: String,
     members: Vec<Member>,
+    excluded: Vec<ExcludedPath>,
     warnings: Vec<PlanWarning>,
+}
+
+/// A local file or directory that an ignore rule leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExcludedPath {
+    /// Number of the step, counted from 1.
+    pub step: usize,
+    /// Its path below the folder of the step, `/`-separated. Of a directory that was not looked into only the directory.
+    pub name: String,
+    /// The rule that decided.
+    pub rule: Rule,
 }
 
 impl ImagePlan {
@@ -31,6 +45,11 @@ impl ImagePlan {
     /// Every file of the context, sorted by the bytes of its name. Empty if the image needs no local files.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// What the ignore rules leave out, and by which rule.
+    pub fn excluded(&self) -> &[ExcludedPath] {
+        &self.excluded
     }
 
     /// Bytes of all members together.
@@ -230,11 +249,20 @@ impl Planner {
         let members = tree.members().map(|(name, found)| Member {
             name: name.to_owned(),
             source: found.source.clone(),
-            executable: found.executable,
+            executable: found.is_executable,
             fingerprint: found.fingerprint.clone(),
+        });
+        let excluded = self.lines.iter().flat_map(|(number, line)| {
+            let found = line.source().into_iter().flat_map(|source| &source.walked.excluded);
+            found.map(|excluded| ExcludedPath {
+                step: *number,
+                name: excluded.name.clone(),
+                rule: excluded.rule.clone(),
+            })
         });
         Ok(ImagePlan {
             members: members.collect(),
+            excluded: excluded.collect(),
             dockerfile,
             warnings: warnings.collect(),
         })

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::Location;
 use std::path::PathBuf;
 
+use crate::ignore::{IgnoreError, Rule};
 use crate::python::PythonVersion;
 
 /// Why an image cannot be planned: all problems of all steps, in their order.
@@ -138,6 +139,13 @@ pub enum ProblemKind {
         /// The path as it was given.
         path: PathBuf,
     },
+    /// A folder of which the ignore rules leave out every file.
+    EverythingIgnored {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The first of the rules that did it.
+        rule: Rule,
+    },
     /// A link below a folder whose target is outside of it.
     LinkEscape {
         /// The link.
@@ -159,6 +167,11 @@ pub enum ProblemKind {
     SpecialFile {
         /// The path.
         path: PathBuf,
+    },
+    /// An ignore pattern that is none.
+    InvalidPattern {
+        /// Which, where, and why.
+        error: IgnoreError,
     },
     /// A name that is not UTF-8: it would not survive on its way.
     NotUnicode {
@@ -231,6 +244,11 @@ impl fmt::Display for ProblemKind {
                  create the folder with `run_commands([\"mkdir -p …\"])`",
                 path.display()
             ),
+            Self::EverythingIgnored { path, rule } => write!(
+                formatter,
+                "every file in `{}` is ignored, by the rule {rule} first of all: take back what is needed with `!`",
+                path.display()
+            ),
             Self::LinkEscape { path, target } => write!(
                 formatter,
                 "the link `{}` leads out of the folder that was named, to `{}`: add its target by itself, or leave such \
@@ -255,6 +273,7 @@ impl fmt::Display for ProblemKind {
                  `LocalDir::links(Links::Skip)`",
                 path.display()
             ),
+            Self::InvalidPattern { error } => error.fmt(formatter),
             Self::NotUnicode { path } => {
                 write!(
                     formatter,

@@ -5,10 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::archive_name::{Place, place};
+use crate::ignore::IgnoreRules;
 use crate::local::LocalDir;
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
-use crate::walk::{self, Found, Walked};
+use crate::walk::{Found, Walk, Walked};
+
+/// The file with a folder's ignore rules.
+const DOCKERIGNORE: &str = ".dockerignore";
 
 /// A local file or folder, ready to be placed in the context.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub(crate) fn file(options: &PlanOptions, path: &Path) -> Result<Source, Vec<Pro
         return Err(vec![ProblemKind::SpecialFile { path: path.to_owned() }]);
     }
     let walked = Walked {
-        files: vec![walk::file(&source, &metadata, String::new())],
+        files: vec![Found::one(source, String::new(), &metadata)],
         ..Walked::default()
     };
     named(path, walked)
@@ -44,14 +48,33 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
     if !metadata.is_dir() {
         return Err(vec![ProblemKind::NotAFolder { path: path.clone() }]);
     }
-    let walked = walk::walk(&source, path, dir.links);
+    let rules = rules(&source, dir)?;
+    let walked = Walk::new(source).shown_as(path).links(dir.links).rules(rules).run();
     if !walked.problems.is_empty() {
         return Err(walked.problems);
     }
     if walked.files.is_empty() {
-        return Err(vec![ProblemKind::NothingToCopy { path: path.clone() }]);
+        let path = path.clone();
+        let rule = walked.excluded.into_iter().next().map(|excluded| excluded.rule);
+        return Err(vec![match rule {
+            Some(rule) => ProblemKind::EverythingIgnored { path, rule },
+            None => ProblemKind::NothingToCopy { path },
+        }]);
     }
     named(path, walked)
+}
+
+/// The rules of the folder's own `.dockerignore`, and then those that were given in code.
+fn rules(folder: &Path, dir: &LocalDir) -> Result<IgnoreRules, Vec<ProblemKind>> {
+    let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![ProblemKind::InvalidPattern { error }])?;
+    let shown = dir.path.join(DOCKERIGNORE);
+    let own = match fs::read_to_string(folder.join(DOCKERIGNORE)) {
+        Ok(text) => IgnoreRules::parse(&text, &shown.to_string_lossy())
+            .map_err(|error| vec![ProblemKind::InvalidPattern { error }])?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => IgnoreRules::none(),
+        Err(source) => return Err(vec![ProblemKind::Unreadable { path: shown, source }]),
+    };
+    Ok(own.and(given))
 }
 
 fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {

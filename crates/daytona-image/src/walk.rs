@@ -1,151 +1,234 @@
-//! The walk of a local folder: every file that would be sent, and what cannot be.
+//! The walk of a local folder: every file that would be sent, what is left out and why, and what cannot be sent.
 //!
-//! The folder is a boundary. A link is followed only if its target, resolved by the file system, lies inside; special
-//! files are never opened. The result does not depend on the order in which the file system lists entries.
+//! The folder is a boundary. Directories are opened relative to their parents and never through a link, so that a link which
+//! is put in place of a directory during the walk leads nowhere. A link is followed only if its target, resolved by the file
+//! system, lies inside. Files are not opened at all, special files least of all. The result does not depend on the order in
+//! which the file system lists entries.
 
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::{Component, Path, PathBuf};
 
+use crate::ignore::{Decision, IgnoreRules, Matches, Rule};
 use crate::local::Links;
 use crate::problem::ProblemKind;
 
-/// A file as the walk found it.
+mod directory;
+mod fingerprint;
+
+use directory::{Directory, Entry};
+pub use fingerprint::Fingerprint;
+
+/// A walk of a folder, with its options.
+///
+/// ```
+/// use daytona_image::ignore::IgnoreRules;
+/// use daytona_image::walk::Walk;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("a.py"), "")?;
+/// # std::fs::write(folder.path().join("a.pyc"), "")?;
+/// let walked = Walk::new(folder.path()).rules(IgnoreRules::new(["*.pyc"])?).run();
+/// assert_eq!(walked.files[0].name, "a.py");
+/// assert_eq!(walked.excluded[0].name, "a.pyc");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Walk {
+    root: PathBuf,
+    shown: PathBuf,
+    links: Links,
+    rules: IgnoreRules,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Walked {
+    /// The files, sorted by the bytes of their names.
+    pub files: Vec<Found>,
+    /// What the ignore rules left out, sorted by name. Of a directory that was not looked into only the directory itself.
+    pub excluded: Vec<Excluded>,
+    /// Directories below the root without any file to send, but for those inside of another.
+    pub empty: Vec<String>,
+    /// What was left out because of [`Links::Skip`].
+    pub skipped: Vec<ProblemKind>,
+    /// What cannot be sent.
+    pub problems: Vec<ProblemKind>,
+    /// How many directories were read.
+    pub directories_read: usize,
+}
+
+/// A file that a walk found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// Path below the root, `/`-separated.
-    pub(crate) name: String,
+#[non_exhaustive]
+pub struct Found {
+    /// Its path below the root, `/`-separated.
+    pub name: String,
     /// Where to read it: a path without links, as it was when the walk resolved them.
-    pub(crate) source: PathBuf,
-    pub(crate) executable: bool,
-    pub(crate) fingerprint: Fingerprint,
+    pub source: PathBuf,
+    /// Whether its owner may execute it.
+    pub is_executable: bool,
+    /// What it was like.
+    pub fingerprint: Fingerprint,
+}
+
+/// Something that the ignore rules left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excluded {
+    /// Its path below the root, `/`-separated.
+    pub name: String,
+    /// The rule that decided.
+    pub rule: Rule,
 }
 
 impl Found {
+    /// The one file at `source`, a path without links.
+    pub(crate) fn one(source: PathBuf, name: String, metadata: &fs::Metadata) -> Self {
+        Self {
+            name,
+            source,
+            is_executable: fingerprint::is_executable(metadata),
+            fingerprint: Fingerprint::of(metadata),
+        }
+    }
+
     /// Whether both are read from the same place, under whatever name.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         self.source == other.source
     }
 }
 
-/// What tells whether a file is still the one that was planned, without reading it.
-///
-/// Taken from the file's metadata: size, time of the last modification, and on Unix the inode and the time of the last
-/// status change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint {
-    size: u64,
-    modified: Option<SystemTime>,
-    /// Inode, and seconds and nanoseconds of the status change.
-    identity: Option<(u64, i64, i64)>,
-}
-
-impl Fingerprint {
-    /// The fingerprint of a file with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let identity = {
-            use std::os::unix::fs::MetadataExt;
-            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
-        };
-        #[cfg(not(unix))]
-        let identity = None;
+impl Walk {
+    /// A walk of the folder at `root`. Links that lead to it are followed: to name it is to agree.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
         Self {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-            identity,
+            shown: root.clone(),
+            root,
+            links: Links::default(),
+            rules: IgnoreRules::none(),
         }
     }
 
-    /// Size of the file in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
+    /// What to do with links. Default: [`Links::Follow`].
+    pub fn links(mut self, links: Links) -> Self {
+        self.links = links;
+        self
     }
-}
 
-/// What a walk found.
-#[derive(Debug, Default)]
-pub(crate) struct Walked {
-    /// Sorted by the bytes of the name.
-    pub(crate) files: Vec<Found>,
-    /// Folders below the root in which there is no file, without those inside of another.
-    pub(crate) empty: Vec<String>,
-    /// What was left out because the caller said so.
-    pub(crate) skipped: Vec<ProblemKind>,
-    pub(crate) problems: Vec<ProblemKind>,
-}
+    /// What to leave out. Default: nothing.
+    pub fn rules(mut self, rules: IgnoreRules) -> Self {
+        self.rules = rules;
+        self
+    }
 
-/// Walks the folder `root`, a path without links. Messages show paths below `shown`, as the caller wrote it.
-pub(crate) fn walk(root: &Path, shown: &Path, links: Links) -> Walked {
-    let mut walker = Walker {
-        root,
-        shown,
-        links,
-        open: vec![root.to_owned()],
-        walked: Walked::default(),
-    };
-    walker.folder(root, "");
-    let mut result = walker.walked;
-    result.files.sort_by(|one, other| one.name.cmp(&other.name));
-    result.empty.sort();
-    result
-}
+    /// How the root is called in messages. Default: as it was given.
+    pub fn shown_as(mut self, path: impl Into<PathBuf>) -> Self {
+        self.shown = path.into();
+        self
+    }
 
-/// The one file at `source`, a path without links.
-pub(crate) fn file(source: &Path, metadata: &Metadata, name: String) -> Found {
-    Found {
-        name,
-        source: source.to_owned(),
-        executable: is_executable(metadata),
-        fingerprint: Fingerprint::of(metadata),
+    /// Walks.
+    pub fn run(&self) -> Walked {
+        let mut walked = Walked::default();
+        let opened = fs::canonicalize(&self.root)
+            .and_then(|root| Directory::open_root(&root).map(|directory| (root, directory)));
+        let (root, directory) = match opened {
+            Ok(opened) => opened,
+            Err(source) => {
+                let path = self.shown.clone();
+                walked.problems.push(ProblemKind::Unreadable { path, source });
+                return walked;
+            }
+        };
+        let mut walker = Walker {
+            walk: self,
+            root: &root,
+            open: vec![root.clone()],
+            result: walked,
+        };
+        walker.directory(&directory, &root, "", &Matches::default());
+        let mut result = walker.result;
+        result.files.sort_by(|one, other| one.name.cmp(&other.name));
+        result.excluded.sort_by(|one, other| one.name.cmp(&other.name));
+        result.empty.sort();
+        result
     }
 }
 
 struct Walker<'a> {
+    walk: &'a Walk,
+    /// The root without links.
     root: &'a Path,
-    shown: &'a Path,
-    links: Links,
-    /// The folders being walked, without links, from the root down: a link to one of them never ends.
+    /// The directories being walked, without links, from the root down: a link to one of them never ends.
     open: Vec<PathBuf>,
-    walked: Walked,
+    result: Walked,
 }
 
 impl Walker<'_> {
-    /// Walks a folder; `name` is its path below the root.
-    fn folder(&mut self, path: &Path, name: &str) {
-        let before = self.walked.files.len();
-        let empty_before = self.walked.empty.len();
-        let problems_before = self.walked.problems.len();
-        match read_names(path) {
-            Ok(names) => names.iter().for_each(|entry| self.entry(path, name, entry)),
+    /// Walks a directory; `name` is its path below the root, `matches` the rules that match it.
+    fn directory(&mut self, directory: &Directory, path: &Path, name: &str, matches: &Matches) {
+        let before = (
+            self.result.files.len(),
+            self.result.problems.len(),
+            self.result.skipped.len(),
+        );
+        let empty_before = self.result.empty.len();
+        let excluded_before = self.result.excluded.len();
+        self.result.directories_read += 1;
+        match directory.names() {
+            Ok(mut names) => {
+                names.sort();
+                for entry in names {
+                    self.entry(directory, path, name, &entry, matches);
+                }
+            }
             Err(source) => self.problem(ProblemKind::Unreadable {
                 path: self.shown(name),
                 source,
             }),
         }
-        let found_nothing = self.walked.files.len() == before && self.walked.problems.len() == problems_before;
-        if found_nothing && !name.is_empty() {
-            self.walked.empty.truncate(empty_before);
-            self.walked.empty.push(name.to_owned());
+        let after = (
+            self.result.files.len(),
+            self.result.problems.len(),
+            self.result.skipped.len(),
+        );
+        // A directory of which everything is ignored is not worth a word.
+        if after == before && self.result.excluded.len() == excluded_before && !name.is_empty() {
+            self.result.empty.truncate(empty_before);
+            self.result.empty.push(name.to_owned());
         }
     }
 
-    fn entry(&mut self, folder: &Path, folder_name: &str, entry: &OsStr) {
-        let path = folder.join(entry);
-        let Some(entry) = entry.to_str() else {
-            let path = self.shown(folder_name).join(entry);
+    fn entry(&mut self, directory: &Directory, path: &Path, parent: &str, entry: &OsStr, matches: &Matches) {
+        let Some(text) = entry.to_str() else {
+            let path = self.shown(parent).join(entry);
             return self.problem(ProblemKind::NotUnicode { path });
         };
-        let name = if folder_name.is_empty() {
-            entry.to_owned()
+        let name = if parent.is_empty() {
+            text.to_owned()
         } else {
-            format!("{folder_name}/{entry}")
+            format!("{parent}/{text}")
         };
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() => self.link(&path, name),
-            Ok(metadata) => self.resolved(&path, name, &metadata),
+        let matches = self.walk.rules.enter(matches, &name);
+        let excluded = self.walk.rules.decision(&matches);
+        let kind = directory.look(entry);
+        if excluded.is_ignored() {
+            let may_hold_exceptions =
+                matches!(kind, Ok(Entry::Directory)) && self.walk.rules.may_except_below(&matches, &name);
+            if !may_hold_exceptions {
+                let rule = excluded.rule().cloned();
+                return self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+            }
+        }
+        let path = path.join(entry);
+        match kind {
+            Ok(Entry::Link) => self.link(&path, name, &matches),
+            Ok(kind) => self.resolved(kind, || directory.open(entry), path, name, &matches),
             Err(source) => self.problem(ProblemKind::Unreadable {
                 path: self.shown(&name),
                 source,
@@ -153,7 +236,7 @@ impl Walker<'_> {
         }
     }
 
-    fn link(&mut self, path: &Path, name: String) {
+    fn link(&mut self, path: &Path, name: String, matches: &Matches) {
         let shown = self.shown(&name);
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
@@ -163,90 +246,124 @@ impl Walker<'_> {
             Err(error) if is_link_loop(&error) => return self.unsendable(ProblemKind::LinkLoop { path: shown }),
             Err(source) => return self.problem(ProblemKind::Unreadable { path: shown, source }),
         };
-        if !target.starts_with(self.root) {
+        let Ok(below) = target.strip_prefix(self.root) else {
             return self.unsendable(ProblemKind::LinkEscape { path: shown, target });
-        }
+        };
         if self.open.contains(&target) {
             return self.unsendable(ProblemKind::LinkLoop { path: shown });
         }
-        match fs::symlink_metadata(&target) {
-            Ok(metadata) => self.resolved(&target, name, &metadata),
+        // A link whose target is ignored counts as ignored.
+        let target_name = below
+            .to_str()
+            .map(|below| below.replace(std::path::MAIN_SEPARATOR, "/"));
+        let decision = target_name
+            .as_deref()
+            .map(|target_name| self.walk.rules.decide(target_name));
+        if let Some(rule) = decision
+            .filter(Decision::is_ignored)
+            .and_then(|decision| decision.rule())
+        {
+            let rule = rule.clone();
+            return self.result.excluded.push(Excluded { name, rule });
+        }
+        match self.open_parent(below) {
+            Ok((parent, last)) => match parent.look(last) {
+                // Something was put in its place since.
+                Ok(Entry::Link) => self.unsendable(ProblemKind::BrokenLink { path: shown }),
+                Ok(kind) => self.resolved(kind, || parent.open(last), target.clone(), name, matches),
+                Err(source) => self.problem(ProblemKind::Unreadable { path: shown, source }),
+            },
             Err(source) => self.problem(ProblemKind::Unreadable { path: shown, source }),
         }
     }
 
+    /// The directory that holds a path below the root, reached without a link, and the path's last component.
+    fn open_parent<'p>(&self, below: &'p Path) -> io::Result<(Directory, &'p OsStr)> {
+        let mut directory = Directory::open_root(self.root)?;
+        let mut names = below.components().filter_map(|component| match component {
+            Component::Normal(name) => Some(name),
+            _ => None,
+        });
+        let mut last = names.next().ok_or(io::ErrorKind::NotFound)?;
+        for name in names {
+            directory = directory.open(last)?;
+            last = name;
+        }
+        Ok((directory, last))
+    }
+
     /// Something that is no link.
-    fn resolved(&mut self, path: &Path, name: String, metadata: &Metadata) {
-        if metadata.is_dir() {
-            self.open.push(path.to_owned());
-            self.folder(path, &name);
-            self.open.pop();
-        } else if metadata.is_file() {
-            self.walked.files.push(file(path, metadata, name));
-        } else {
-            let path = self.shown(&name);
-            self.unsendable(ProblemKind::SpecialFile { path });
+    fn resolved(
+        &mut self,
+        kind: Entry,
+        open: impl FnOnce() -> io::Result<Directory>,
+        path: PathBuf,
+        name: String,
+        matches: &Matches,
+    ) {
+        match kind {
+            Entry::Directory => match open() {
+                Ok(directory) => {
+                    self.open.push(path.clone());
+                    self.directory(&directory, &path, &name, matches);
+                    self.open.pop();
+                }
+                Err(source) => self.problem(ProblemKind::Unreadable {
+                    path: self.shown(&name),
+                    source,
+                }),
+            },
+            // A directory that was only entered for its exceptions.
+            Entry::File { .. } if self.walk.rules.decision(matches).is_ignored() => {
+                let rule = self.walk.rules.decision(matches).rule().cloned();
+                self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+            }
+            Entry::File {
+                is_executable,
+                fingerprint,
+            } => self.result.files.push(Found {
+                name,
+                source: path,
+                is_executable,
+                fingerprint,
+            }),
+            Entry::Link | Entry::Special => {
+                let path = self.shown(&name);
+                self.unsendable(ProblemKind::SpecialFile { path });
+            }
         }
     }
 
     /// What the caller may choose to leave out.
     fn unsendable(&mut self, problem: ProblemKind) {
-        match self.links {
+        match self.walk.links {
             Links::Follow => self.problem(problem),
-            Links::Skip => self.walked.skipped.push(problem),
+            Links::Skip => self.result.skipped.push(problem),
         }
     }
 
     fn problem(&mut self, problem: ProblemKind) {
-        self.walked.problems.push(problem);
+        self.result.problems.push(problem);
     }
 
     fn shown(&self, name: &str) -> PathBuf {
         if name.is_empty() {
-            self.shown.to_owned()
+            self.walk.shown.clone()
         } else {
-            self.shown.join(name)
+            self.walk.shown.join(name)
         }
     }
-}
-
-/// The names in a folder, sorted, so that problems are reported in the same order everywhere.
-fn read_names(folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-    let mut names = fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.file_name()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.sort();
-    Ok(names)
 }
 
 /// Whether resolving a path met too many links.
 fn is_link_loop(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
-        // `io::ErrorKind::FilesystemLoop` is not stable; the number is the same on Linux, and another on the BSDs.
-        const ELOOP: i32 = if cfg!(any(target_os = "macos", target_os = "ios", target_os = "freebsd")) {
-            62
-        } else {
-            40
-        };
-        error.raw_os_error() == Some(ELOOP)
+        error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
     }
     #[cfg(not(unix))]
     {
         let _ = error;
-        false
-    }
-}
-
-fn is_executable(metadata: &Metadata) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        metadata.permissions().mode() & 0o100 != 0
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = metadata;
         false
     }
 }

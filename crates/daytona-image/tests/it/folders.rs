@@ -170,7 +170,8 @@ fn the_same_source_twice_is_sent_once() {
 
 #[test]
 fn names_with_a_meaning_at_the_root_are_never_sent_there() {
-    let folder = Folder::new(&["Dockerfile", ".dockerignore", "app.py", "sub/Dockerfile"]);
+    let folder = Folder::new(&["Dockerfile", "app.py", "sub/Dockerfile"]);
+    fs::write(folder.path().join(".dockerignore"), "*.tmp\n").unwrap();
     let plan = folder.plan(&base().add_local_dir(".", "/app"));
     assert_eq!(names(&plan), ["app.py", "sub/Dockerfile"]);
     assert_eq!(plan.warnings().len(), 2, "{:?}", plan.warnings());
@@ -207,6 +208,74 @@ fn empty_folders_are_warned_about() {
     let plan = folder.plan(&base().add_local_dir("a", "/a"));
     let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
     assert_eq!(warnings, ["the empty folder `empty` does not reach the build"]);
+}
+
+#[test]
+fn what_is_ignored_is_not_sent_and_named_with_its_rule() {
+    let folder = Folder::new(&[
+        "app/a.py",
+        "app/a.pyc",
+        "app/build/x",
+        "app/build/keep",
+        "app/data/big",
+        "app/sub/b.pyc",
+    ]);
+    fs::write(
+        folder.path().join("app/.dockerignore"),
+        "**/*.pyc\nbuild\n!build/keep\n",
+    )
+    .unwrap();
+    let plan = folder.plan(&base().add_local_dir(LocalDir::new("app").ignore(["data", ".dockerignore"]), "/app"));
+    assert_eq!(names(&plan), ["app/a.py", "app/build/keep"]);
+    let excluded: Vec<String> = plan
+        .excluded()
+        .iter()
+        .map(|excluded| format!("{} by {}", excluded.name, excluded.rule))
+        .collect();
+    assert_eq!(
+        excluded,
+        [
+            ".dockerignore by .dockerignore (patterns)",
+            "a.pyc by **/*.pyc (app/.dockerignore:1)",
+            "build/x by build (app/.dockerignore:2)",
+            "data by data (patterns)",
+            "sub/b.pyc by **/*.pyc (app/.dockerignore:1)",
+        ]
+    );
+    // A file that is named on its own is sent in any case.
+    let plan = folder.plan(&base().add_local_file("app/a.pyc", "/x"));
+    assert_eq!(names(&plan), ["app/a.pyc"]);
+    let message = folder.error(&base().add_local_dir(LocalDir::new("app").ignore(["**"]), "/app"));
+    assert!(message.contains("every file in `app` is ignored"), "{message}");
+    let message = folder.error(&base().add_local_dir(LocalDir::new("app").ignore(["["]), "/app"));
+    assert!(message.contains("patterns: `[` is no pattern"), "{message}");
+}
+
+#[test]
+fn ignored_directories_are_not_read() {
+    let folder = Folder::new(&[
+        "a/keep",
+        "a/node_modules/one/x",
+        "a/node_modules/two/y",
+        "a/cache/deep/z",
+        "a/cache/deep/keep",
+    ]);
+    let walk = |patterns: &[&str]| {
+        let rules = daytona_image::ignore::IgnoreRules::new(patterns).unwrap();
+        let walked = daytona_image::walk::Walk::new(folder.path().join("a"))
+            .rules(rules)
+            .run();
+        let names: Vec<String> = walked.files.into_iter().map(|found| found.name).collect();
+        (walked.directories_read, names)
+    };
+    assert_eq!(walk(&[]).0, 6);
+    assert_eq!(walk(&["**/node_modules", "cache"]), (1, vec!["keep".to_owned()]));
+    // An exception is looked for only where it can match.
+    assert_eq!(
+        walk(&["**/node_modules", "cache", "!cache/deep/keep"]),
+        (3, vec!["cache/deep/keep".to_owned(), "keep".to_owned()])
+    );
+    assert_eq!(walk(&["*", "!k*"]), (1, vec!["keep".to_owned()]));
 }
 
 #[cfg(unix)]
@@ -267,6 +336,17 @@ mod links {
         symlink("../a", folder.path().join("r/b/to_a")).unwrap();
         let message = folder.error(&base().add_local_dir("r", "/r"));
         assert!(message.contains("`r/a/to_b/to_a` leads back"), "{message}");
+    }
+
+    #[test]
+    fn a_link_whose_target_is_ignored_counts_as_ignored() {
+        let folder = Folder::new(&["a/real/x", "a/y"]);
+        symlink("real", folder.path().join("a/link")).unwrap();
+        symlink("real/x", folder.path().join("a/file")).unwrap();
+        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").ignore(["real"]), "/a"));
+        assert_eq!(names(&plan), ["a/y"]);
+        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").ignore(["link"]), "/a"));
+        assert_eq!(names(&plan), ["a/file", "a/real/x", "a/y"]);
     }
 
     #[test]

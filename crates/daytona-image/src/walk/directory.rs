@@ -1,0 +1,141 @@
+//! An open directory, whose entries are looked at without going through its path again.
+
+use super::Fingerprint;
+
+#[cfg(not(unix))]
+pub(super) use portable::Directory;
+#[cfg(unix)]
+pub(super) use unix::Directory;
+
+/// What an entry is, without following it.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Directory,
+    File {
+        is_executable: bool,
+        fingerprint: Fingerprint,
+    },
+    Link,
+    Special,
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::{OsStr, OsString};
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::Path;
+
+    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+
+    use super::{Entry, Fingerprint};
+
+    #[derive(Debug)]
+    pub(crate) struct Directory(OwnedFd);
+
+    const FLAGS: OFlags = OFlags::RDONLY
+        .union(OFlags::DIRECTORY)
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::CLOEXEC);
+
+    impl Directory {
+        /// Opens a directory by a path without links.
+        pub(crate) fn open_root(path: &Path) -> io::Result<Self> {
+            Ok(Self(openat(CWD, path, FLAGS, Mode::empty())?))
+        }
+
+        /// Opens a directory in this one; fails if it is a link.
+        pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
+            Ok(Self(openat(&self.0, name, FLAGS, Mode::empty())?))
+        }
+
+        pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+            let mut names = Vec::new();
+            for entry in Dir::read_from(&self.0)? {
+                let entry = entry?;
+                let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                if name != "." && name != ".." {
+                    names.push(name.to_owned());
+                }
+            }
+            Ok(names)
+        }
+
+        pub(crate) fn look(&self, name: &OsStr) -> io::Result<Entry> {
+            let stat = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            Ok(match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => Entry::Directory,
+                FileType::Symlink => Entry::Link,
+                FileType::RegularFile => Entry::File {
+                    is_executable: stat.st_mode & 0o100 != 0,
+                    fingerprint: fingerprint(&stat),
+                },
+                _ => Entry::Special,
+            })
+        }
+    }
+
+    #[expect(
+        clippy::unnecessary_cast,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        reason = "the fields' types differ between systems; a size and an inode are never negative, a fraction of a second is small"
+    )]
+    fn fingerprint(stat: &Stat) -> Fingerprint {
+        Fingerprint {
+            size: stat.st_size as u64,
+            modified: Some((stat.st_mtime as i64, stat.st_mtime_nsec as i64)),
+            identity: Some((stat.st_ino as u64, stat.st_ctime as i64, stat.st_ctime_nsec as i64)),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod portable {
+    use std::ffi::{OsStr, OsString};
+    use std::fs;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use super::{Entry, Fingerprint};
+
+    #[derive(Debug)]
+    pub(crate) struct Directory(PathBuf);
+
+    impl Directory {
+        pub(crate) fn open_root(path: &Path) -> io::Result<Self> {
+            if fs::symlink_metadata(path)?.is_dir() {
+                Ok(Self(path.to_owned()))
+            } else {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
+        }
+
+        pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
+            Self::open_root(&self.0.join(name))
+        }
+
+        pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+            fs::read_dir(&self.0)?
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect()
+        }
+
+        pub(crate) fn look(&self, name: &OsStr) -> io::Result<Entry> {
+            let metadata = fs::symlink_metadata(self.0.join(name))?;
+            Ok(if metadata.is_dir() {
+                Entry::Directory
+            } else if metadata.is_symlink() {
+                Entry::Link
+            } else if metadata.is_file() {
+                Entry::File {
+                    is_executable: false,
+                    fingerprint: Fingerprint::of(&metadata),
+                }
+            } else {
+                Entry::Special
+            })
+        }
+    }
+}

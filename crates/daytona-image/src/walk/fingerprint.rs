@@ -1,0 +1,62 @@
+//! What tells whether a file is still the same.
+
+use std::fs::Metadata;
+
+/// What tells whether a file is still the one that was planned, without reading it.
+///
+/// Taken from the file's metadata: size, time of the last modification, and on Unix the inode and the time of the last status
+/// change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    pub(super) size: u64,
+    /// Seconds and nanoseconds.
+    pub(super) modified: Option<(i64, i64)>,
+    /// Inode, and seconds and nanoseconds of the status change.
+    pub(super) identity: Option<(u64, i64, i64)>,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a file with this metadata.
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Self {
+                size: metadata.len(),
+                modified: Some((metadata.mtime(), metadata.mtime_nsec())),
+                identity: Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec())),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let modified = metadata
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+            Self {
+                size: metadata.len(),
+                modified: modified
+                    .and_then(|since| Some((i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos())))),
+                identity: None,
+            }
+        }
+    }
+
+    /// Size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+pub(super) fn is_executable(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        metadata.permissions().mode() & 0o100 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        false
+    }
+}
