@@ -4,9 +4,11 @@ use std::fmt;
 use std::panic::Location;
 use std::path::PathBuf;
 
+use crate::apt::AptInstall;
+use crate::dockerfile_source::{DockerfileCommands, DockerfileSource};
 use crate::instruction::{Command, Instruction};
 use crate::local::LocalDir;
-use crate::pip::PipInstall;
+use crate::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
 use crate::plan::{ImagePlan, PlanOptions};
 use crate::problem::PlanError;
 use crate::python::PythonVersion;
@@ -60,6 +62,97 @@ impl Image {
     #[track_caller]
     pub fn debian_slim(version: impl Into<PythonVersion>) -> Self {
         Self { steps: Vec::new() }.step("debian_slim", Instruction::DebianSlim(version.into()))
+    }
+
+    /// Starts from a Dockerfile: a path, or a [`DockerfileSource`] for another context folder, ignore patterns, or a text.
+    ///
+    /// The files that it copies are found when the image is planned. Steps that follow are appended to its last stage.
+    #[track_caller]
+    pub fn from_dockerfile(source: impl Into<DockerfileSource>) -> Self {
+        Self { steps: Vec::new() }.step("from_dockerfile", Instruction::Dockerfile(source.into()))
+    }
+
+    /// Adds lines of a Dockerfile as they are.
+    ///
+    /// Takes lines, or [`DockerfileCommands`] where a context folder or ignore patterns are needed.
+    #[track_caller]
+    pub fn dockerfile_commands(self, lines: impl Into<DockerfileCommands>) -> Self {
+        self.step("dockerfile_commands", Instruction::DockerfileCommands(lines.into()))
+    }
+
+    /// Installs the packages of a local requirements file with pip.
+    ///
+    /// Takes a path, or [`Requirements`] where options are needed. The file is copied to `/.requirements.txt`.
+    #[track_caller]
+    pub fn pip_install_from_requirements(self, file: impl Into<Requirements>) -> Self {
+        self.step("pip_install_from_requirements", Instruction::Requirements(file.into()))
+    }
+
+    /// Installs the dependencies of a local `pyproject.toml` with pip: those of the project, and of the groups of optional
+    /// ones that are chosen with [`Pyproject::optional`]. The file itself is not sent.
+    #[track_caller]
+    pub fn pip_install_from_pyproject(self, file: impl Into<Pyproject>) -> Self {
+        self.step("pip_install_from_pyproject", Instruction::Pyproject(file.into()))
+    }
+
+    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. No package, no layer.
+    #[track_caller]
+    pub fn uv_pip_install(self, packages: impl Into<UvPipInstall>) -> Self {
+        self.step("uv_pip_install", Instruction::UvPipInstall(packages.into()))
+    }
+
+    /// Installs Debian packages in one layer: updates the lists, takes no recommended packages, and removes the lists again.
+    /// No package, no layer.
+    #[track_caller]
+    pub fn apt_install(self, packages: impl Into<AptInstall>) -> Self {
+        self.step("apt_install", Instruction::AptInstall(packages.into()))
+    }
+
+    /// Sets the user of the following steps and of the sandbox: a name or an id, with a group after a colon if need be.
+    #[track_caller]
+    pub fn user(self, user: impl Into<String>) -> Self {
+        self.step("user", Instruction::User(user.into()))
+    }
+
+    /// Sets labels of the image. The values are taken literally.
+    #[track_caller]
+    pub fn label<K: Into<String>, V: Into<String>>(self, labels: impl IntoIterator<Item = (K, V)>) -> Self {
+        let labels = labels
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self.step("label", Instruction::Label(labels))
+    }
+
+    /// Says that something listens on a port: `8080`, `53/udp`, `9000-9010`.
+    #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a number or a text, as all methods take their values"
+    )]
+    pub fn expose(self, port: impl ToString) -> Self {
+        self.step("expose", Instruction::Expose(port.to_string()))
+    }
+
+    /// Declares a variable of the build with its value: the service has no build arguments that could set another.
+    #[track_caller]
+    pub fn arg(self, name: impl Into<String>, default: impl Into<String>) -> Self {
+        let (name, default) = (name.into(), default.into());
+        self.step("arg", Instruction::Arg { name, default })
+    }
+
+    /// Sets the shell of the following shell commands.
+    #[track_caller]
+    pub fn shell<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        self.step("shell", Instruction::Shell(words))
+    }
+
+    /// Copies from another image, or from an earlier stage of a Dockerfile.
+    #[track_caller]
+    pub fn copy_from(self, from: impl Into<String>, source: impl Into<String>, target: impl Into<String>) -> Self {
+        let (from, source, target) = (from.into(), source.into(), target.into());
+        self.step("copy_from", Instruction::CopyFrom { from, source, target })
     }
 
     /// Installs Python packages with pip, sorted by name, in one layer. No package, no layer.

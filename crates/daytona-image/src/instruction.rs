@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::apt::AptInstall;
+use crate::dockerfile_source::{DockerfileCommands, DockerfileSource};
 use crate::local::LocalDir;
-use crate::pip::PipInstall;
+use crate::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
 use crate::python::PythonVersion;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -11,13 +13,38 @@ pub(crate) enum Instruction {
     From(String),
     DebianSlim(PythonVersion),
     PipInstall(PipInstall),
-    AddLocalFile { file: PathBuf, target: String },
-    AddLocalDir { dir: LocalDir, target: String },
+    AddLocalFile {
+        file: PathBuf,
+        target: String,
+    },
+    AddLocalDir {
+        dir: LocalDir,
+        target: String,
+    },
     RunCommands(Vec<Command>),
     Env(Vec<(String, String)>),
     Workdir(String),
     Entrypoint(Vec<String>),
     Cmd(Vec<String>),
+    Dockerfile(DockerfileSource),
+    DockerfileCommands(DockerfileCommands),
+    Requirements(Requirements),
+    Pyproject(Pyproject),
+    AptInstall(AptInstall),
+    UvPipInstall(UvPipInstall),
+    User(String),
+    Label(Vec<(String, String)>),
+    Expose(String),
+    Arg {
+        name: String,
+        default: String,
+    },
+    Shell(Vec<String>),
+    CopyFrom {
+        from: String,
+        source: String,
+        target: String,
+    },
 }
 
 /// A command of [`Image::run_commands`](crate::Image::run_commands).

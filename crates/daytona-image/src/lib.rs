@@ -1,6 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod apt;
 mod archive_name;
+pub mod dockerfile;
+mod dockerfile_source;
+mod entrypoint;
+mod glob;
 pub mod ignore;
 mod image;
 mod instruction;
@@ -10,16 +15,20 @@ mod plan;
 mod problem;
 mod python;
 mod quote;
+mod raw;
 mod registry;
 mod render;
 mod resolve;
+mod scope;
 mod tree;
 pub mod walk;
 
+pub use apt::AptInstall;
+pub use dockerfile_source::{DockerfileCommands, DockerfileSource};
 pub use image::Image;
 pub use instruction::Command;
 pub use local::{Links, LocalDir};
-pub use pip::PipInstall;
+pub use pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
 pub use plan::{ExcludedPath, ImagePlan, Member, PlanOptions, PlanWarning};
 pub use problem::{PlanError, Problem, ProblemKind};
 pub use python::PythonVersion;

@@ -1,7 +1,15 @@
-//! Options of `pip install`.
+//! Options of `pip install`, and of what stands in for it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::problem::ProblemKind;
 use crate::quote;
+
+/// Where a requirements file goes in the image.
+pub(crate) const REQUIREMENTS_TARGET: &str = "/.requirements.txt";
 
 /// Python packages and pip's options.
 ///
@@ -16,6 +24,37 @@ use crate::quote;
 #[must_use]
 pub struct PipInstall {
     packages: Vec<String>,
+    options: PipOptions,
+}
+
+/// Python packages and uv's options.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct UvPipInstall {
+    packages: Vec<String>,
+    options: PipOptions,
+}
+
+/// A requirements file and pip's options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Requirements {
+    pub(crate) path: PathBuf,
+    options: PipOptions,
+}
+
+/// A `pyproject.toml`, its groups of optional dependencies, and pip's options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Pyproject {
+    pub(crate) path: PathBuf,
+    groups: Vec<String>,
+    options: PipOptions,
+}
+
+/// What pip can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct PipOptions {
     find_links: Vec<String>,
     index_url: Option<String>,
     extra_index_urls: Vec<String>,
@@ -23,74 +62,9 @@ pub struct PipInstall {
     extra_options: Option<String>,
 }
 
-impl PipInstall {
-    /// These packages, each a requirement as pip reads it: `requests`, `numpy>=2`, `tomli; python_version < '3.11'`.
-    pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            packages: packages.into_iter().map(Into::into).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// A page or folder of packages to look at (`--find-links`). May be called again for a further one.
-    pub fn find_links(mut self, url: impl Into<String>) -> Self {
-        self.find_links.push(url.into());
-        self
-    }
-
-    /// The index to use instead of PyPI (`--index-url`). An empty one counts as none.
-    pub fn index_url(mut self, url: impl Into<String>) -> Self {
-        self.index_url = Some(url.into());
-        self
-    }
-
-    /// An index to use besides (`--extra-index-url`). May be called again for a further one.
-    pub fn extra_index_url(mut self, url: impl Into<String>) -> Self {
-        self.extra_index_urls.push(url.into());
-        self
-    }
-
-    /// Allows pre-releases (`--pre`).
-    pub fn pre(mut self) -> Self {
-        self.pre = true;
-        self
-    }
-
-    /// Further options, handed to the shell as they are.
-    pub fn extra_options(mut self, options: impl Into<String>) -> Self {
-        self.extra_options = Some(options.into());
-        self
-    }
-
-    /// The command, or `None` if there is nothing to install.
-    pub(crate) fn command(&self) -> Result<Option<String>, Vec<ProblemKind>> {
-        if self.packages.is_empty() {
-            return Ok(None);
-        }
-        let mut packages = self.packages.clone();
-        packages.sort();
-        let mut problems = Vec::new();
-        for package in &packages {
-            if package.trim().is_empty() {
-                problems.push(ProblemKind::Empty { what: "a package" });
-            }
-        }
-        let words = packages.iter().map(|package| quote::shell_word(package));
-        let command = format!(
-            "python -m pip install {}{}",
-            words.collect::<Vec<_>>().join(" "),
-            self.options()
-        );
-        problems.extend(ProblemKind::one_line("a package or option of pip", &command));
-        if problems.is_empty() {
-            Ok(Some(command))
-        } else {
-            Err(problems)
-        }
-    }
-
-    /// The options in pip's own order of the official SDKs, each with a blank before it.
-    fn options(&self) -> String {
+impl PipOptions {
+    /// The options in the order of the official SDKs, each with a blank before it.
+    fn render(&self, pre: &str) -> Result<String, Vec<ProblemKind>> {
         let mut options = String::new();
         let mut add = |name: &str, value: &str| {
             options.extend([" ", name, " ", &quote::shell_word(value)]);
@@ -104,43 +78,240 @@ impl PipInstall {
             .iter()
             .for_each(|url| add("--extra-index-url", url));
         if self.pre {
-            options.push_str(" --pre");
+            options.push_str(pre);
         }
         let extra = self.extra_options.as_deref().unwrap_or_default().trim();
         if !extra.is_empty() {
-            options.push(' ');
-            options.push_str(extra);
+            options.extend([" ", extra]);
         }
-        options
+        match ProblemKind::one_line("an option of pip", &options) {
+            None => Ok(options),
+            Some(problem) => Err(vec![problem]),
+        }
     }
 }
 
-impl From<&str> for PipInstall {
-    fn from(package: &str) -> Self {
-        Self::new([package])
+impl PipInstall {
+    /// These packages, each a requirement as pip reads it: `requests`, `numpy>=2`, `tomli; python_version < '3.11'`.
+    pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            packages: packages.into_iter().map(Into::into).collect(),
+            options: PipOptions::default(),
+        }
+    }
+
+    /// The command, or `None` if there is nothing to install.
+    pub(crate) fn command(&self) -> Result<Option<String>, Vec<ProblemKind>> {
+        let Some(packages) = quote::packages(&self.packages)? else {
+            return Ok(None);
+        };
+        let options = self.options.render(" --pre")?;
+        Ok(Some(format!("python -m pip install {packages}{options}")))
     }
 }
 
-impl From<String> for PipInstall {
-    fn from(package: String) -> Self {
-        Self::new([package])
+impl UvPipInstall {
+    /// These packages, each a requirement as pip reads it.
+    pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            packages: packages.into_iter().map(Into::into).collect(),
+            options: PipOptions::default(),
+        }
+    }
+
+    /// The command, or `None` if there is nothing to install.
+    pub(crate) fn command(&self) -> Result<Option<String>, Vec<ProblemKind>> {
+        let Some(packages) = quote::packages(&self.packages)? else {
+            return Ok(None);
+        };
+        let options = self.options.render(" --prerelease allow")?;
+        Ok(Some(format!(
+            "python -m pip install uv && python -m uv pip install --system {packages}{options}"
+        )))
     }
 }
 
-impl<S: Into<String>> From<Vec<S>> for PipInstall {
-    fn from(packages: Vec<S>) -> Self {
-        Self::new(packages)
+impl Requirements {
+    /// The requirements file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            options: PipOptions::default(),
+        }
+    }
+
+    pub(crate) fn command(&self) -> Result<String, Vec<ProblemKind>> {
+        let options = self.options.render(" --pre")?;
+        Ok(format!("python -m pip install -r {REQUIREMENTS_TARGET}{options}"))
     }
 }
 
-impl<S: Into<String>, const N: usize> From<[S; N]> for PipInstall {
-    fn from(packages: [S; N]) -> Self {
-        Self::new(packages)
+impl Pyproject {
+    /// The `pyproject.toml` at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            groups: Vec::new(),
+            options: PipOptions::default(),
+        }
+    }
+
+    /// Takes the optional dependencies of these groups too. A group that the file does not have is passed over.
+    pub fn optional<S: Into<String>>(mut self, groups: impl IntoIterator<Item = S>) -> Self {
+        self.groups.extend(groups.into_iter().map(Into::into));
+        self
+    }
+
+    /// The command for a file with this text, or `None` if there is nothing to install.
+    pub(crate) fn command(&self, text: &str) -> Result<Option<String>, Vec<ProblemKind>> {
+        let invalid = |problem: String| {
+            let path = self.path.clone();
+            vec![ProblemKind::InvalidPyproject { path, problem }]
+        };
+        let file: PyprojectFile = toml::from_str(text)
+            .map_err(|error| invalid(format!("it cannot be read: {}", one_line(error.message()))))?;
+        let project = file
+            .project
+            .ok_or_else(|| invalid("it has no section `[project]`".to_owned()))?;
+        let missing = || invalid("it has no `dependencies` in its section `[project]`".to_owned());
+        let mut packages = project.dependencies.ok_or_else(missing)?;
+        for group in &self.groups {
+            packages.extend(project.optional_dependencies.get(group).cloned().unwrap_or_default());
+        }
+        let install = PipInstall {
+            packages,
+            options: self.options.clone(),
+        };
+        install.command()
     }
 }
 
-impl<S: AsRef<str>> From<&[S]> for PipInstall {
-    fn from(packages: &[S]) -> Self {
-        Self::new(packages.iter().map(AsRef::as_ref))
-    }
+#[derive(Deserialize)]
+struct PyprojectFile {
+    project: Option<Project>,
 }
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Project {
+    dependencies: Option<Vec<String>>,
+    #[serde(default)]
+    optional_dependencies: BTreeMap<String, Vec<String>>,
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// The same options for each way to name packages.
+macro_rules! pip_options {
+    ($name:ident) => {
+        impl $name {
+            /// A page or folder of packages to look at (`--find-links`). May be called again for a further one.
+            pub fn find_links(mut self, url: impl Into<String>) -> Self {
+                self.options.find_links.push(url.into());
+                self
+            }
+
+            /// The index to use instead of PyPI (`--index-url`). An empty one counts as none.
+            pub fn index_url(mut self, url: impl Into<String>) -> Self {
+                self.options.index_url = Some(url.into());
+                self
+            }
+
+            /// An index to use besides (`--extra-index-url`). May be called again for a further one.
+            pub fn extra_index_url(mut self, url: impl Into<String>) -> Self {
+                self.options.extra_index_urls.push(url.into());
+                self
+            }
+
+            /// Allows pre-releases.
+            pub fn pre(mut self) -> Self {
+                self.options.pre = true;
+                self
+            }
+
+            /// Further options, handed to the shell as they are.
+            pub fn extra_options(mut self, options: impl Into<String>) -> Self {
+                self.options.extra_options = Some(options.into());
+                self
+            }
+        }
+    };
+}
+
+pip_options!(PipInstall);
+pip_options!(UvPipInstall);
+pip_options!(Requirements);
+pip_options!(Pyproject);
+
+/// The usual ways to name packages.
+macro_rules! from_packages {
+    ($name:ident) => {
+        impl From<&str> for $name {
+            fn from(package: &str) -> Self {
+                Self::new([package])
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(package: String) -> Self {
+                Self::new([package])
+            }
+        }
+
+        impl<S: Into<String>> From<Vec<S>> for $name {
+            fn from(packages: Vec<S>) -> Self {
+                Self::new(packages)
+            }
+        }
+
+        impl<S: Into<String>, const N: usize> From<[S; N]> for $name {
+            fn from(packages: [S; N]) -> Self {
+                Self::new(packages)
+            }
+        }
+
+        impl<S: AsRef<str>> From<&[S]> for $name {
+            fn from(packages: &[S]) -> Self {
+                Self::new(packages.iter().map(AsRef::as_ref))
+            }
+        }
+    };
+}
+pub(crate) use from_packages;
+
+from_packages!(PipInstall);
+from_packages!(UvPipInstall);
+
+/// The usual ways to name a file.
+macro_rules! from_path {
+    ($name:ident) => {
+        impl From<&str> for $name {
+            fn from(path: &str) -> Self {
+                Self::new(path)
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(path: String) -> Self {
+                Self::new(path)
+            }
+        }
+
+        impl From<&Path> for $name {
+            fn from(path: &Path) -> Self {
+                Self::new(path)
+            }
+        }
+
+        impl From<PathBuf> for $name {
+            fn from(path: PathBuf) -> Self {
+                Self::new(path)
+            }
+        }
+    };
+}
+
+from_path!(Requirements);
+from_path!(Pyproject);

@@ -1,17 +1,17 @@
 //! The plan: the Dockerfile's text, and every file that goes with it.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
+use crate::entrypoint;
 use crate::ignore::Rule;
 use crate::image::Step;
 use crate::problem::{PlanError, Problem, ProblemKind};
 use crate::quote;
-use crate::render::{self, Line};
-use crate::resolve::Source;
+use crate::render::{Line, Renderer};
 use crate::tree::Tree;
-use crate::walk::Fingerprint;
+use crate::walk::{Fingerprint, Walked};
 
 /// What would be built and sent: the text of a Dockerfile, and all members of its build context.
 ///
@@ -21,6 +21,7 @@ pub struct ImagePlan {
     dockerfile: String,
     members: Vec<Member>,
     excluded: Vec<ExcludedPath>,
+    entrypoint: Vec<String>,
     warnings: Vec<PlanWarning>,
 }
 
@@ -45,6 +46,12 @@ impl ImagePlan {
     /// Every file of the context, sorted by the bytes of its name. Empty if the image needs no local files.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// What the service will start in a sandbox. It reads the Dockerfile's text by rules of its own; where Docker would start
+    /// something else, a warning says so.
+    pub fn entrypoint(&self) -> &[String] {
+        &self.entrypoint
     }
 
     /// What the ignore rules leave out, and by which rule.
@@ -176,69 +183,94 @@ impl fmt::Display for PlanWarning {
 
 impl ImagePlan {
     pub(crate) fn new(steps: &[Step], options: &PlanOptions) -> Result<Self, PlanError> {
-        let mut planner = Planner::default();
+        let mut renderer = Renderer::new(options);
+        let mut planner = Planner {
+            steps,
+            lines: Vec::new(),
+            problems: Vec::new(),
+        };
         for (index, step) in steps.iter().enumerate() {
-            let lines = render::lines(&step.instruction, options);
-            planner.add(index + 1, step, lines);
+            match renderer.lines(&step.instruction) {
+                Ok(lines) => planner.lines.extend(lines.into_iter().map(|line| (index + 1, line))),
+                Err(problems) => problems.into_iter().for_each(|kind| planner.problem(index + 1, kind)),
+            }
         }
-        planner.finish(steps)
+        planner.finish(renderer.escape())
     }
 }
 
 /// Collects the lines of all steps and gives each local source its place in the one tree that the server makes.
-#[derive(Default)]
-struct Planner {
+struct Planner<'a> {
+    steps: &'a [Step],
     lines: Vec<(usize, Line)>,
     problems: Vec<Problem>,
 }
 
-impl Planner {
-    fn add(&mut self, number: usize, step: &Step, lines: Result<Vec<Line>, Vec<ProblemKind>>) {
-        match lines {
-            Ok(lines) => self.lines.extend(lines.into_iter().map(|line| (number, line))),
-            Err(problems) => self.problems.extend(problems.into_iter().map(|kind| Problem {
-                step: number,
-                method: step.method,
-                location: step.location,
-                kind,
-            })),
-        }
+impl Planner<'_> {
+    fn problem(&mut self, number: usize, kind: ProblemKind) {
+        let step = &self.steps[number - 1];
+        self.problems.push(Problem {
+            step: number,
+            method: step.method,
+            location: step.location,
+            kind,
+        });
     }
 
-    fn finish(self, steps: &[Step]) -> Result<ImagePlan, PlanError> {
+    fn finish(mut self, escape: char) -> Result<ImagePlan, PlanError> {
         if !self.problems.is_empty() {
             return Err(PlanError::new(self.problems));
         }
         let mut tree = Tree::new(self.lines.iter().filter_map(|(_, line)| line.source()));
-        let mut dockerfile = String::new();
+        // What cannot move has to be there first.
         for (number, line) in &self.lines {
+            if let Some(raw) = line.raw() {
+                tree.place_raw(*number, raw);
+            }
+        }
+        let mut dockerfile = String::new();
+        for (index, (number, line)) in self.lines.iter().enumerate() {
             match line {
-                Line::Text(text) => dockerfile.push_str(text),
-                Line::Copy { source, target } => {
+                Line::Text(text) => dockerfile.extend([text, "\n"]),
+                Line::Copy {
+                    source,
+                    target,
+                    prefers_plain,
+                } => {
                     let root = tree.place(*number, source);
-                    let from = if root.is_empty() {
-                        ".".to_owned()
+                    dockerfile.extend(["COPY ", &copy_words(&root, target, *prefers_plain, escape), "\n"]);
+                }
+                Line::Raw(raw) => {
+                    let is_last = index + 1 == self.lines.len();
+                    dockerfile.push_str(if is_last {
+                        &raw.text
                     } else {
-                        quote::copy_source(&root)
-                    };
-                    let words = quote::ascii_json_form(&[from.as_str(), target]);
-                    write!(dockerfile, "COPY {words}").expect("a String takes all that is written");
+                        raw.text_to_append_to(escape)
+                    });
+                    if !is_last && !dockerfile.ends_with('\n') {
+                        dockerfile.push('\n');
+                    }
                 }
             }
-            dockerfile.push('\n');
         }
-        let mut notes = tree.displaced(&dockerfile);
-        for (number, line) in &self.lines {
-            notes.extend(
-                line.source()
-                    .into_iter()
-                    .flat_map(surprises)
-                    .map(|message| (*number, message)),
-            );
+        let overlaps = tree.overlaps();
+        let notes = self.notes(&tree, &dockerfile);
+        let members = tree.members().map(|(name, found)| Member {
+            name: name.to_owned(),
+            source: found.source.clone(),
+            executable: found.is_executable,
+            fingerprint: found.fingerprint.clone(),
+        });
+        let members: Vec<Member> = members.collect();
+        let excluded = self.excluded();
+        if !overlaps.is_empty() {
+            for (number, kind) in overlaps {
+                self.problem(number, kind);
+            }
+            return Err(PlanError::new(self.problems));
         }
-        notes.sort();
         let warnings = notes.into_iter().map(|(number, message)| {
-            let step = &steps[number - 1];
+            let step = &self.steps[number - 1];
             PlanWarning {
                 step: number,
                 method: step.method,
@@ -246,39 +278,69 @@ impl Planner {
                 message,
             }
         });
-        let members = tree.members().map(|(name, found)| Member {
-            name: name.to_owned(),
-            source: found.source.clone(),
-            executable: found.is_executable,
-            fingerprint: found.fingerprint.clone(),
-        });
-        let excluded = self.lines.iter().flat_map(|(number, line)| {
-            let found = line.source().into_iter().flat_map(|source| &source.walked.excluded);
-            found.map(|excluded| ExcludedPath {
-                step: *number,
-                name: excluded.name.clone(),
-                rule: excluded.rule.clone(),
-            })
-        });
         Ok(ImagePlan {
-            members: members.collect(),
-            excluded: excluded.collect(),
-            dockerfile,
+            entrypoint: entrypoint::stored(&dockerfile),
+            members,
+            excluded,
             warnings: warnings.collect(),
+            dockerfile,
         })
+    }
+
+    /// What may surprise, in the order of the steps.
+    fn notes(&self, tree: &Tree<'_>, dockerfile: &str) -> Vec<(usize, String)> {
+        let mut notes = tree.displaced(dockerfile);
+        for (number, line) in &self.lines {
+            let walked = line
+                .source()
+                .map(|source| &source.walked)
+                .or(line.raw().map(|raw| &raw.walked));
+            notes.extend(walked.into_iter().flat_map(surprises).map(|message| (*number, message)));
+            for (line, message) in line.raw().into_iter().flat_map(|raw| &raw.warnings) {
+                notes.push((*number, format!("line {line}: {message}")));
+            }
+        }
+        let surprise = entrypoint::surprise(dockerfile, &entrypoint::stored(dockerfile));
+        notes.extend(surprise.map(|message| (self.steps.len(), message)));
+        notes.sort_by_key(|(number, _)| *number);
+        notes
+    }
+
+    fn excluded(&self) -> Vec<ExcludedPath> {
+        let mut excluded = Vec::new();
+        for (number, line) in &self.lines {
+            let walked = line
+                .source()
+                .map(|source| &source.walked)
+                .or(line.raw().map(|raw| &raw.walked));
+            for found in walked.into_iter().flat_map(|walked| &walked.excluded) {
+                excluded.push(ExcludedPath {
+                    step: *number,
+                    name: found.name.clone(),
+                    rule: found.rule.clone(),
+                });
+            }
+        }
+        excluded
     }
 }
 
-fn surprises(source: &Source) -> impl Iterator<Item = String> {
-    let empty = source
-        .walked
+/// The words of a `COPY` of `root` to `target`.
+fn copy_words(root: &str, target: &str, prefers_plain: bool, escape: char) -> String {
+    if root.is_empty() {
+        return quote::ascii_json_form(&[".", target]);
+    }
+    if prefers_plain && quote::is_plain_copy_source(root) {
+        return format!("{root} {target}");
+    }
+    quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), target])
+}
+
+fn surprises(walked: &Walked) -> impl Iterator<Item = String> {
+    let empty = walked
         .empty
         .iter()
         .map(|name| format!("the empty folder `{name}` does not reach the build"));
-    let skipped = source
-        .walked
-        .skipped
-        .iter()
-        .map(|problem| format!("left out: {problem}"));
+    let skipped = walked.skipped.iter().map(|problem| format!("left out: {problem}"));
     empty.chain(skipped)
 }

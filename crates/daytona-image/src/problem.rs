@@ -168,6 +168,42 @@ pub enum ProblemKind {
         /// The path.
         path: PathBuf,
     },
+    /// Something is wrong with a line of a Dockerfile.
+    Dockerfile {
+        /// The line, counted from 1 in the text of the step.
+        line: usize,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+    /// A `pyproject.toml` without what is needed.
+    InvalidPyproject {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A port that is none.
+    InvalidPort {
+        /// The text.
+        port: String,
+    },
+    /// A Dockerfile that is a folder.
+    NotADockerfile {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A Dockerfile that is not UTF-8.
+    NotText {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// What one step copies from its context would take in a file of another step, and its lines cannot be rewritten.
+    ContextsOverlap {
+        /// The other step, counted from 1.
+        other: usize,
+        /// A file that both would have.
+        name: String,
+    },
     /// An ignore pattern that is none.
     InvalidPattern {
         /// Which, where, and why.
@@ -272,6 +308,26 @@ impl fmt::Display for ProblemKind {
                 "`{}` is a FIFO, socket or device, which cannot be sent: remove it, or leave such files out with \
                  `LocalDir::links(Links::Skip)`",
                 path.display()
+            ),
+            Self::Dockerfile { line, problem } => write!(formatter, "line {line}: {problem}"),
+            Self::InvalidPyproject { path, problem } => write!(formatter, "`{}`: {problem}", path.display()),
+            Self::InvalidPort { port } => write!(
+                formatter,
+                "`{}` is no port: write a number up to 65535, or a range, with `/tcp` or `/udp` if need be",
+                port.escape_debug()
+            ),
+            Self::NotADockerfile { path } => {
+                write!(formatter, "`{}` is a folder: name the Dockerfile in it", path.display())
+            }
+            Self::NotText { path } => write!(
+                formatter,
+                "`{}` is not UTF-8 text, and so no Dockerfile",
+                path.display()
+            ),
+            Self::ContextsOverlap { other, name } => write!(
+                formatter,
+                "it copies a part of its context that would take in `{name}` of step {other}, as the server merges all that is \
+                 sent: narrow what is copied, or copy the files of both steps in one"
             ),
             Self::InvalidPattern { error } => error.fmt(formatter),
             Self::NotUnicode { path } => {

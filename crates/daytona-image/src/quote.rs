@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::problem::ProblemKind;
+
 /// One word for a POSIX shell, as Python's `shlex.quote` writes it. Docker takes single quotes in `ENV` and `WORKDIR` in
 /// the same sense.
 pub(crate) fn shell_word(text: &str) -> String {
@@ -11,6 +13,31 @@ pub(crate) fn shell_word(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r#"'"'"'"#))
     }
+}
+
+/// Packages as words of a shell, sorted by code point; `None` if there are none.
+pub(crate) fn packages(packages: &[String]) -> Result<Option<String>, Vec<ProblemKind>> {
+    let mut sorted: Vec<&String> = packages.iter().collect();
+    sorted.sort();
+    let problem = |package: &&String| {
+        if package.trim().is_empty() {
+            Some(ProblemKind::Empty { what: "a package" })
+        } else {
+            ProblemKind::one_line("a package", package)
+        }
+    };
+    let problems: Vec<ProblemKind> = sorted.iter().filter_map(problem).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let words: Vec<String> = sorted.iter().map(|package| shell_word(package)).collect();
+    Ok((!words.is_empty()).then(|| words.join(" ")))
+}
+
+/// Whether a path can stand in the plain form of `COPY` and mean itself, whatever the escape character.
+pub(crate) fn is_plain_copy_source(path: &str) -> bool {
+    let plain = |character: char| character.is_alphanumeric() || "_@%+=:,./-".contains(character);
+    !path.is_empty() && !path.starts_with('-') && path.chars().all(plain)
 }
 
 /// The JSON form of an instruction: `["a", "b"]`, with a blank after each comma.
@@ -43,19 +70,21 @@ fn json_string(text: &str) -> String {
 /// BuildKit expands a source twice: first as a word of its shell (quotes, `$`, the escape character), then as a pattern
 /// in the manner of Go's `path.Match`. A pattern character is therefore put into a class of its own: a backslash before
 /// it would switch off the matching that takes the backslash away again.
-pub(crate) fn copy_source(path: &str) -> String {
+pub(crate) fn copy_source(path: &str, escape: char) -> String {
     let is_pattern = path.contains(['*', '?', '[']);
     let mut source = String::new();
     for character in path.chars() {
         match character {
             '*' | '?' | '[' => write!(source, "[{character}]").expect("a String takes all that is written"),
-            // In a pattern a backslash escapes once more.
-            '\\' if is_pattern => source.push_str(r"\\\\"),
-            '\\' => source.push_str(r"\\"),
-            '$' | '\'' | '"' => {
-                source.push('\\');
-                source.push(character);
+            // In a pattern a backslash quotes once more, whatever the Dockerfile's own escape character.
+            '\\' => {
+                for backslash in if is_pattern { r"\\" } else { r"\" }.chars() {
+                    source.extend((escape == '\\').then_some(escape));
+                    source.push(backslash);
+                }
             }
+            '$' | '\'' | '"' => source.extend([escape, character]),
+            character if character == escape => source.extend([escape, character]),
             _ => source.push(character),
         }
     }

@@ -1,72 +1,194 @@
 //! From an instruction to lines of a Dockerfile, all of its values checked.
 
+use std::fs;
+
+use crate::dockerfile::Dockerfile;
 use crate::instruction::{Command, Instruction};
+use crate::pip::{Pyproject, REQUIREMENTS_TARGET};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::quote;
+use crate::raw::{self, Raw};
 use crate::resolve::{self, Source};
+use crate::scope::Scope;
 
 /// What a step contributes to the Dockerfile.
 pub(crate) enum Line {
     /// A line as it is, without its line feed.
     Text(String),
     /// A `COPY` of local files, whose place in the context is yet to be found.
-    Copy { source: Source, target: String },
+    Copy {
+        source: Source,
+        target: String,
+        /// Whether the plain form is preferred to the JSON form.
+        prefers_plain: bool,
+    },
+    /// Lines of the caller's own.
+    Raw(Box<Raw>),
 }
 
 impl Line {
     pub(crate) fn source(&self) -> Option<&Source> {
         match self {
-            Line::Text(_) => None,
             Line::Copy { source, .. } => Some(source),
+            Line::Text(_) | Line::Raw(_) => None,
+        }
+    }
+
+    pub(crate) fn raw(&self) -> Option<&Raw> {
+        match self {
+            Line::Raw(raw) => Some(raw),
+            Line::Text(_) | Line::Copy { .. } => None,
         }
     }
 }
 
-/// The lines of one instruction.
-pub(crate) fn lines(instruction: &Instruction, options: &PlanOptions) -> Result<Vec<Line>, Vec<ProblemKind>> {
-    match instruction {
-        Instruction::From(image) => one_word("the image", image).map(|image| vec![text(format!("FROM {image}"))]),
-        Instruction::DebianSlim(version) => {
-            let release = version.release().map_err(|problem| vec![problem])?;
-            Ok(vec![
-                text(format!("FROM python:{release}-slim-bookworm")),
-                text("RUN apt-get update"),
-                text("RUN apt-get install -y gcc gfortran build-essential"),
-                text("RUN pip install --upgrade pip"),
-                text("RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections"),
-            ])
+type Problems = Vec<ProblemKind>;
+
+/// Renders the steps of an image, one after the other.
+pub(crate) struct Renderer<'a> {
+    options: &'a PlanOptions,
+    scope: Scope,
+}
+
+impl<'a> Renderer<'a> {
+    pub(crate) fn new(options: &'a PlanOptions) -> Self {
+        Self {
+            options,
+            scope: Scope::default(),
         }
-        Instruction::PipInstall(pip) => Ok(pip
-            .command()?
-            .map(|command| text(format!("RUN {command}")))
-            .into_iter()
-            .collect()),
-        Instruction::AddLocalFile { file, target } => {
-            let source = collect(resolve::file(options, file), copy_target(target))?;
-            let target = if target.ends_with('/') {
-                format!("{target}{}", source.last)
-            } else {
-                target.clone()
-            };
-            Ok(vec![Line::Copy { source, target }])
+    }
+
+    /// The escape character of the Dockerfile.
+    pub(crate) fn escape(&self) -> char {
+        self.scope.escape
+    }
+
+    /// The lines of one instruction.
+    pub(crate) fn lines(&mut self, instruction: &Instruction) -> Result<Vec<Line>, Problems> {
+        let lines = self.unchecked(instruction)?;
+        for line in &lines {
+            if let Line::Text(text) = line {
+                self.check(text)?;
+            }
         }
-        Instruction::AddLocalDir { dir, target } => {
-            let source = collect(resolve::folder(options, dir), copy_target(target))?;
-            Ok(vec![Line::Copy {
-                source,
-                target: target.clone(),
-            }])
+        Ok(lines)
+    }
+
+    /// A line of ours has to be one instruction, and nothing may glue itself to it.
+    fn check(&mut self, text: &str) -> Result<(), Problems> {
+        let not_one = || {
+            vec![ProblemKind::ControlCharacter {
+                what: "the instruction",
+                value: format!("`{}`", text.escape_debug()),
+            }]
+        };
+        let parsed = Dockerfile::parse_part(text, self.scope.escape).map_err(|error| {
+            vec![ProblemKind::Dockerfile {
+                line: error.line,
+                problem: error.problem,
+            }]
+        })?;
+        if parsed.instructions().len() != 1 {
+            return Err(not_one());
         }
-        Instruction::RunCommands(commands) => all(commands.iter().map(|command| run(command).map(Line::Text))),
-        Instruction::Env(variables) => all(variables.iter().map(|(name, value)| env(name, value).map(Line::Text))),
-        Instruction::Workdir(path) => {
-            not_empty("the path", path)?;
-            one_line("the path", path)?;
-            Ok(vec![text(format!("WORKDIR {}", quote::shell_word(path)))])
+        if parsed.ends_continued() {
+            let problem = format!(
+                "it ends in `{}`, which would glue the next line to it",
+                self.scope.escape
+            );
+            return Err(vec![ProblemKind::Dockerfile { line: 1, problem }]);
         }
-        Instruction::Entrypoint(words) => exec("ENTRYPOINT", words).map(|line| vec![Line::Text(line)]),
-        Instruction::Cmd(words) => exec("CMD", words).map(|line| vec![Line::Text(line)]),
+        self.scope.follow(&parsed);
+        Ok(())
+    }
+
+    fn unchecked(&mut self, instruction: &Instruction) -> Result<Vec<Line>, Problems> {
+        let options = self.options;
+        match instruction {
+            Instruction::From(image) => one_word("the image", image).map(|image| vec![text(format!("FROM {image}"))]),
+            Instruction::DebianSlim(version) => {
+                let release = version.release().map_err(|problem| vec![problem])?;
+                Ok(vec![
+                    text(format!("FROM python:{release}-slim-bookworm")),
+                    text("RUN apt-get update"),
+                    text("RUN apt-get install -y gcc gfortran build-essential"),
+                    text("RUN pip install --upgrade pip"),
+                    text("RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections"),
+                ])
+            }
+            Instruction::PipInstall(pip) => pip.command().map(run_lines),
+            Instruction::UvPipInstall(uv) => uv.command().map(run_lines),
+            Instruction::AptInstall(apt) => apt.command().map(run_lines),
+            Instruction::Requirements(requirements) => {
+                let (source, command) = both(resolve::file(options, &requirements.path), requirements.command())?;
+                let copy = Line::Copy {
+                    source,
+                    target: REQUIREMENTS_TARGET.to_owned(),
+                    prefers_plain: true,
+                };
+                Ok(vec![copy, text(format!("RUN {command}"))])
+            }
+            Instruction::Pyproject(pyproject) => pyproject_command(options, pyproject).map(run_lines),
+            Instruction::AddLocalFile { file, target } => {
+                let (source, ()) = both(resolve::file(options, file), copy_target(target))?;
+                let target = if target.ends_with('/') {
+                    format!("{target}{}", source.last)
+                } else {
+                    target.clone()
+                };
+                Ok(vec![json_copy(source, target)])
+            }
+            Instruction::AddLocalDir { dir, target } => {
+                let (source, ()) = both(resolve::folder(options, dir), copy_target(target))?;
+                Ok(vec![json_copy(source, target.clone())])
+            }
+            Instruction::RunCommands(commands) => all(commands.iter().map(|command| self.run(command).map(Line::Text))),
+            Instruction::Env(variables) => all(variables.iter().map(|(name, value)| pair("ENV", name, value))),
+            Instruction::Arg { name, default } => pair("ARG", name, default).map(|line| vec![line]),
+            Instruction::Label(labels) => all(labels.iter().map(|(key, value)| label(key, value))),
+            Instruction::Workdir(path) => quoted_word("WORKDIR", "the path", path),
+            Instruction::User(user) => quoted_word("USER", "the user", user),
+            Instruction::Expose(port) => expose(port),
+            Instruction::Entrypoint(words) => exec("ENTRYPOINT", words),
+            Instruction::Cmd(words) => exec("CMD", words),
+            Instruction::Shell(words) if words.is_empty() => Err(vec![ProblemKind::Empty { what: "the shell" }]),
+            Instruction::Shell(words) => exec("SHELL", words),
+            Instruction::CopyFrom { from, source, target } => {
+                let from = one_word("the image or stage", from)?;
+                copy_target(source)?;
+                copy_target(target)?;
+                let words = quote::ascii_json_form(&[source, target]);
+                Ok(vec![text(format!("COPY --from={} {words}", quote::shell_word(&from)))])
+            }
+            Instruction::Dockerfile(source) => {
+                raw::from_dockerfile(options, source, &mut self.scope).map(|raw| vec![Line::Raw(Box::new(raw))])
+            }
+            Instruction::DockerfileCommands(commands) => {
+                raw::commands(options, commands, &mut self.scope).map(|raw| vec![Line::Raw(Box::new(raw))])
+            }
+        }
+    }
+
+    fn run(&self, command: &Command) -> Result<String, Problems> {
+        match command {
+            Command::Shell(text) => {
+                not_empty("the command", text)?;
+                let text = text.replace("\r\n", "\n");
+                if text.contains(['\r', '\0']) {
+                    one_line("the command", &text)?;
+                }
+                // Lines are continued with a backslash here, whatever the Dockerfile has for it.
+                let text = if self.scope.escape == '\\' {
+                    text
+                } else {
+                    text.replace("\\\n", "`\n")
+                };
+                Ok(format!("RUN {text}"))
+            }
+            Command::Exec(words) if words.is_empty() => Err(vec![ProblemKind::Empty { what: "the command" }]),
+            Command::Exec(words) => exec_text("RUN", words),
+        }
     }
 }
 
@@ -74,38 +196,85 @@ fn text(line: impl Into<String>) -> Line {
     Line::Text(line.into())
 }
 
-fn run(command: &Command) -> Result<String, Vec<ProblemKind>> {
-    match command {
-        Command::Shell(text) => {
-            not_empty("the command", text)?;
-            // A line feed after a backslash continues the instruction.
-            let joined = text.replace("\\\r\n", "").replace("\\\n", "");
-            one_line("the command", &joined)?;
-            Ok(format!("RUN {text}"))
-        }
-        Command::Exec(words) if words.is_empty() => Err(vec![ProblemKind::Empty { what: "the command" }]),
-        Command::Exec(words) => exec("RUN", words),
+fn run_lines(command: Option<String>) -> Vec<Line> {
+    command
+        .map(|command| text(format!("RUN {command}")))
+        .into_iter()
+        .collect()
+}
+
+fn json_copy(source: Source, target: String) -> Line {
+    Line::Copy {
+        source,
+        target,
+        prefers_plain: false,
     }
 }
 
-fn exec(instruction: &str, words: &[String]) -> Result<String, Vec<ProblemKind>> {
+fn pyproject_command(options: &PlanOptions, pyproject: &Pyproject) -> Result<Option<String>, Problems> {
+    let path = &pyproject.path;
+    let (full, metadata) = resolve::locate(options, path)?;
+    if !metadata.is_file() {
+        return Err(vec![ProblemKind::NotAFile { path: path.clone() }]);
+    }
+    let text = fs::read_to_string(full).map_err(|source| {
+        vec![ProblemKind::Unreadable {
+            path: path.clone(),
+            source,
+        }]
+    })?;
+    pyproject.command(&text)
+}
+
+fn exec(instruction: &str, words: &[String]) -> Result<Vec<Line>, Problems> {
+    exec_text(instruction, words).map(|line| vec![Line::Text(line)])
+}
+
+fn exec_text(instruction: &str, words: &[String]) -> Result<String, Problems> {
     match words.iter().find(|word| word.contains('\0')) {
         Some(word) => Err(ProblemKind::one_line("a word", word).into_iter().collect()),
         None => Ok(format!("{instruction} {}", quote::json_form(words))),
     }
 }
 
-fn env(name: &str, value: &str) -> Result<String, Vec<ProblemKind>> {
+/// `ENV name=value` and `ARG name=value`.
+fn pair(instruction: &str, name: &str, value: &str) -> Result<Line, Problems> {
     let valid = |character: char| character == '_' || character.is_ascii_alphanumeric();
     if name.is_empty() || !name.chars().all(valid) || name.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(vec![ProblemKind::InvalidVariableName { name: name.to_owned() }]);
     }
     one_line("the value", value)?;
-    Ok(format!("ENV {name}={}", quote::shell_word(value)))
+    Ok(text(format!("{instruction} {name}={}", quote::shell_word(value))))
+}
+
+fn label(key: &str, value: &str) -> Result<Line, Problems> {
+    let key = one_word("the label", key)?;
+    one_line("the value", value)?;
+    Ok(text(format!(
+        "LABEL {}={}",
+        quote::shell_word(&key),
+        quote::shell_word(value)
+    )))
+}
+
+fn quoted_word(instruction: &str, what: &'static str, word: &str) -> Result<Vec<Line>, Problems> {
+    let word = one_word(what, word)?;
+    Ok(vec![text(format!("{instruction} {}", quote::shell_word(&word)))])
+}
+
+fn expose(port: &str) -> Result<Vec<Line>, Problems> {
+    let (numbers, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    let is_port = |number: &str| number.parse::<u16>().is_ok_and(|number| number > 0);
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    if is_port(first) && is_port(last) && matches!(protocol, "tcp" | "udp" | "sctp") {
+        Ok(vec![text(format!("EXPOSE {port}"))])
+    } else {
+        Err(vec![ProblemKind::InvalidPort { port: port.to_owned() }])
+    }
 }
 
 /// A target that `COPY` can name. The JSON form carries every character but NUL.
-fn copy_target(target: &str) -> Result<(), Vec<ProblemKind>> {
+fn copy_target(target: &str) -> Result<(), Problems> {
     not_empty("the target", target)?;
     if target.contains('\0') {
         one_line("the target", target)
@@ -114,13 +283,13 @@ fn copy_target(target: &str) -> Result<(), Vec<ProblemKind>> {
     }
 }
 
-fn one_word(what: &'static str, text: &str) -> Result<String, Vec<ProblemKind>> {
+fn one_word(what: &'static str, text: &str) -> Result<String, Problems> {
     not_empty(what, text)?;
     one_line(what, text)?;
     Ok(text.to_owned())
 }
 
-fn not_empty(what: &'static str, text: &str) -> Result<(), Vec<ProblemKind>> {
+fn not_empty(what: &'static str, text: &str) -> Result<(), Problems> {
     if text.trim().is_empty() {
         Err(vec![ProblemKind::Empty { what }])
     } else {
@@ -128,19 +297,19 @@ fn not_empty(what: &'static str, text: &str) -> Result<(), Vec<ProblemKind>> {
     }
 }
 
-fn one_line(what: &'static str, text: &str) -> Result<(), Vec<ProblemKind>> {
+fn one_line(what: &'static str, text: &str) -> Result<(), Problems> {
     ProblemKind::one_line(what, text).map_or(Ok(()), |problem| Err(vec![problem]))
 }
 
-/// The first result, or the problems of both.
-fn collect<T>(one: Result<T, Vec<ProblemKind>>, other: Result<(), Vec<ProblemKind>>) -> Result<T, Vec<ProblemKind>> {
+/// Both results, or the problems of both.
+fn both<T, U>(one: Result<T, Problems>, other: Result<U, Problems>) -> Result<(T, U), Problems> {
     match (one, other) {
-        (Ok(value), Ok(())) => Ok(value),
+        (Ok(one), Ok(other)) => Ok((one, other)),
         (one, other) => Err(one.err().into_iter().chain(other.err()).flatten().collect()),
     }
 }
 
-fn all<T>(results: impl Iterator<Item = Result<T, Vec<ProblemKind>>>) -> Result<Vec<T>, Vec<ProblemKind>> {
+fn all<T>(results: impl Iterator<Item = Result<T, Problems>>) -> Result<Vec<T>, Problems> {
     let (mut values, mut problems) = (Vec::new(), Vec::new());
     for result in results {
         match result {

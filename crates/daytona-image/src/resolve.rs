@@ -12,7 +12,7 @@ use crate::problem::ProblemKind;
 use crate::walk::{Found, Walk, Walked};
 
 /// The file with a folder's ignore rules.
-const DOCKERIGNORE: &str = ".dockerignore";
+pub(crate) const DOCKERIGNORE: &str = ".dockerignore";
 
 /// A local file or folder, ready to be placed in the context.
 #[derive(Debug)]
@@ -68,13 +68,27 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
 fn rules(folder: &Path, dir: &LocalDir) -> Result<IgnoreRules, Vec<ProblemKind>> {
     let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![ProblemKind::InvalidPattern { error }])?;
     let shown = dir.path.join(DOCKERIGNORE);
-    let own = match fs::read_to_string(folder.join(DOCKERIGNORE)) {
-        Ok(text) => IgnoreRules::parse(&text, &shown.to_string_lossy())
-            .map_err(|error| vec![ProblemKind::InvalidPattern { error }])?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => IgnoreRules::none(),
-        Err(source) => return Err(vec![ProblemKind::Unreadable { path: shown, source }]),
-    };
+    let own = read_rules(&folder.join(DOCKERIGNORE), &shown)?.unwrap_or_default();
     Ok(own.and(given))
+}
+
+/// The rules in a file, if it is there.
+pub(crate) fn read_rules(path: &Path, shown: &Path) -> Result<Option<IgnoreRules>, Vec<ProblemKind>> {
+    let unreadable = |source| {
+        vec![ProblemKind::Unreadable {
+            path: shown.to_owned(),
+            source,
+        }]
+    };
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let rules = IgnoreRules::parse(&text, &shown.to_string_lossy());
+    rules
+        .map(Some)
+        .map_err(|error| vec![ProblemKind::InvalidPattern { error }])
 }
 
 fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
@@ -89,7 +103,7 @@ fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
 }
 
 /// What the path leads to: naming it is the consent to follow its links.
-fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Metadata), Vec<ProblemKind>> {
+pub(crate) fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Metadata), Vec<ProblemKind>> {
     if path.as_os_str().is_empty() {
         return Err(vec![ProblemKind::Empty { what: "the path" }]);
     }

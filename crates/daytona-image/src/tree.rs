@@ -3,18 +3,24 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
+use crate::problem::ProblemKind;
+use crate::raw::Raw;
 use crate::resolve::Source;
 use crate::walk::Found;
 
 /// Gives each local source its place, so that one name has one content and no `COPY` takes in what another step brought.
+///
+/// What the caller's own lines copy stays where it is, as they cannot be rewritten; it has to be there first.
 pub(crate) struct Tree<'a> {
     /// Whether all sources are the root of the context, with the same files: then nothing else can be taken in.
     is_all_one: bool,
-    /// The root of each placed source, and its members there.
-    roots: HashMap<String, Vec<&'a Source>>,
-    members: BTreeMap<String, &'a Found>,
+    /// The root of each placed source.
+    roots: HashMap<String, usize>,
+    /// Each member, and the step that brought it first.
+    members: BTreeMap<String, (usize, &'a Found)>,
     /// Members of the root whose name means something to the server, and the step that brought them.
     reserved: Vec<(usize, String, &'a Found)>,
+    raws: Vec<(usize, &'a Raw)>,
 }
 
 impl<'a> Tree<'a> {
@@ -28,7 +34,19 @@ impl<'a> Tree<'a> {
             roots: HashMap::new(),
             members: BTreeMap::new(),
             reserved: Vec::new(),
+            raws: Vec::new(),
         }
+    }
+
+    /// Puts in what lines of the caller's own copy, under the names that they have there.
+    pub(crate) fn place_raw(&mut self, number: usize, raw: &'a Raw) {
+        for found in &raw.walked.files {
+            self.members.entry(found.name.clone()).or_insert((number, found));
+        }
+        self.reserved
+            .extend(raw.reserved.iter().map(|found| (number, found.name.clone(), found)));
+        self.is_all_one &= raw.needs.is_empty();
+        self.raws.push((number, raw));
     }
 
     /// Puts the source into the tree and returns the path that `COPY` has to name.
@@ -42,10 +60,10 @@ impl<'a> Tree<'a> {
             if RESERVED.contains(&name.as_str()) {
                 self.reserved.push((number, name, found));
             } else {
-                self.members.insert(name, found);
+                self.members.entry(name).or_insert((number, found));
             }
         }
-        self.roots.entry(root.clone()).or_default().push(source);
+        self.roots.entry(root.clone()).or_insert(number);
         root
     }
 
@@ -62,27 +80,59 @@ impl<'a> Tree<'a> {
         }
         let own: HashMap<String, &Found> = source.below(root).collect();
         // What is there already below this root must be ours too.
-        let below = self
+        let mut below = self
             .members
             .range(root.to_owned()..)
             .take_while(|(name, _)| name.starts_with(root));
-        let takes_in_others = below
-            .filter(|(name, _)| covers(root, name))
-            .any(|(name, found)| !own.get(name).is_some_and(|mine| mine.is_same_file(found)));
-        // And what we bring must not add to what an earlier step copies.
-        let mut ancestors = ancestors(root)
-            .filter_map(|ancestor| self.roots.get(ancestor))
-            .flatten();
-        let is_taken_in = ancestors.next().is_some()
-            && own
+        let takes_in_others = below.any(|(name, (_, found))| {
+            covers(root, name) && !own.get(name).is_some_and(|mine| mine.is_same_file(found))
+        });
+        // And what we bring must not add to what another step copies.
+        let is_copied = ancestors(root).any(|ancestor| self.roots.contains_key(ancestor));
+        let is_copied_by_raw = |name: &str| {
+            self.raws
                 .iter()
-                .any(|(name, found)| !self.members.get(name).is_some_and(|there| there.is_same_file(found)));
-        !takes_in_others && !is_taken_in
+                .any(|(_, raw)| raw.needs.iter().any(|need| need.covers(name)))
+        };
+        let adds = own.iter().any(|(name, found)| {
+            let is_there = self
+                .members
+                .get(name)
+                .is_some_and(|(_, there)| there.is_same_file(found));
+            !is_there && (is_copied || is_copied_by_raw(name))
+        });
+        !takes_in_others && !adds
     }
 
     /// What the tree holds, sorted by the bytes of the names.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a Found)> {
-        self.members.iter().map(|(name, found)| (name.as_str(), *found))
+        self.members.iter().map(|(name, (_, found))| (name.as_str(), *found))
+    }
+
+    /// The steps whose own lines would copy what another step brought, or that have another content under its name.
+    pub(crate) fn overlaps(&self) -> Vec<(usize, ProblemKind)> {
+        let mut problems = Vec::new();
+        for (number, raw) in &self.raws {
+            let own: HashMap<&str, &Found> = raw
+                .walked
+                .files
+                .iter()
+                .map(|found| (found.name.as_str(), found))
+                .collect();
+            let overlap = self.members.iter().find(|(name, (other, found))| {
+                let mine = own.get(name.as_str());
+                let is_other = other != number && !mine.is_some_and(|mine| mine.is_same_file(found));
+                is_other && (mine.is_some() || raw.needs.iter().any(|need| need.covers(name)))
+            });
+            if let Some((name, (other, _))) = overlap {
+                let problem = ProblemKind::ContextsOverlap {
+                    other: *other,
+                    name: name.clone(),
+                };
+                problems.push((*number, problem));
+            }
+        }
+        problems
     }
 
     /// The step and a message for each file that its name keeps out of the tree. A Dockerfile that is the generated one

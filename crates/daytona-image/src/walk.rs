@@ -41,6 +41,7 @@ pub struct Walk {
     shown: PathBuf,
     links: Links,
     rules: IgnoreRules,
+    start: String,
 }
 
 /// What a walk found.
@@ -111,7 +112,14 @@ impl Walk {
             root,
             links: Links::default(),
             rules: IgnoreRules::none(),
+            start: String::new(),
         }
+    }
+
+    /// Only what is at or below this path, relative to the root and `/`-separated. Names stay relative to the root.
+    pub fn below(mut self, path: impl Into<String>) -> Self {
+        self.start = path.into();
+        self
     }
 
     /// What to do with links. Default: [`Links::Follow`].
@@ -151,7 +159,11 @@ impl Walk {
             open: vec![root.clone()],
             result: walked,
         };
-        walker.directory(&directory, &root, "", &Matches::default());
+        if self.start.is_empty() {
+            walker.directory(&directory, &root, "", &Matches::default());
+        } else {
+            walker.start(&self.start);
+        }
         let mut result = walker.result;
         result.files.sort_by(|one, other| one.name.cmp(&other.name));
         result.excluded.sort_by(|one, other| one.name.cmp(&other.name));
@@ -170,6 +182,28 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
+    /// Begins somewhere below the root.
+    fn start(&mut self, name: &str) {
+        let rules = &self.walk.rules;
+        let ends = name.match_indices('/').map(|(index, _)| index).chain([name.len()]);
+        let matches = ends.fold(Matches::default(), |matches, end| rules.enter(&matches, &name[..end]));
+        let decision = rules.decision(&matches);
+        if decision.is_ignored() && !rules.may_except_below(&matches, name) {
+            let (name, rule) = (name.to_owned(), decision.rule().cloned());
+            return self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+        }
+        let path = self.root.join(name);
+        if let Err(error) = fs::symlink_metadata(&path) {
+            let path = self.shown(name);
+            return self.problem(match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ProblemKind::NotFound { path },
+                _ => ProblemKind::Unreadable { path, source: error },
+            });
+        }
+        // Any of its components may be a link.
+        self.link(&path, name.to_owned(), &matches);
+    }
+
     /// Walks a directory; `name` is its path below the root, `matches` the rules that match it.
     fn directory(&mut self, directory: &Directory, path: &Path, name: &str, matches: &Matches) {
         let before = (
@@ -258,6 +292,7 @@ impl Walker<'_> {
             .map(|below| below.replace(std::path::MAIN_SEPARATOR, "/"));
         let decision = target_name
             .as_deref()
+            .filter(|target_name| *target_name != name)
             .map(|target_name| self.walk.rules.decide(target_name));
         if let Some(rule) = decision
             .filter(Decision::is_ignored)

@@ -1,0 +1,141 @@
+//! Where a Dockerfile comes from, and the folder that its sources are in.
+
+use std::path::{Path, PathBuf};
+
+/// A Dockerfile for [`Image::from_dockerfile`](crate::Image::from_dockerfile): a file, or a text.
+///
+/// ```
+/// use daytona_image::{DockerfileSource, Image};
+///
+/// let image = Image::from_dockerfile(DockerfileSource::path("docker/prod.Dockerfile").context_dir(".").ignore(["docs"]));
+/// let image = Image::from_dockerfile(DockerfileSource::text("FROM alpine:3.20\nCOPY app /app\n"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct DockerfileSource {
+    pub(crate) origin: Origin,
+    pub(crate) context: ContextDir,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Path(PathBuf),
+    Text(String),
+}
+
+/// Lines of a Dockerfile for [`Image::dockerfile_commands`](crate::Image::dockerfile_commands), with options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct DockerfileCommands {
+    pub(crate) lines: Vec<String>,
+    pub(crate) context: ContextDir,
+}
+
+/// The root of a build context, and what is left out of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ContextDir {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) ignore: Vec<String>,
+}
+
+impl ContextDir {
+    fn set(&mut self, path: PathBuf) {
+        self.path = Some(path).filter(|path| !path.as_os_str().is_empty());
+    }
+}
+
+impl DockerfileSource {
+    /// The Dockerfile at `path`. Its folder is the root of the build context, unless another is given.
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        Self {
+            origin: Origin::Path(path.into()),
+            context: ContextDir::default(),
+        }
+    }
+
+    /// A Dockerfile in a text. The plan's base folder is the root of the build context, unless another is given.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            origin: Origin::Text(text.into()),
+            context: ContextDir::default(),
+        }
+    }
+
+    /// The root of the build context, in which the sources of `COPY` and `ADD` are looked for.
+    pub fn context_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.context.set(path.into());
+        self
+    }
+
+    /// Leaves out what these patterns match, by [Docker's rules](crate::ignore). They come after those of the Dockerfile's
+    /// own `<Dockerfile>.dockerignore`, or else of the context's `.dockerignore`.
+    pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.context.ignore.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl DockerfileCommands {
+    /// These lines.
+    pub fn new<S: Into<String>>(lines: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            lines: lines.into_iter().map(Into::into).collect(),
+            context: ContextDir::default(),
+        }
+    }
+
+    /// The root of the build context, in which the sources of `COPY` and `ADD` are looked for. Default: the plan's base
+    /// folder.
+    pub fn context_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.context.set(path.into());
+        self
+    }
+
+    /// Leaves out what these patterns match, after the rules of the context's `.dockerignore`.
+    pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.context.ignore.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl From<&str> for DockerfileSource {
+    fn from(path: &str) -> Self {
+        Self::path(path)
+    }
+}
+
+impl From<String> for DockerfileSource {
+    fn from(path: String) -> Self {
+        Self::path(path)
+    }
+}
+
+impl From<&Path> for DockerfileSource {
+    fn from(path: &Path) -> Self {
+        Self::path(path)
+    }
+}
+
+impl From<PathBuf> for DockerfileSource {
+    fn from(path: PathBuf) -> Self {
+        Self::path(path)
+    }
+}
+
+impl From<&PathBuf> for DockerfileSource {
+    fn from(path: &PathBuf) -> Self {
+        Self::path(path)
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for DockerfileCommands {
+    fn from(lines: Vec<S>) -> Self {
+        Self::new(lines)
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for DockerfileCommands {
+    fn from(lines: [S; N]) -> Self {
+        Self::new(lines)
+    }
+}

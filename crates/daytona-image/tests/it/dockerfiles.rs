@@ -1,0 +1,443 @@
+//! Dockerfiles of the caller's own: how they are read, and what they take from their context.
+
+use std::fs;
+use std::path::Path;
+
+use daytona_image::dockerfile::{Dockerfile, Instruction};
+use daytona_image::{DockerfileCommands, DockerfileSource, Image, ImagePlan, Member, PlanError, PlanOptions};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+fn folder(files: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in files {
+        write(folder.path(), name, name);
+    }
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn try_plan(folder: &TempDir, image: &Image) -> Result<ImagePlan, PlanError> {
+    image.plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()))
+}
+
+/// The names that a Dockerfile with this text sends of a folder.
+fn names(folder: &TempDir, text: &str) -> Vec<String> {
+    let plan = try_plan(folder, &Image::from_dockerfile(DockerfileSource::text(text))).unwrap();
+    plan.members().iter().map(Member::name).map(ToOwned::to_owned).collect()
+}
+
+fn error(folder: &TempDir, text: &str) -> String {
+    try_plan(folder, &Image::from_dockerfile(DockerfileSource::text(text)))
+        .unwrap_err()
+        .to_string()
+}
+
+fn warnings(folder: &TempDir, image: &Image) -> Vec<String> {
+    try_plan(folder, image)
+        .unwrap()
+        .warnings()
+        .iter()
+        .map(|warning| warning.message.clone())
+        .collect()
+}
+
+#[test]
+fn instructions_are_read_as_buildkit_reads_them() {
+    let text = "\u{feff}# syntax=docker/dockerfile:1\r\n# escape=`\r\n\r\nfrom --platform=linux/amd64 a:1 AS B\r\nRUN one && `\r\n# no\r\n\r\n  two\r\n\
+                RUN <<EOF cat <<-'X Y'\r\nCOPY a b\r\nEOF\r\n\tUSER x\r\n\tX Y\r\nCOPY --chown=1:1 --link [\"a b\", \"/c\"]\r\nONBUILD COPY <<E /x\r\nbody\r\nE\r\nCMD\r\n";
+    let dockerfile = Dockerfile::parse(text).unwrap();
+    let shown: Vec<(usize, &str, &str)> = dockerfile
+        .instructions()
+        .iter()
+        .map(|one| (one.line, one.keyword.as_str(), one.arguments.as_str()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (4, "FROM", "a:1 AS B"),
+            (5, "RUN", "one &&   two"),
+            (9, "RUN", "<<EOF cat <<-'X Y'"),
+            (14, "COPY", "[\"a b\", \"/c\"]"),
+            (15, "ONBUILD", "COPY <<E /x"),
+            (18, "CMD", ""),
+        ]
+    );
+    assert_eq!(dockerfile.escape(), '`');
+    let heredocs = &dockerfile.instructions()[2].heredocs;
+    assert_eq!(
+        (
+            heredocs[0].name.as_str(),
+            heredocs[0].is_expanded,
+            heredocs[0].body.as_str()
+        ),
+        ("EOF", true, "COPY a b\n")
+    );
+    assert_eq!(
+        (
+            heredocs[1].name.as_str(),
+            heredocs[1].is_expanded,
+            heredocs[1].body.as_str()
+        ),
+        ("X Y", false, "USER x\n")
+    );
+    assert_eq!(dockerfile.instructions()[3].flag("link"), Some(""));
+    assert_eq!(dockerfile.instructions()[3].words(), ["a b", "/c"]);
+    assert_eq!(
+        dockerfile.instructions()[0].flags,
+        [("platform".to_owned(), Some("linux/amd64".to_owned()))]
+    );
+}
+
+#[test]
+fn what_is_no_dockerfile_is_refused_with_its_line() {
+    for (text, part) in [
+        ("", "line 1: a Dockerfile needs an instruction"),
+        ("# only\n\n", "line 1: a Dockerfile needs an instruction"),
+        ("FROM a:1\n\nFRON b\n", "line 3: `FRON` is no instruction"),
+        ("FROM a:1\nRUN <<EOF\nx\n", "line 2: the heredoc `EOF` is not closed"),
+        ("FROM a:1\nCOPY\n", "line 2: COPY needs an argument"),
+    ] {
+        let error = Dockerfile::parse(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    // Two escape characters are none.
+    assert!(Dockerfile::parse("FROM a:1\nRUN a \\\\\nNONSENSE\n").is_err());
+}
+
+#[test]
+fn what_is_copied_is_sent_and_nothing_else() {
+    let folder = folder(&[
+        "a.txt",
+        "b.txt",
+        ".hidden",
+        "c.md",
+        "dir/x",
+        "dir/sub/y",
+        "dir/z.txt",
+        "other/o",
+        "with blank",
+    ]);
+    for (lines, expected) in [
+        ("COPY a.txt /x", vec!["a.txt"]),
+        ("COPY ./a.txt dir//sub/ /x/", vec!["a.txt", "dir/sub/y"]),
+        ("COPY dir /x", vec!["dir/sub/y", "dir/x", "dir/z.txt"]),
+        ("COPY /a.txt ../../b.txt /x/", vec!["a.txt", "b.txt"]),
+        ("COPY *.txt /x/", vec!["a.txt", "b.txt"]),
+        (
+            "COPY * /x/",
+            vec![
+                ".hidden",
+                "a.txt",
+                "b.txt",
+                "c.md",
+                "dir/sub/y",
+                "dir/x",
+                "dir/z.txt",
+                "other/o",
+                "with blank",
+            ],
+        ),
+        ("COPY d*/*.txt /x/", vec!["dir/z.txt"]),
+        ("COPY [a-b].txt ?.md /x/", vec!["a.txt", "b.txt", "c.md"]),
+        ("COPY [\"with blank\", \"/x\"]", vec!["with blank"]),
+        ("copy --chown=1:1 --chmod=755 a.txt /x", vec!["a.txt"]),
+        ("ADD a.txt https://h/x git@github.com:a/b.git /x/", vec!["a.txt"]),
+        ("COPY --from=build a.txt /x", vec![]),
+        ("COPY a.txt /x--from=y", vec!["a.txt"]),
+        ("COPY <<EOF /x\nCOPY a.txt /y\nEOF", vec![]),
+        ("COPY a.txt <<EOF /x/\nhi\nEOF", vec!["a.txt"]),
+        (
+            "ARG D=dir\nENV S=$D/sub\nCOPY ${S}/y ${D:+other} /x/",
+            vec!["dir/sub/y", "other/o"],
+        ),
+        ("ARG TARGETARCH\nCOPY a${TARGETARCH#amd64}.txt /x", vec!["a.txt"]),
+        (
+            "RUN --mount=type=bind,source=a.txt,target=/a --mount=type=cache,target=/c cat /a",
+            vec!["a.txt"],
+        ),
+        ("RUN --mount=src=dir/sub,target=/a ls", vec!["dir/sub/y"]),
+        ("RUN --mount=type=bind,from=x,source=a.txt,target=/a ls", vec![]),
+        ("COPY package*.lock a.txt /x/", vec!["a.txt"]),
+        ("# COPY a.txt /x\nRUN echo \\\n  COPY a.txt /x", vec![]),
+    ] {
+        assert_eq!(names(&folder, &format!("FROM a:1\n{lines}\n")), expected, "{lines}");
+    }
+}
+
+#[test]
+fn stages_and_variables_are_followed() {
+    let folder = folder(&["a", "b", "c"]);
+    // A global argument has to be declared again to be known; ENV is inherited, ARG is not.
+    assert_eq!(names(&folder, "ARG V=a\nFROM x:${V}\nARG V\nCOPY $V /x\n"), ["a"]);
+    assert!(
+        error(&folder, "ARG V=a\nFROM x:1\nCOPY $V /x\n")
+            .contains("line 3: the source `$V`: the value of the variable `V`")
+    );
+    assert_eq!(
+        names(&folder, "FROM x:1 AS One\nENV F=b\nFROM one\nCOPY $F /x\n"),
+        ["b"]
+    );
+    assert!(error(&folder, "FROM x:1 AS one\nARG F=b\nFROM one\nCOPY $F /x\n").contains("`F` is not known"));
+    assert!(error(&folder, "FROM x:1\nCOPY ${HOME}/a /x\n").contains("write the path itself"));
+    // What is put off is needed only if somebody starts from the stage.
+    assert_eq!(
+        names(&folder, "FROM x:1 AS p\nONBUILD COPY c /x\nFROM p\nCOPY a /x\n"),
+        ["a", "c"]
+    );
+    assert_eq!(
+        names(&folder, "FROM x:1 AS p\nONBUILD COPY c /x\nFROM y:1\nCOPY a /x\n"),
+        ["a"]
+    );
+}
+
+#[test]
+fn what_would_not_be_found_is_refused_with_its_line() {
+    let folder = folder(&["a.txt", "data/x.csv", "Dockerfile", "log/a.log"]);
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    write(folder.path(), ".dockerignore", "data\n*.txt\n!a.txt\n");
+    for (lines, part) in [
+        (
+            "COPY nope /x",
+            "line 2: the source `nope` is not in the build context `.`",
+        ),
+        (
+            "RUN x\nCOPY data /x",
+            "line 3: the source `data` is left out of the build context by the ignore rule data (.dockerignore:1)",
+        ),
+        ("COPY empty /x", "is a folder without a file"),
+        ("COPY nope/*.txt /x", "no file below `nope` is sent"),
+        ("COPY Dockerfile /x", "line 2: `Dockerfile` means something"),
+        ("RUN --mount=type=secret,id=k,required=true x", "no build secrets"),
+    ] {
+        let message = error(&folder, &format!("FROM a:1\n{lines}\n"));
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(names(&folder, "FROM a:1\nCOPY *.txt /x/\n"), ["a.txt"]);
+    // All at once.
+    assert!(error(&folder, "FROM a:1\nCOPY one two /x/\nCOPY three /x\n").starts_with("3 problems"));
+}
+
+#[test]
+fn what_may_surprise_is_a_warning() {
+    let folder = folder(&["a"]);
+    let of = |lines: &str| {
+        warnings(
+            &folder,
+            &Image::from_dockerfile(DockerfileSource::text(format!("FROM a:1\n{lines}\n"))),
+        )
+    };
+    assert!(of("COPY a b* /x/")[0].contains("line 2: the pattern `b*` matches no file"));
+    assert!(of("RUN --mount=type=ssh x")[0].contains("no build secrets"));
+    assert!(of("COPY a")[0].contains("needs a source and a target"));
+    assert!(of("CMD [\"x\"]")[0].contains("CMD is not looked at"));
+    assert!(of("ENTRYPOINT python x")[0].contains("shell form"));
+    assert!(of("# ENTRYPOINT [\"x\"]")[0].contains("sandboxes will start `x`"));
+    assert!(of("ENTRYPOINT [\"x\", \"y\"]\nCMD [\"z\"]").is_empty());
+}
+
+#[test]
+fn the_dockerfiles_own_ignore_file_comes_first() {
+    let folder = folder(&["docker/prod.Dockerfile", "src/a.rs", "src/b.tmp", "docs/x"]);
+    write(folder.path(), "docker/prod.Dockerfile", "FROM a:1\nCOPY . /app\n");
+    write(folder.path(), ".dockerignore", "src\n");
+    let source = || DockerfileSource::path("docker/prod.Dockerfile").context_dir(".");
+    let of = |source: DockerfileSource| {
+        let plan = try_plan(&folder, &Image::from_dockerfile(source)).unwrap();
+        plan.members()
+            .iter()
+            .map(Member::name)
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(source()), ["docker/prod.Dockerfile", "docs/x"]);
+    write(
+        folder.path(),
+        "docker/prod.Dockerfile.dockerignore",
+        "docker\n**/*.tmp\n",
+    );
+    assert_eq!(of(source()), ["docs/x", "src/a.rs"]);
+    assert_eq!(of(source().ignore(["docs"])), ["src/a.rs"]);
+}
+
+#[test]
+fn steps_are_appended_to_a_dockerfile_without_glue() {
+    let folder = folder(&["Dockerfile", "app/x"]);
+    for (text, expected) in [
+        ("FROM a:1\nCMD sh", "FROM a:1\nCMD sh\nRUN one\n"),
+        ("FROM a:1\nRUN x \\\n", "FROM a:1\nRUN x \nRUN one\n"),
+        (
+            "FROM a:1\nCOPY <<EOF /x\nhi\nEOF",
+            "FROM a:1\nCOPY <<EOF /x\nhi\nEOF\nRUN one\n",
+        ),
+    ] {
+        write(folder.path(), "Dockerfile", text);
+        let plan = try_plan(&folder, &Image::from_dockerfile("Dockerfile").run_commands(["one"])).unwrap();
+        assert_eq!(plan.dockerfile(), expected);
+    }
+    write(folder.path(), "Dockerfile", "# escape=`\nFROM a:1\n");
+    let image = Image::from_dockerfile("Dockerfile")
+        .run_commands(["one && \\\n  two"])
+        .add_local_dir("app", "/x");
+    let plan = try_plan(&folder, &image).unwrap();
+    assert_eq!(
+        plan.dockerfile(),
+        "# escape=`\nFROM a:1\nRUN one && `\n  two\nCOPY [\"app\", \"/x\"]\n"
+    );
+}
+
+#[test]
+fn contexts_share_one_tree_or_are_refused() {
+    let folder = folder(&["ctx/a", "ctx/app/z", "app/x", "app/y"]);
+    let image = |lines: &[&str]| {
+        Image::base("x:1")
+            .dockerfile_commands(DockerfileCommands::new(lines.iter().copied()).context_dir("ctx"))
+            .add_local_dir("app", "/app")
+    };
+    // Ours gives way to what cannot be rewritten.
+    let plan = try_plan(&folder, &image(&["COPY app /other"])).unwrap();
+    assert!(
+        plan.dockerfile()
+            .ends_with("COPY app /other\nCOPY [\".ctx/3/app\", \"/app\"]\n"),
+        "{}",
+        plan.dockerfile()
+    );
+    let plan = try_plan(&folder, &image(&["COPY a /other"])).unwrap();
+    assert!(plan.dockerfile().ends_with("COPY [\"app\", \"/app\"]\n"));
+    // Everything is everything.
+    let error = try_plan(&folder, &image(&["COPY . /all"])).unwrap_err().to_string();
+    assert!(
+        error.contains("step 2 (dockerfile_commands") && error.contains("of step 3"),
+        "{error}"
+    );
+    // Two contexts with other content under one name.
+    let both = Image::base("x:1")
+        .dockerfile_commands(DockerfileCommands::new(["COPY app /one"]).context_dir("ctx"))
+        .dockerfile_commands(["COPY app /two"]);
+    assert!(
+        try_plan(&folder, &both).unwrap_err().to_string().contains("of step"),
+        "two contexts"
+    );
+    let same = Image::base("x:1")
+        .dockerfile_commands(["COPY app /one"])
+        .dockerfile_commands(["COPY app/x /two"]);
+    assert_eq!(try_plan(&folder, &same).unwrap().members().len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_source_stay_inside() {
+    use std::os::unix::fs::symlink;
+
+    let parent = folder(&["ctx/real/x", "ctx/file", "outside/secret"]);
+    let ctx = parent.path().join("ctx");
+    symlink("real", ctx.join("link")).unwrap();
+    symlink("../outside", ctx.join("out")).unwrap();
+    let of = |line: &str| {
+        let commands = DockerfileCommands::new([line]).context_dir("ctx");
+        try_plan(&parent, &Image::base("x:1").dockerfile_commands(commands))
+    };
+    let plan = of("COPY link/x link /y/").unwrap();
+    assert_eq!(plan.members().iter().map(Member::name).collect::<Vec<_>>(), ["link/x"]);
+    for line in ["COPY out/secret /x", "COPY out /x", "COPY . /x", "COPY out/* /x/"] {
+        let outcome = of(line);
+        let is_refused = outcome
+            .as_ref()
+            .is_err_and(|error| error.to_string().contains("leads out of the folder"));
+        let is_empty = outcome.is_ok_and(|plan| plan.members().is_empty());
+        assert!(is_refused || is_empty || line.ends_with("out/* /x/"), "{line}");
+    }
+}
+
+#[test]
+fn the_rest_of_the_builder_renders_as_documented() {
+    let image = Image::base("x:1")
+        .apt_install(["git", "curl"])
+        .uv_pip_install(["b", "a"])
+        .arg("V", "1 2")
+        .user("app:app")
+        .label([("org.example.a", "b c")])
+        .expose(8080)
+        .expose("53/udp")
+        .shell(["/bin/bash", "-c"])
+        .copy_from("alpine:3.20", "/etc/x y", "/z");
+    assert_eq!(
+        image.plan().unwrap().dockerfile(),
+        "FROM x:1\n\
+         RUN apt-get update && apt-get install -y --no-install-recommends curl git && rm -rf /var/lib/apt/lists/*\n\
+         RUN python -m pip install uv && python -m uv pip install --system a b\n\
+         ARG V='1 2'\nUSER app:app\nLABEL org.example.a='b c'\nEXPOSE 8080\nEXPOSE 53/udp\n\
+         SHELL [\"/bin/bash\", \"-c\"]\nCOPY --from=alpine:3.20 [\"/etc/x y\", \"/z\"]\n"
+    );
+    for broken in [
+        Image::base("x:1").expose("http"),
+        Image::base("x:1").expose(0),
+        Image::base("x:1").shell(Vec::<String>::new()),
+        Image::base("x:1").user(""),
+        Image::base("x:1").arg("A B", "1"),
+        Image::base("x\\"),
+        Image::base("x:1").run_commands(["a \\"]),
+        Image::base("x:1").run_commands(["<<EOF\nopen"]),
+    ] {
+        assert_eq!(broken.plan().unwrap_err().problems().len(), 1, "{broken:?}");
+    }
+    let heredoc = Image::base("x:1").run_commands(["<<EOF\nCOPY a b\nEOF"]);
+    assert_eq!(
+        heredoc.plan().unwrap().dockerfile(),
+        "FROM x:1\nRUN <<EOF\nCOPY a b\nEOF\n"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_dockerfile_or_an_error(text in "(?s).{0,300}") {
+        let _ = Dockerfile::parse(&text);
+    }
+
+    #[test]
+    fn any_instructions_are_read_or_refused(lines in proptest::collection::vec("(FROM|RUN|COPY|ENV|ONBUILD COPY|ADD) [a-z $\\{\\}<'\"\\\\=-]{0,20}", 0..6)) {
+        let text = lines.join("\n");
+        if Dockerfile::parse(&text).is_ok() {
+            let folder = tempfile::tempdir().unwrap();
+            let image = Image::from_dockerfile(DockerfileSource::text(text));
+            let _ = image.plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()));
+        }
+    }
+
+    /// Rendered and read back: the same instructions with the same values.
+    #[test]
+    fn what_is_rendered_is_read_back(
+        words in proptest::collection::vec("[^\0]{0,12}", 1..4),
+        value in "[^\0\r\n]{0,20}",
+        path in "[^\0\r\n]{1,20}",
+    ) {
+        prop_assume!(!path.trim().is_empty());
+        let image = Image::base("x:1").entrypoint(words.clone()).env([("K", value.clone())]).workdir(path.clone());
+        let plan = image.plan().unwrap();
+        let read = Dockerfile::parse(plan.dockerfile()).unwrap();
+        let keywords: Vec<&str> = read.instructions().iter().map(|one| one.keyword.as_str()).collect();
+        prop_assert_eq!(keywords, ["FROM", "ENTRYPOINT", "ENV", "WORKDIR"]);
+        prop_assert_eq!(read.instructions()[1].json(), Some(words));
+        let unquoted = |one: &Instruction| one.arguments.clone();
+        prop_assert_eq!(unquote(unquoted(&read.instructions()[2]).strip_prefix("K=").unwrap()), value);
+        prop_assert_eq!(unquote(&unquoted(&read.instructions()[3])), path);
+    }
+}
+
+/// What a POSIX shell makes of a word of ours.
+fn unquote(word: &str) -> String {
+    let (mut text, mut quote) = (String::new(), None);
+    for character in word.chars() {
+        match quote {
+            None if matches!(character, '"' | '\'') => quote = Some(character),
+            Some(open) if open == character => quote = None,
+            _ => text.push(character),
+        }
+    }
+    text
+}

@@ -1,0 +1,458 @@
+//! What the official Python SDK makes of the same calls: the same text and files, or a better result that is named here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use daytona_image::{
+    Command, DockerfileCommands, Image, ImagePlan, PipInstall, PlanError, PlanOptions, Pyproject, PythonVersion,
+    Requirements,
+};
+use serde_json::Value;
+
+/// What we make of a vector where it is not what the official SDK makes of it. `PARITY.md` has the reasons.
+enum Ours {
+    /// This text; the files are compared all the same if the official result has any that arrive.
+    Text(&'static str),
+    /// An error with this in its message.
+    Error(&'static str),
+    /// The same text, other names in the archive.
+    Names(&'static [&'static str]),
+    /// Cannot be written in Rust.
+    NotExpressible,
+}
+
+use Ours::{Error, Names, NotExpressible, Text};
+
+const DIFFERENCES: &[(&str, Ours)] = &[
+    // Values that would become instructions, or that no build takes.
+    ("base_empty", Error("the image is empty")),
+    ("base_newline_injection", Error("line feed")),
+    ("debian_slim_micro_newline", Error("is no Python version")),
+    ("env_newline", Error("line feed")),
+    ("env_key_empty", Error("no name of an environment variable")),
+    ("run_list_empty", Error("the command is empty")),
+    // A fixed default instead of the interpreter's version.
+    (
+        "debian_slim_default",
+        Text(
+            "FROM python:3.13.3-slim-bookworm\nRUN apt-get update\nRUN apt-get install -y gcc gfortran build-essential\nRUN pip install --upgrade pip\nRUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections\n",
+        ),
+    ),
+    // Better text.
+    (
+        "pip_extra_options_blank",
+        Text("FROM python:3.12-slim\nRUN python -m pip install a\n"),
+    ),
+    (
+        "req_space_in_path",
+        Text(
+            "FROM python:3.12-slim\nCOPY [\"my reqs.txt\", \"/.requirements.txt\"]\nRUN python -m pip install -r /.requirements.txt\n",
+        ),
+    ),
+    (
+        "file_dollar",
+        Text("FROM python:3.12-slim\nCOPY [\"a\\\\$b.txt\", \"/x\"]\n"),
+    ),
+    (
+        "file_quote_in_name",
+        Text("FROM python:3.12-slim\nCOPY [\"a\\\\\\\"b.txt\", \"/x\"]\n"),
+    ),
+    (
+        "run_list_simple",
+        Text("FROM python:3.12-slim\nRUN [\"echo\", \"hi\"]\n"),
+    ),
+    (
+        "run_list_dollar",
+        Text("FROM python:3.12-slim\nRUN [\"echo\", \"$HOME\", \"`id`\"]\n"),
+    ),
+    (
+        "run_list_backslash",
+        Text("FROM python:3.12-slim\nRUN [\"printf\", \"a\\\\nb\", \"x\\\\\\\\y\"]\n"),
+    ),
+    (
+        "run_list_trailing_backslash",
+        Text("FROM python:3.12-slim\nRUN [\"echo\", \"a\\\\\"]\n"),
+    ),
+    (
+        "entrypoint_newline",
+        Text("FROM python:3.12-slim\nENTRYPOINT [\"sh\", \"-c\", \"a\\nb\"]\n"),
+    ),
+    ("cmd_quote", Text("FROM python:3.12-slim\nCMD [\"a\\\"b\"]\n")),
+    ("fd_no_trailing_newline", Text("FROM alpine:3.20\nCMD sh\nRUN echo x\n")),
+    ("fd_bom", Text("FROM alpine:3.20\n")),
+    ("fd_empty", Error("needs an instruction")),
+    // Paths of this machine, and paths that leave the folder.
+    (
+        "req_absolute",
+        Text(
+            "FROM python:3.12-slim\nCOPY .ctx/2/requirements.txt /.requirements.txt\nRUN python -m pip install -r /.requirements.txt\n",
+        ),
+    ),
+    (
+        "req_tilde",
+        Text(
+            "FROM python:3.12-slim\nCOPY .ctx/2/requirements.txt /.requirements.txt\nRUN python -m pip install -r /.requirements.txt\n",
+        ),
+    ),
+    (
+        "file_tilde_trailing_slash",
+        Text("FROM python:3.12-slim\nCOPY [\".ctx/2/cfg.ini\", \"/etc/cfg.ini\"]\n"),
+    ),
+    (
+        "dir_tilde",
+        Text("FROM python:3.12-slim\nCOPY [\".ctx/2/proj\", \"/app\"]\n"),
+    ),
+    (
+        "file_parent",
+        Text("FROM python:3.12-slim\nCOPY [\".ctx/2/app.py\", \"/x\"]\n"),
+    ),
+    ("dir_empty", Error("has no file in it")),
+    // Sources of the caller's own lines: confined to the context, found before anything is sent.
+    ("dc_context_dir_prefix_clash", Names(&["src/app.py"])),
+    ("dc_copy_dot", Names(&["a.txt"])),
+    ("dc_copy_variable", Names(&["app.py"])),
+    ("dc_copy_from_anywhere", Names(&["app.py"])),
+    ("dc_copy_heredoc_body", Names(&[])),
+    ("dc_copy_absolute", Error("is not in the build context")),
+    ("dc_copy_absolute_with_ctx", Error("is not in the build context")),
+    ("dc_run_mount", Names(&["app.py"])),
+    ("dc_strict_no_dir", NotExpressible),
+    ("dc_strict_absolute", Error("is not in the build context")),
+    ("dc_strict_symlink_out", Error("leads out of the folder")),
+    ("dc_strict_symlink_nested", Error("leads out of the folder")),
+    ("fd_prefix_clash", Names(&["docker/a.txt"])),
+    ("fd_escape_directive", Names(&["a.txt"])),
+    (
+        "fd_windows_style_source",
+        Error("`suba.txt` is not in the build context"),
+    ),
+    // What the types rule out.
+    ("pip_non_string", NotExpressible),
+    ("pip_nested_list", NotExpressible),
+    ("run_tuple", NotExpressible),
+    ("env_non_string", NotExpressible),
+    ("entrypoint_string", NotExpressible),
+];
+
+#[test]
+fn the_official_results_are_met_or_bettered() {
+    let file: Value = serde_json::from_str(include_str!("../fixtures/image.json")).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    let (mut same, mut different, mut failures) = (0, Vec::new(), Vec::new());
+    for vector in vectors {
+        let name = vector["name"].as_str().unwrap();
+        let difference = DIFFERENCES
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, ours)| ours);
+        match check(vector, difference) {
+            Ok(()) if difference.is_some() => different.push(name),
+            Ok(()) => same += 1,
+            Err(problem) => failures.push(format!("{name}: {problem}")),
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        vectors.len(),
+        failures.join("\n")
+    );
+    let marked: Vec<&str> = vectors
+        .iter()
+        .filter(|vector| vector.get("official_bug").is_some())
+        .filter_map(|vector| vector["name"].as_str())
+        .collect();
+    let unmended: Vec<_> = marked
+        .iter()
+        .filter(|name| !different.contains(name) && !MENDED_ALIKE.contains(name))
+        .collect();
+    assert!(
+        unmended.is_empty(),
+        "marked as a bug, and the same with us: {unmended:?}"
+    );
+    assert_eq!(same + different.len(), vectors.len());
+    let parity = include_str!("../../PARITY.md");
+    for (name, _) in DIFFERENCES {
+        assert!(
+            !different.contains(name) || parity.contains(&format!("`{name}`")),
+            "{name} is not in PARITY.md"
+        );
+    }
+}
+
+/// Marked as bugs for what arrives, not for the text: links are sent as their content.
+const MENDED_ALIKE: &[&str] = &["file_symlink", "dir_symlink"];
+
+fn check(vector: &Value, difference: Option<&Ours>) -> Result<(), String> {
+    if matches!(difference, Some(NotExpressible)) {
+        return Ok(());
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let (folder, home) = (parent.path().join("w"), parent.path().join("home"));
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&home).unwrap();
+    lay_out(vector, &folder, &home);
+    let fill = |text: &str| {
+        let (cwd, home) = (folder.to_str().unwrap(), home.to_str().unwrap());
+        let text = text
+            .replace("{CWD_NOSLASH}", &cwd[1..])
+            .replace("{HOME_NOSLASH}", &home[1..]);
+        text.replace("{CWD}", cwd).replace("{HOME}", home)
+    };
+    let options = PlanOptions::default().base_dir(&folder).home(&home);
+    let outcome = image(vector, &fill).plan_with(&options);
+    match (difference, vector["error"].is_null()) {
+        (Some(Error(part)), _) => expect_error(&outcome, part),
+        (None, false) => {
+            let name = vector["name"].as_str().unwrap();
+            outcome.err().map(|_| ()).ok_or_else(|| format!("{name} should fail"))
+        }
+        (difference, _) => {
+            let plan = outcome.map_err(|error| error.to_string())?;
+            let text = match difference {
+                Some(Text(text)) => (*text).to_owned(),
+                _ => fill(vector["dockerfile"].as_str().unwrap()),
+            };
+            if plan.dockerfile() != text {
+                return Err(format!("\n  ours   {:?}\n  theirs {text:?}", plan.dockerfile()));
+            }
+            files(vector, difference, &plan, &fill, &folder)
+        }
+    }
+}
+
+fn expect_error(outcome: &Result<ImagePlan, PlanError>, part: &str) -> Result<(), String> {
+    match outcome {
+        Ok(plan) => Err(format!("should fail, gave {:?}", plan.dockerfile())),
+        Err(error) if error.to_string().contains(part) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The files that are sent: each under its name, with the content of the file that the official SDK would send.
+fn files(
+    vector: &Value,
+    difference: Option<&Ours>,
+    plan: &ImagePlan,
+    fill: &dyn Fn(&str) -> String,
+    folder: &Path,
+) -> Result<(), String> {
+    let ours: BTreeMap<&str, PathBuf> = plan
+        .members()
+        .iter()
+        .map(|member| (member.name(), member.source().to_owned()))
+        .collect();
+    if let Some(Names(names)) = difference {
+        let found: Vec<&str> = ours.keys().copied().collect();
+        return if found == *names {
+            Ok(())
+        } else {
+            Err(format!("files {found:?}, not {names:?}"))
+        };
+    }
+    let contexts = vector["contexts"].as_array().unwrap();
+    for context in contexts {
+        let source = folder.join(fill(context["source_path"].as_str().unwrap()));
+        let name = context["archive_path"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("./")
+            .trim_start_matches('/');
+        let source = fs::canonicalize(source).map_err(|error| error.to_string())?;
+        let is_sent = ours.iter().any(|(ours, path)| {
+            let is_neutral = ours.starts_with(".ctx/");
+            path.starts_with(&source) && (is_neutral || *ours == name || ours.starts_with(&format!("{name}/")))
+        });
+        if !is_sent {
+            return Err(format!("{name} is not sent: {ours:?}"));
+        }
+    }
+    if contexts.is_empty() && !ours.is_empty() {
+        return Err(format!("nothing should be sent: {ours:?}"));
+    }
+    Ok(())
+}
+
+fn lay_out(vector: &Value, folder: &Path, home: &Path) {
+    let at = |name: &str| match name.strip_prefix("{HOME}/") {
+        Some(rest) => home.join(rest),
+        None => folder.join(name),
+    };
+    for (name, content) in vector["files"].as_object().unwrap() {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        fs::write(
+            at(name),
+            content
+                .as_str()
+                .map(str::as_bytes)
+                .map(<[u8]>::to_vec)
+                .unwrap_or_else(|| base64(content)),
+        )
+        .unwrap();
+    }
+    for name in vector["dirs"].as_array().unwrap() {
+        fs::create_dir_all(at(name.as_str().unwrap())).unwrap();
+    }
+    #[cfg(unix)]
+    for (name, target) in vector["symlinks"].as_object().unwrap() {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target.as_str().unwrap(), at(name)).unwrap();
+    }
+}
+
+fn base64(content: &Value) -> Vec<u8> {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = content["base64"].as_str().unwrap().trim_end_matches('=');
+    let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
+    for character in text.chars() {
+        buffer = (buffer << 6) | u32::try_from(ALPHABET.find(character).unwrap()).unwrap();
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((buffer >> bits) & 0xff).unwrap());
+        }
+    }
+    bytes
+}
+
+/// The chain of calls as an image.
+fn image(vector: &Value, fill: &dyn Fn(&str) -> String) -> Image {
+    let mut image = None;
+    for call in vector["calls"].as_array().unwrap() {
+        let call = Call {
+            args: call["args"].as_array().unwrap(),
+            kwargs: &call["kwargs"],
+            method: call["method"].as_str().unwrap(),
+            fill,
+        };
+        image = Some(call.apply(image));
+    }
+    image.unwrap()
+}
+
+struct Call<'a> {
+    method: &'a str,
+    args: &'a [Value],
+    kwargs: &'a Value,
+    fill: &'a dyn Fn(&str) -> String,
+}
+
+impl Call<'_> {
+    fn apply(&self, image: Option<Image>) -> Image {
+        let image = || image.clone().unwrap();
+        match self.method {
+            "base" => Image::base(self.text(0)),
+            "debian_slim" if self.args.is_empty() => Image::debian_slim(PythonVersion::default()),
+            "debian_slim" => Image::debian_slim(self.text(0)),
+            "from_dockerfile" => Image::from_dockerfile(self.text(0)),
+            "pip_install" => {
+                let packages = self.args.iter().flat_map(|arg| self.texts(arg));
+                image().pip_install(self.pip_options(PipInstall::new(packages)))
+            }
+            "pip_install_from_requirements" => {
+                let mut requirements = Requirements::new(self.text(0));
+                if let Some(url) = self.kwargs["index_url"].as_str() {
+                    requirements = requirements.index_url(url);
+                }
+                image().pip_install_from_requirements(requirements)
+            }
+            "pip_install_from_pyproject" => image().pip_install_from_pyproject(self.pyproject()),
+            "add_local_file" => image().add_local_file(self.text(0), self.text(1)),
+            "add_local_dir" => image().add_local_dir(self.text(0), self.text(1)),
+            "run_commands" => image().run_commands(self.args.iter().map(|arg| match arg {
+                Value::Array(_) => Command::exec(self.texts(arg)),
+                arg => Command::Shell(self.one(arg)),
+            })),
+            "env" => {
+                let pairs = self.args[0].as_object().unwrap();
+                // The order of the file, which `serde_json` does not keep, is in the official text.
+                let mut pairs: Vec<(String, String)> = pairs
+                    .iter()
+                    .map(|(key, value)| (key.clone(), self.one(value)))
+                    .collect();
+                pairs.sort_by_key(|(key, _)| ["Z", "A", "M"].iter().position(|other| other == key));
+                image().env(pairs)
+            }
+            "workdir" => image().workdir(self.text(0)),
+            "entrypoint" => image().entrypoint(self.texts(&self.args[0])),
+            "cmd" => image().cmd(self.texts(&self.args[0])),
+            "dockerfile_commands" => {
+                let mut commands = DockerfileCommands::new(self.texts(&self.args[0]));
+                if !self.kwargs["context_dir"].is_null() {
+                    commands = commands.context_dir(self.one(&self.kwargs["context_dir"]));
+                }
+                image().dockerfile_commands(commands)
+            }
+            method => panic!("no such method: {method}"),
+        }
+    }
+
+    fn text(&self, index: usize) -> String {
+        self.one(&self.args[index])
+    }
+
+    fn one(&self, value: &Value) -> String {
+        let text = value.as_str().or_else(|| value["$path"].as_str());
+        (self.fill)(text.unwrap_or_else(|| panic!("no text: {value}")))
+    }
+
+    /// A text, or a list that may hold lists.
+    fn texts(&self, value: &Value) -> Vec<String> {
+        match value {
+            Value::Array(values) => values.iter().flat_map(|value| self.texts(value)).collect(),
+            value => vec![self.one(value)],
+        }
+    }
+
+    fn pip_options(&self, mut pip: PipInstall) -> PipInstall {
+        let list = |name: &str| {
+            self.kwargs
+                .get(name)
+                .filter(|value| !value.is_null())
+                .map(|value| self.texts(value))
+                .unwrap_or_default()
+        };
+        for url in list("find_links") {
+            pip = pip.find_links(url);
+        }
+        for url in list("index_url") {
+            pip = pip.index_url(url);
+        }
+        for url in list("extra_index_urls") {
+            pip = pip.extra_index_url(url);
+        }
+        if self.kwargs["pre"] == true {
+            pip = pip.pre();
+        }
+        for options in list("extra_options") {
+            pip = pip.extra_options(options);
+        }
+        pip
+    }
+
+    fn pyproject(&self) -> Pyproject {
+        let mut pyproject = Pyproject::new(self.text(0));
+        if let Some(groups) = self.args.get(1) {
+            pyproject = pyproject.optional(self.texts(groups));
+        }
+        let text = |name: &str| self.kwargs[name].as_str();
+        if let Some(url) = text("find_links") {
+            pyproject = pyproject.find_links(url);
+        }
+        if let Some(url) = text("index_url") {
+            pyproject = pyproject.index_url(url);
+        }
+        if let Some(url) = text("extra_index_url") {
+            pyproject = pyproject.extra_index_url(url);
+        }
+        if self.kwargs["pre"] == true {
+            pyproject = pyproject.pre();
+        }
+        if let Some(options) = text("extra_options") {
+            pyproject = pyproject.extra_options(options);
+        }
+        pyproject
+    }
+}
