@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod advice;
 mod apt;
 mod archive_name;
 pub mod dockerfile;
@@ -29,7 +30,7 @@ pub use image::Image;
 pub use instruction::Command;
 pub use local::{Links, LocalDir};
 pub use pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
-pub use plan::{ExcludedPath, ImagePlan, Member, PlanOptions, PlanWarning};
+pub use plan::{ExcludedPath, Explanation, ImagePlan, Member, PlanOptions, PlanWarning};
 pub use problem::{PlanError, Problem, ProblemKind};
 pub use python::PythonVersion;
 pub use registry::{RegistryImage, RegistryImageError};

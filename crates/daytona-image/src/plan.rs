@@ -23,6 +23,20 @@ pub struct ImagePlan {
     excluded: Vec<ExcludedPath>,
     entrypoint: Vec<String>,
     warnings: Vec<PlanWarning>,
+    /// Where paths were looked for, to explain further ones.
+    options: PlanOptions,
+}
+
+/// What becomes of a local path.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Explanation<'a> {
+    /// It, or what is in it, is sent as these members.
+    Sent(Vec<&'a Member>),
+    /// An ignore rule leaves it out.
+    Excluded(&'a ExcludedPath),
+    /// No step takes it.
+    NotTaken,
 }
 
 /// A local file or directory that an ignore rule leaves out.
@@ -33,6 +47,8 @@ pub struct ExcludedPath {
     pub step: usize,
     /// Its path below the folder of the step, `/`-separated. Of a directory that was not looked into only the directory.
     pub name: String,
+    /// The local path itself.
+    pub path: PathBuf,
     /// The rule that decided.
     pub rule: Rule,
 }
@@ -62,6 +78,36 @@ impl ImagePlan {
     /// Bytes of all members together.
     pub fn total_size(&self) -> u64 {
         self.members.iter().map(Member::size).sum()
+    }
+
+    /// The largest members, the largest first.
+    pub fn largest(&self, count: usize) -> Vec<&Member> {
+        let mut members: Vec<&Member> = self.members.iter().collect();
+        members.sort_by(|one, other| other.size().cmp(&one.size()).then_with(|| one.name.cmp(&other.name)));
+        members.truncate(count);
+        members
+    }
+
+    /// What becomes of a local path: sent, and under which names, or left out, and by which rule.
+    ///
+    /// The path is read as those of the steps were; a file that several steps send has several names. Looks at the file
+    /// system to find out what the path leads to.
+    pub fn explain(&self, path: impl AsRef<Path>) -> Explanation<'_> {
+        let path = self
+            .options
+            .resolve(path.as_ref())
+            .unwrap_or_else(|_| path.as_ref().to_owned());
+        let path = std::fs::canonicalize(&path).unwrap_or(path);
+        let sent: Vec<&Member> = self
+            .members
+            .iter()
+            .filter(|member| member.source.starts_with(&path))
+            .collect();
+        if !sent.is_empty() {
+            return Explanation::Sent(sent);
+        }
+        let excluded = self.excluded.iter().find(|excluded| path.starts_with(&excluded.path));
+        excluded.map_or(Explanation::NotTaken, Explanation::Excluded)
     }
 
     /// What is allowed, but may surprise.
@@ -112,9 +158,16 @@ impl Member {
 pub struct PlanOptions {
     base_dir: Result<PathBuf, String>,
     home: Option<PathBuf>,
+    warn_over: Option<u64>,
 }
 
 impl PlanOptions {
+    /// Warns of a context over this many bytes, with its largest files. Default: never.
+    pub fn warn_over(mut self, bytes: u64) -> Self {
+        self.warn_over = Some(bytes);
+        self
+    }
+
     /// The folder that relative paths start from. Default: the process's current folder.
     pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.base_dir = Ok(folder.into());
@@ -153,6 +206,7 @@ impl Default for PlanOptions {
         Self {
             base_dir: std::env::current_dir().map_err(|error| error.to_string()),
             home: std::env::home_dir(),
+            warn_over: None,
         }
     }
 }
@@ -186,7 +240,9 @@ impl ImagePlan {
         let mut renderer = Renderer::new(options);
         let mut planner = Planner {
             steps,
+            options,
             lines: Vec::new(),
+            remarks: Vec::new(),
             problems: Vec::new(),
         };
         for (index, step) in steps.iter().enumerate() {
@@ -194,6 +250,9 @@ impl ImagePlan {
                 Ok(lines) => planner.lines.extend(lines.into_iter().map(|line| (index + 1, line))),
                 Err(problems) => problems.into_iter().for_each(|kind| planner.problem(index + 1, kind)),
             }
+            planner
+                .remarks
+                .extend(renderer.take_remarks().into_iter().map(|remark| (index + 1, remark)));
         }
         planner.finish(renderer.escape())
     }
@@ -202,7 +261,9 @@ impl ImagePlan {
 /// Collects the lines of all steps and gives each local source its place in the one tree that the server makes.
 struct Planner<'a> {
     steps: &'a [Step],
+    options: &'a PlanOptions,
     lines: Vec<(usize, Line)>,
+    remarks: Vec<(usize, String)>,
     problems: Vec<Problem>,
 }
 
@@ -283,13 +344,17 @@ impl Planner<'_> {
             members,
             excluded,
             warnings: warnings.collect(),
+            options: self.options.clone(),
             dockerfile,
         })
     }
 
     /// What may surprise, in the order of the steps.
     fn notes(&self, tree: &Tree<'_>, dockerfile: &str) -> Vec<(usize, String)> {
-        let mut notes = tree.displaced(dockerfile);
+        let mut notes = self.remarks.clone();
+        notes.extend(tree.displaced(dockerfile));
+        notes.extend(tree.secrets());
+        notes.extend(self.oversize(tree));
         for (number, line) in &self.lines {
             let walked = line
                 .source()
@@ -306,6 +371,31 @@ impl Planner<'_> {
         notes
     }
 
+    /// A remark on a context over the size that the caller set, with its largest files.
+    fn oversize(&self, tree: &Tree<'_>) -> Option<(usize, String)> {
+        const SHOWN: usize = 5;
+        let limit = self.options.warn_over?;
+        let mut sizes: Vec<(u64, &str)> = tree
+            .members()
+            .map(|(name, found)| (found.fingerprint.size(), name))
+            .collect();
+        let total: u64 = sizes.iter().map(|(size, _)| size).sum();
+        if total <= limit {
+            return None;
+        }
+        sizes.sort_by(|one, other| other.cmp(one));
+        let largest: Vec<String> = sizes
+            .iter()
+            .take(SHOWN)
+            .map(|(size, name)| format!("`{name}` ({size})"))
+            .collect();
+        let message = format!(
+            "the context has {total} bytes, over {limit}; its largest files: {}",
+            largest.join(", ")
+        );
+        Some((self.steps.len(), message))
+    }
+
     fn excluded(&self) -> Vec<ExcludedPath> {
         let mut excluded = Vec::new();
         for (number, line) in &self.lines {
@@ -317,6 +407,7 @@ impl Planner<'_> {
                 excluded.push(ExcludedPath {
                     step: *number,
                     name: found.name.clone(),
+                    path: found.path.clone(),
                     rule: found.rule.clone(),
                 });
             }

@@ -49,6 +49,8 @@ type Problems = Vec<ProblemKind>;
 pub(crate) struct Renderer<'a> {
     options: &'a PlanOptions,
     scope: Scope,
+    /// What may surprise in the lines of the step that was rendered last.
+    remarks: Vec<String>,
 }
 
 impl<'a> Renderer<'a> {
@@ -56,12 +58,18 @@ impl<'a> Renderer<'a> {
         Self {
             options,
             scope: Scope::default(),
+            remarks: Vec::new(),
         }
     }
 
     /// The escape character of the Dockerfile.
     pub(crate) fn escape(&self) -> char {
         self.scope.escape
+    }
+
+    /// What may surprise in the lines of the last step.
+    pub(crate) fn take_remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     /// The lines of one instruction.
@@ -99,7 +107,8 @@ impl<'a> Renderer<'a> {
             );
             return Err(vec![ProblemKind::Dockerfile { line: 1, problem }]);
         }
-        self.scope.follow(&parsed);
+        let warnings = self.scope.follow(&parsed).warnings;
+        self.remarks.extend(warnings.into_iter().map(|(_, remark)| remark));
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::advice;
 use crate::dockerfile::{Dockerfile, Instruction, word};
 use crate::glob;
 
@@ -103,7 +104,7 @@ impl Scope {
     fn one(&mut self, instruction: &Instruction, followed: &mut Followed) {
         match instruction.keyword.as_str() {
             "FROM" => self.from(instruction, followed),
-            "ARG" | "ENV" => self.assign(instruction),
+            "ARG" | "ENV" => self.assign(instruction, followed),
             "COPY" | "ADD" => self.copy(instruction, followed),
             "RUN" => self.run(instruction, followed),
             "ONBUILD" => match instruction.trigger() {
@@ -130,6 +131,12 @@ impl Scope {
             _ => None,
         };
         let parent = self.stage(&image).cloned();
+        if parent.is_none() {
+            let remarks = advice::base_image(instruction, &image);
+            followed
+                .warnings
+                .extend(remarks.into_iter().map(|remark| (instruction.line, remark)));
+        }
         self.stages.push(Stage {
             name,
             env: parent.as_ref().map(|parent| parent.env.clone()).unwrap_or_default(),
@@ -154,9 +161,13 @@ impl Scope {
         named.or_else(|| self.stages.get(reference.parse::<usize>().ok()?))
     }
 
-    fn assign(&mut self, instruction: &Instruction) {
+    fn assign(&mut self, instruction: &Instruction, followed: &mut Followed) {
         let is_env = instruction.keyword == "ENV";
         for (name, value) in assignments(&instruction.arguments, is_env) {
+            let remark = advice::variable(&instruction.keyword, &name);
+            followed
+                .warnings
+                .extend(remark.map(|remark| (instruction.line, remark)));
             let value = match value {
                 Some(value) => word::expand(&value, self.escape, &|name| self.value(name)).ok(),
                 // An argument that is only declared has the value from before the first stage.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::advice;
 use crate::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::problem::ProblemKind;
 use crate::raw::Raw;
@@ -107,6 +108,24 @@ impl<'a> Tree<'a> {
     /// What the tree holds, sorted by the bytes of the names.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a Found)> {
         self.members.iter().map(|(name, (_, found))| (name.as_str(), *found))
+    }
+
+    /// The step and a message for what looks like a secret, once for each directory that is known for them.
+    pub(crate) fn secrets(&self) -> Vec<(usize, String)> {
+        const SHOWN: usize = 10;
+        let mut parts: Vec<(usize, &str)> = Vec::new();
+        for (name, (number, _)) in &self.members {
+            let part = advice::secret_part(name).map(|part| (*number, part));
+            parts.extend(part.filter(|part| parts.last() != Some(part)));
+        }
+        let message = |part: &str| {
+            format!("`{part}` looks like a secret: leave it out with `.dockerignore` unless it has to be sent")
+        };
+        parts
+            .iter()
+            .take(SHOWN)
+            .map(|(number, part)| (*number, message(part)))
+            .collect()
     }
 
     /// The steps whose own lines would copy what another step brought, or that have another content under its name.

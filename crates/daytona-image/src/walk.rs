@@ -82,6 +82,8 @@ pub struct Found {
 pub struct Excluded {
     /// Its path below the root, `/`-separated.
     pub name: String,
+    /// The local path itself.
+    pub path: PathBuf,
     /// The rule that decided.
     pub rule: Rule,
 }
@@ -189,8 +191,8 @@ impl Walker<'_> {
         let matches = ends.fold(Matches::default(), |matches, end| rules.enter(&matches, &name[..end]));
         let decision = rules.decision(&matches);
         if decision.is_ignored() && !rules.may_except_below(&matches, name) {
-            let (name, rule) = (name.to_owned(), decision.rule().cloned());
-            return self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+            let rule = decision.rule().cloned();
+            return self.exclude(name.to_owned(), rule);
         }
         let path = self.root.join(name);
         if let Err(error) = fs::symlink_metadata(&path) {
@@ -256,7 +258,7 @@ impl Walker<'_> {
                 matches!(kind, Ok(Entry::Directory)) && self.walk.rules.may_except_below(&matches, &name);
             if !may_hold_exceptions {
                 let rule = excluded.rule().cloned();
-                return self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+                return self.exclude(name, rule);
             }
         }
         let path = path.join(entry);
@@ -299,7 +301,7 @@ impl Walker<'_> {
             .and_then(|decision| decision.rule())
         {
             let rule = rule.clone();
-            return self.result.excluded.push(Excluded { name, rule });
+            return self.exclude(name, Some(rule));
         }
         match self.open_parent(below) {
             Ok((parent, last)) => match parent.look(last) {
@@ -351,7 +353,7 @@ impl Walker<'_> {
             // A directory that was only entered for its exceptions.
             Entry::File { .. } if self.walk.rules.decision(matches).is_ignored() => {
                 let rule = self.walk.rules.decision(matches).rule().cloned();
-                self.result.excluded.extend(rule.map(|rule| Excluded { name, rule }));
+                self.exclude(name, rule);
             }
             Entry::File {
                 is_executable,
@@ -367,6 +369,13 @@ impl Walker<'_> {
                 self.unsendable(ProblemKind::SpecialFile { path });
             }
         }
+    }
+
+    fn exclude(&mut self, name: String, rule: Option<Rule>) {
+        let path = self.root.join(&name);
+        self.result
+            .excluded
+            .extend(rule.map(|rule| Excluded { name, path, rule }));
     }
 
     /// What the caller may choose to leave out.

@@ -16,8 +16,9 @@ pub use daytona_api::{
 };
 pub use daytona_context::{Context, Digest, ObjectStorage, Pushed};
 pub use daytona_image::{
-    Command, Image, ImagePlan, Links, LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem,
-    ProblemKind, PythonVersion,
+    AptInstall, Command, DockerfileCommands, DockerfileSource, ExcludedPath, Explanation, Image, ImagePlan, Links,
+    LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem, ProblemKind, Pyproject, PythonVersion,
+    RegistryImage, Requirements, UvPipInstall, ignore,
 };
 pub use error::{Error, ErrorKind, SnapshotInfo};
 pub use snapshots::{

@@ -3,47 +3,21 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use daytona_emulator::{Emulator, Operation};
 use daytona_sdk::{CreateSnapshotParams, Daytona};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// The example's program. Cargo builds it along with the tests, beside their folder.
+use crate::support::{self, run, text};
+
 fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join("examples/quickstart");
-    let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(
-        program.exists(),
-        "{} is not built: run `cargo test --workspace`",
-        program.display()
-    );
-    program
+    support::program("quickstart")
 }
 
-/// The program without anything of ours in its environment.
 fn quickstart() -> Command {
-    let mut command = Command::new(program());
-    for name in ["API_KEY", "JWT_TOKEN", "ORGANIZATION_ID", "API_URL", "TARGET"] {
-        command.env_remove(format!("DAYTONA_{name}"));
-    }
-    command
-}
-
-async fn run(mut command: Command) -> Output {
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    support::example("quickstart")
 }
 
 /// Exit code 1, and one line that holds all of these parts.

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use daytona_image::dockerfile::{Dockerfile, Instruction};
-use daytona_image::{DockerfileCommands, DockerfileSource, Image, ImagePlan, Member, PlanError, PlanOptions};
+use daytona_image::{
+    DockerfileCommands, DockerfileSource, Explanation, Image, ImagePlan, Member, PlanError, PlanOptions,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -239,6 +241,71 @@ fn what_may_surprise_is_a_warning() {
     assert!(of("ENTRYPOINT python x")[0].contains("shell form"));
     assert!(of("# ENTRYPOINT [\"x\"]")[0].contains("sandboxes will start `x`"));
     assert!(of("ENTRYPOINT [\"x\", \"y\"]\nCMD [\"z\"]").is_empty());
+}
+
+#[test]
+fn secrets_images_without_a_version_and_large_contexts_are_warned_about() {
+    let folder = folder(&["app/.env", "app/.git/config", "app/.git/x", "app/a.py", "app/big"]);
+    let image = Image::base("python")
+        .env([("API_KEY", "x")])
+        .add_local_dir("app", "/app");
+    let plan = image
+        .plan_with(&PlanOptions::default().base_dir(folder.path()).warn_over(20))
+        .unwrap();
+    let warnings: Vec<(usize, &str)> = plan
+        .warnings()
+        .iter()
+        .map(|warning| (warning.step, warning.message.as_str()))
+        .collect();
+    let expected = [
+        (1, "`python` has no tag"),
+        (2, "ENV `API_KEY` looks like a secret"),
+        (3, "`app/.env` looks like a secret"),
+        (3, "`app/.git` looks like a secret"),
+        (
+            3,
+            "the context has 48 bytes, over 20; its largest files: `app/.git/config` (15)",
+        ),
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for ((step, message), (expected_step, part)) in warnings.iter().zip(expected) {
+        assert!(*step == expected_step && message.contains(part), "{step} {message}");
+    }
+    assert_eq!(plan.largest(1)[0].name(), "app/.git/config");
+    let of = |text: &str| warnings_of(&folder, text);
+    assert!(
+        of("FROM --platform=linux/arm64 a:latest AS b\nFROM b\n")
+            .iter()
+            .any(|warning| warning.contains("linux/amd64 only"))
+    );
+    assert!(of("FROM scratch\nARG PUBLIC_KEY\n").is_empty());
+}
+
+fn warnings_of(folder: &TempDir, text: &str) -> Vec<String> {
+    warnings(folder, &Image::from_dockerfile(DockerfileSource::text(text)))
+}
+
+#[test]
+fn what_becomes_of_a_path_is_explained() {
+    let folder = folder(&["app/a.py", "app/b.pyc", "app/cache/x", "other"]);
+    write(folder.path(), ".dockerignore", "**/*.pyc\n**/cache\n");
+    let image = Image::from_dockerfile(DockerfileSource::text("FROM a:1\nCOPY app /app\n"));
+    let plan = try_plan(&folder, &image).unwrap();
+    match plan.explain("app/a.py") {
+        Explanation::Sent(members) => assert_eq!(members[0].name(), "app/a.py"),
+        other => panic!("{other:?}"),
+    }
+    for (path, rule) in [
+        ("app/b.pyc", "**/*.pyc (.dockerignore:1)"),
+        ("app/cache/x", "**/cache (.dockerignore:2)"),
+    ] {
+        match plan.explain(path) {
+            Explanation::Excluded(excluded) => assert_eq!(excluded.rule.to_string(), rule),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+    assert_eq!(plan.explain("other"), Explanation::NotTaken);
+    assert_eq!(plan.explain(folder.path().join("nowhere")), Explanation::NotTaken);
 }
 
 #[test]

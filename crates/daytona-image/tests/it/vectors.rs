@@ -286,9 +286,7 @@ fn lay_out(vector: &Value, folder: &Path, home: &Path) {
             at(name),
             content
                 .as_str()
-                .map(str::as_bytes)
-                .map(<[u8]>::to_vec)
-                .unwrap_or_else(|| base64(content)),
+                .map_or_else(|| base64(content), |text| text.as_bytes().to_vec()),
         )
         .unwrap();
     }
@@ -327,7 +325,7 @@ fn image(vector: &Value, fill: &dyn Fn(&str) -> String) -> Image {
             method: call["method"].as_str().unwrap(),
             fill,
         };
-        image = Some(call.apply(image));
+        image = Some(call.apply(image.as_ref()));
     }
     image.unwrap()
 }
@@ -340,8 +338,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn apply(&self, image: Option<Image>) -> Image {
-        let image = || image.clone().unwrap();
+    fn apply(&self, image: Option<&Image>) -> Image {
+        let image = || image.unwrap().clone();
         match self.method {
             "base" => Image::base(self.text(0)),
             "debian_slim" if self.args.is_empty() => Image::debian_slim(PythonVersion::default()),

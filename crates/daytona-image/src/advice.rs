@@ -1,0 +1,120 @@
+//! What is allowed, but better looked at twice.
+
+use crate::dockerfile::Instruction;
+
+/// Remarks on the base image of a stage.
+pub(crate) fn base_image(instruction: &Instruction, image: &str) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let tag = last.split_once(':').map(|(_, tag)| tag);
+    if image != "scratch" && !image.contains('@') {
+        match tag {
+            None => remarks.push(format!(
+                "`{image}` has no tag, and so means another image every day: name a version"
+            )),
+            Some("latest") => remarks.push(format!("`{image}` means another image every day: name a version")),
+            Some(_) => {}
+        }
+    }
+    if let Some(platform) = instruction.flag("platform")
+        && !platform.contains('$')
+        && platform != "linux/amd64"
+    {
+        remarks.push(format!(
+            "the platform `{platform}` is asked for, and the service builds for linux/amd64 only"
+        ));
+    }
+    remarks
+}
+
+/// A remark on a variable that looks as if it held a secret: it would stay in the image for everybody to read.
+pub(crate) fn variable(keyword: &str, name: &str) -> Option<String> {
+    const SECRETS: [&str; 12] = [
+        "apikey",
+        "auth",
+        "credential",
+        "credentials",
+        "key",
+        "passphrase",
+        "password",
+        "passwd",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+    ];
+    let words: Vec<String> = name.split(['_', '-']).map(str::to_ascii_lowercase).collect();
+    let is_secret =
+        words.iter().any(|word| SECRETS.contains(&word.as_str())) && !words.iter().any(|word| word == "public");
+    is_secret.then(|| {
+        format!(
+            "{keyword} `{name}` looks like a secret, and would stay in the image for everybody to read; the service has no build \
+             secrets: set it when a sandbox starts"
+        )
+    })
+}
+
+/// The part of a member's name that looks like a secret: the file, or the directory that is known for them.
+pub(crate) fn secret_part(name: &str) -> Option<&str> {
+    const DIRECTORIES: [&str; 4] = [".git", ".aws", ".ssh", ".gnupg"];
+    const FILES: [&str; 9] = [
+        ".env",
+        ".git-credentials",
+        ".netrc",
+        ".npmrc",
+        ".pypirc",
+        "id_dsa",
+        "id_ecdsa",
+        "id_ed25519",
+        "id_rsa",
+    ];
+    const ENDINGS: [&str; 5] = [".pem", ".key", ".p12", ".pfx", ".jks"];
+    const EXAMPLES: [&str; 4] = [".example", ".sample", ".template", ".dist"];
+    let mut end = 0;
+    for component in name.split('/') {
+        end += component.len();
+        if end < name.len() && DIRECTORIES.contains(&component) {
+            return Some(&name[..end]);
+        }
+        end += 1;
+    }
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let is_example = EXAMPLES.iter().any(|ending| file.ends_with(ending));
+    let is_secret =
+        FILES.contains(&file) || file.starts_with(".env.") || ENDINGS.iter().any(|ending| file.ends_with(ending));
+    (is_secret && !is_example).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_told_from_what_only_sounds_like_them() {
+        for name in [
+            "API_KEY",
+            "DB_PASSWORD",
+            "GITHUB_TOKEN",
+            "AUTH",
+            "aws-secret-access-key",
+        ] {
+            assert!(variable("ENV", name).is_some(), "{name}");
+        }
+        for name in ["MONKEY", "PUBLIC_KEY", "PATH", "TOKENIZERS", "AUTHOR"] {
+            assert_eq!(variable("ENV", name), None, "{name}");
+        }
+        for (name, part) in [
+            ("app/.env", Some("app/.env")),
+            (".env.production", Some(".env.production")),
+            (".env.example", None),
+            ("a/.git/objects/x", Some("a/.git")),
+            (".gitignore", None),
+            ("home/.ssh/config", Some("home/.ssh")),
+            ("k/server.pem", Some("k/server.pem")),
+            ("keys.py", None),
+            ("environment", None),
+        ] {
+            assert_eq!(secret_part(name), part, "{name}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Any project with a Dockerfile: shows what would be built and sent, offline; with `--create` it makes the snapshot on the
+//! embedded emulator.
+//!
+//! ```text
+//! cargo run --example from_dockerfile -- FOLDER [--file docker/prod.Dockerfile] [--explain PATH] [--create]
+//! ```
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that shows what it does"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use daytona_emulator::Emulator;
+use daytona_sdk::{
+    BoxError, CreateSnapshotParams, Daytona, DockerfileSource, Explanation, Image, ImagePlan, PlanOptions,
+};
+
+/// Plans the image of a project's Dockerfile.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The project's folder, which is the build context; a sample project by default.
+    folder: Option<PathBuf>,
+
+    /// The Dockerfile, relative to the folder.
+    #[arg(long, default_value = "Dockerfile")]
+    file: PathBuf,
+
+    /// Say what becomes of this path, relative to the folder.
+    #[arg(long)]
+    explain: Option<PathBuf>,
+
+    /// Make the snapshot on the embedded emulator.
+    #[arg(long)]
+    create: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), BoxError> {
+    let folder = arguments
+        .folder
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/projects/python-web").into());
+    let image = Image::from_dockerfile(DockerfileSource::path(&arguments.file).context_dir("."));
+    let plan = image.plan_with(&PlanOptions::default().base_dir(folder).warn_over(100_000_000))?;
+    match &arguments.explain {
+        Some(path) => explain(&plan, path),
+        None => show(&plan),
+    }
+    if arguments.create { create(plan).await } else { Ok(()) }
+}
+
+fn show(plan: &ImagePlan) {
+    println!("{} files, {} bytes are sent:", plan.members().len(), plan.total_size());
+    for member in plan.members() {
+        println!("  {:o} {:>10}  {}", member.mode(), member.size(), member.name());
+    }
+    println!("{} left out:", plan.excluded().len());
+    for excluded in plan.excluded() {
+        println!("  {}  by {}", excluded.name, excluded.rule);
+    }
+    println!("sandboxes start {:?}", plan.entrypoint());
+    for warning in plan.warnings() {
+        println!("warning: {warning}");
+    }
+}
+
+fn explain(plan: &ImagePlan, path: &std::path::Path) {
+    match plan.explain(path) {
+        Explanation::Sent(members) => {
+            println!("{} is sent:", path.display());
+            for member in members {
+                println!("  {}", member.name());
+            }
+        }
+        Explanation::Excluded(excluded) => println!("{} is left out by the rule {}", path.display(), excluded.rule),
+        _ => println!("{} is not taken by any step", path.display()),
+    }
+}
+
+async fn create(plan: ImagePlan) -> Result<(), BoxError> {
+    let emulator = Emulator::start().await?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()?;
+    let params = CreateSnapshotParams::new("from-dockerfile", plan);
+    let snapshot = daytona
+        .snapshots()
+        .create(params)
+        .on_logs(|line| println!("| {line}"))
+        .await?;
+    println!("{} is {}", snapshot.name, snapshot.state);
+    Ok(())
+}

@@ -1,0 +1,1 @@
+app = lambda env, start: []
