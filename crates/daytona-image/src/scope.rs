@@ -121,8 +121,8 @@ impl Scope {
     }
 
     fn from(&mut self, instruction: &Instruction, followed: &mut Followed) {
-        let words = instruction.words();
-        let image = match word::expand(&words[0], self.escape, &|name| self.global(name)) {
+        let words: Vec<&str> = instruction.arguments.split_whitespace().collect();
+        let image = match word::expand(words.first().unwrap_or(&""), self.escape, &|name| self.global(name)) {
             Ok(image) => image,
             Err(problem) => return followed.problems.push((instruction.line, problem)),
         };

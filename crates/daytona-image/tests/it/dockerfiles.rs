@@ -104,10 +104,13 @@ fn what_is_no_dockerfile_is_refused_with_its_line() {
         ("FROM a:1\n\nFRON b\n", "line 3: `FRON` is no instruction"),
         ("FROM a:1\nRUN <<EOF\nx\n", "line 2: the heredoc `EOF` is not closed"),
         ("FROM a:1\nCOPY\n", "line 2: COPY needs an argument"),
+        ("FROM\n", "line 1: FROM needs an argument"),
     ] {
         let error = Dockerfile::parse(text).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
+    // Only some instructions have a JSON form.
+    assert!(Image::base("[]").plan().is_ok());
     // Two escape characters are none.
     assert!(Dockerfile::parse("FROM a:1\nRUN a \\\\\nNONSENSE\n").is_err());
 }

@@ -1,6 +1,7 @@
 //! Tests of the facade, on the emulator.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dockerfiles;
 mod errors;
 mod flow;
 mod service;

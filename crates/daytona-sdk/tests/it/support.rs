@@ -4,10 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
 use daytona_sdk::transport::ServiceTransport;
 use daytona_sdk::{Daytona, Event, Image, ImagePlan, PlanOptions};
+use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
+use tower_service::Service;
 
 /// An emulator without a socket, and a client of it.
 pub(crate) fn in_process(options: EmulatorBuilder) -> (Emulator, Daytona) {
@@ -56,6 +59,16 @@ pub(crate) fn plan(image: &Image, base: &Path) -> ImagePlan {
 /// The plan of an image with a folder `app` in it.
 pub(crate) fn app_plan(base: &Path) -> ImagePlan {
     plan(&Image::base("python:3.12-slim").add_local_dir("app", "/app"), base)
+}
+
+/// Creates a snapshot by the bare operation, past the facade and its checks.
+pub(crate) async fn post(emulator: &Emulator, operation: &CreateSnapshot) -> Snapshot {
+    let mut request = operation.to_request(&emulator.api_url()).unwrap();
+    let key = format!("Bearer {}", emulator.api_key()).parse().unwrap();
+    request.headers_mut().insert(http::header::AUTHORIZATION, key);
+    let response = emulator.service().call(request.map(Full::new)).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    CreateSnapshot::decode(&body).unwrap()
 }
 
 /// How often the emulator was asked for an operation.
