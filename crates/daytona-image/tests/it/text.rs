@@ -164,3 +164,48 @@ fn equality_and_debug_ignore_where_a_step_was_written() {
     assert_ne!(one, other.clone().workdir("/y"));
     assert_eq!(one.plan().unwrap(), one.plan().unwrap());
 }
+
+/// What is quoted is one word for a real shell.
+#[test]
+#[cfg(unix)]
+fn quoting_survives_a_shell() {
+    let words = [
+        "plain",
+        "a b",
+        "it's",
+        "\"x\"",
+        "$HOME",
+        "`id`",
+        "back\\slash",
+        "é",
+        "*",
+        "",
+        "-n",
+        "a\tb",
+        "!",
+    ];
+    for word in words {
+        let line = text(&base().env([("K", word)]));
+        let quoted = line.strip_prefix("ENV K=").unwrap().trim_end_matches('\n');
+        let script = format!("printf '%s' {quoted}");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), word, "{quoted}");
+    }
+}
+
+#[test]
+fn a_thousand_steps_and_a_long_dockerfile_are_planned() {
+    let image = (0..1_000).fold(base(), |image, step| {
+        image.run_commands([format!("echo {step}")]).env([("K", "v")])
+    });
+    assert_eq!(text(&image).lines().count(), 2_000);
+    let long = format!("FROM x:1\n{}", "RUN echo a && \\\n    echo b\n".repeat(4_000));
+    assert!(long.len() > 100_000);
+    assert_eq!(
+        daytona_image::dockerfile::Dockerfile::parse(&long)
+            .unwrap()
+            .instructions()
+            .len(),
+        4_001
+    );
+}
