@@ -4,5 +4,6 @@
 mod dockerfiles;
 mod folders;
 mod ignore;
+mod methods;
 mod text;
 mod vectors;

@@ -1,0 +1,77 @@
+//! The text of every method, as a snapshot.
+
+use std::fs;
+
+use daytona_image::{
+    AptInstall, Command, DockerfileCommands, Image, Links, LocalDir, PipInstall, PlanOptions, Pyproject, PythonVersion,
+    Requirements, UvPipInstall,
+};
+
+/// Makes a folder with what the methods need, and shows what is planned.
+fn planned(image: &Image) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("app/main.py", "print()"),
+        ("app/cache/x", ""),
+        ("conf.ini", ""),
+        ("requirements.txt", "a"),
+        (
+            "pyproject.toml",
+            "[project]\ndependencies = [\"b>=1\", \"a\"]\n[project.optional-dependencies]\ndev = [\"c\"]\n",
+        ),
+    ] {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let plan = image
+        .plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()))
+        .unwrap();
+    let members: Vec<String> = plan
+        .members()
+        .iter()
+        .map(|member| format!("{:o} {}", member.mode(), member.name()))
+        .collect();
+    let warnings: Vec<&str> = plan.warnings().iter().map(|warning| warning.message.as_str()).collect();
+    format!(
+        "{}---\nmembers {members:#?}\nentrypoint {:?}\nwarnings {warnings:#?}",
+        plan.dockerfile(),
+        plan.entrypoint()
+    )
+}
+
+#[test]
+fn every_method() {
+    let image = Image::debian_slim(PythonVersion::default())
+        .apt_install(["git", "curl"])
+        .apt_install(AptInstall::new(["ffmpeg"]).recommends())
+        .pip_install("one")
+        .pip_install(
+            PipInstall::new(["b", "a"])
+                .find_links("https://f")
+                .index_url("https://i")
+                .extra_index_url("https://e")
+                .pre()
+                .extra_options("-q"),
+        )
+        .uv_pip_install(UvPipInstall::new(["b>=2", "a"]).index_url("https://i").pre())
+        .pip_install_from_requirements(Requirements::new("requirements.txt").index_url("https://i"))
+        .pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["dev", "nope"]).pre())
+        .add_local_file("conf.ini", "/etc/")
+        .add_local_dir(LocalDir::new("app").ignore(["cache"]).links(Links::Skip), "/app")
+        .run_commands(["make && \\\n  make install"])
+        .run_commands([Command::exec(["echo", "a b"])])
+        .env([("A", "1"), ("B", "two words")])
+        .arg("VERSION", "1.0")
+        .label([("org.example.name", "a b")])
+        .user("app")
+        .expose(8080)
+        .shell(["/bin/bash", "-c"])
+        .copy_from("alpine:3.20", "/etc/os-release", "/x")
+        .dockerfile_commands(["# as it is", "VOLUME /data"])
+        .dockerfile_commands(DockerfileCommands::new(["COPY conf.ini /y"]).context_dir("."))
+        .workdir("/app")
+        .entrypoint(["python", "main.py"])
+        .cmd(["--serve"]);
+    insta::assert_snapshot!(planned(&image));
+}
