@@ -23,21 +23,33 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
         })
 }
 
-fn component(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['*', rest @ ..] => (0..=name.len()).any(|skipped| component(rest, &name[skipped..])),
-        ['?', rest @ ..] => !name.is_empty() && component(rest, &name[1..]),
-        ['[', class @ ..] => match (name, read_class(class)) {
-            ([first, others @ ..], Some((ranges, negated, rest))) => {
-                let is_in = ranges.iter().any(|(low, high)| (low..=high).contains(&first));
-                is_in != negated && component(rest, others)
+/// Goes through the pattern once with all lengths of the name that it can have matched so far, so that many stars cost no
+/// more than their number times the name's length.
+fn component(mut pattern: &[char], name: &[char]) -> bool {
+    let mut reached = vec![false; name.len() + 1];
+    reached[0] = true;
+    loop {
+        let (ranges, negated, rest) = match pattern {
+            [] => return reached[name.len()],
+            ['*', rest @ ..] => {
+                let from = reached.iter().position(|is_reached| *is_reached);
+                reached[from.unwrap_or(name.len() + 1)..].fill(true);
+                pattern = rest;
+                continue;
             }
-            _ => false,
-        },
-        ['\\', literal, rest @ ..] | [literal, rest @ ..] => {
-            name.first() == Some(literal) && component(rest, &name[1..])
+            ['?', rest @ ..] => (Vec::new(), true, rest),
+            ['[', class @ ..] => match read_class(class) {
+                Some(class) => class,
+                None => return false,
+            },
+            ['\\', literal, rest @ ..] | [literal, rest @ ..] => (vec![(*literal, *literal)], false, rest),
+        };
+        for (index, character) in name.iter().enumerate().rev() {
+            let is_in = ranges.iter().any(|(low, high)| (low..=high).contains(&character));
+            reached[index + 1] = reached[index] && is_in != negated;
         }
+        reached[0] = false;
+        pattern = rest;
     }
 }
 
@@ -89,6 +101,8 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }
+        let many = "a*".repeat(30) + "b";
+        assert!(!matches(&many, &"a".repeat(3_000)));
         assert!(!is_pattern(r"a\[b"));
         assert!(is_pattern("a[[]b"));
     }
