@@ -47,7 +47,6 @@ impl Activate {
             deadline,
             events,
             delivery,
-            has_log: false,
         };
         watching.until_active(seen).await
     }

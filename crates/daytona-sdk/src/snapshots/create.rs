@@ -103,7 +103,6 @@ impl Create {
     /// As awaiting it, but for those of the build.
     pub async fn start(self) -> Result<Build, Error> {
         let deadline = Deadline::start(&self.client, self.limit);
-        let has_log = self.callbacks.on_logs.is_some() || self.callbacks.on_event.is_some();
         let (events, delivery) = delivery::start(self.callbacks);
         let snapshot = deadline.enforce(submit(&self.client, self.params, &events)).await?;
         deadline.note(SnapshotInfo::of(&snapshot));
@@ -117,7 +116,6 @@ impl Create {
             deadline,
             events,
             delivery,
-            has_log,
         })
     }
 }
@@ -139,7 +137,6 @@ pub struct Build {
     deadline: Deadline,
     events: Events,
     delivery: Delivery,
-    has_log: bool,
 }
 
 impl Build {
@@ -169,7 +166,6 @@ impl Build {
             deadline: self.deadline,
             events: self.events,
             delivery: self.delivery,
-            has_log: self.has_log,
         };
         watching.until_active(self.snapshot).await
     }

@@ -103,6 +103,11 @@ impl Events {
 }
 
 impl Delivery {
+    /// Whether somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.task.is_some()
+    }
+
     /// Waits until everything is delivered; all senders have to be dropped before.
     pub(crate) async fn finish(mut self) {
         if let Some(task) = self.task.take() {

@@ -77,7 +77,6 @@ impl IntoFuture for Wait {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let deadline = Deadline::start(&self.client, self.limit);
-            let has_log = self.callbacks.on_logs.is_some() || self.callbacks.on_event.is_some();
             let (events, delivery) = delivery::start(self.callbacks);
             let found = deadline
                 .enforce(self.client.call(&GetSnapshot::new(self.id.as_str())))
@@ -87,7 +86,6 @@ impl IntoFuture for Wait {
                 deadline,
                 events,
                 delivery,
-                has_log,
             };
             watching.until_active(found).await
         })
@@ -101,8 +99,6 @@ pub(crate) struct Watching {
     pub(crate) deadline: Deadline,
     pub(crate) events: Events,
     pub(crate) delivery: Delivery,
-    /// Whether somebody wants to hear the log.
-    pub(crate) has_log: bool,
 }
 
 impl Watching {
@@ -113,8 +109,9 @@ impl Watching {
             deadline,
             events,
             delivery,
-            has_log,
         } = self;
+        // A log that nobody listens to is read only for the error of a failed build.
+        let has_log = delivery.is_heard();
         let waiting = async {
             let mut log = LogTask::default();
             let outcome = poll(&client, &deadline, &events, seen, has_log, &mut log).await;
