@@ -1,35 +1,37 @@
-//! The HTTP API: its routes, who may use them, and the form of its answers.
+//! The HTTP API: its routes, and the form of its answers.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::ResponseBody;
+use crate::account::Permission;
 use crate::engine::Engine;
-use crate::fault::Fault;
+use crate::fault::checked_status;
+use crate::limit::LimitHeaders;
 use crate::operation::Operation;
 use crate::service::{ServiceError, base_url, full};
-use crate::world::{Caller, REGION};
+use crate::world::REGION;
 
+mod auth;
+mod body;
 mod create;
 mod image_name;
 mod list;
 mod logs;
+mod other;
 mod snapshots;
 
-pub(crate) use logs::answer_log_host;
+pub(crate) use logs::{answer_log_host, follow_log};
 
 /// Version that the answers claim.
-const VERSION: &str = "0.190.0";
-
-/// Largest request body; the server answers 404 to anything over it.
-const BODY_LIMIT: usize = 102_400;
+pub(crate) const VERSION: &str = "0.190.0";
 
 /// What a request to the API asks for.
 #[derive(Debug)]
@@ -68,6 +70,10 @@ impl Route {
             ("GET", ["regions", id]) => (Operation::GetRegionById, *id),
             ("GET", ["shared-regions"]) => (Operation::ListSharedRegions, ""),
             ("GET", ["health"]) => (Operation::Health, ""),
+            ("GET", ["config"]) => (Operation::GetConfig, ""),
+            ("GET", ["api-keys", "current"]) => (Operation::GetCurrentApiKey, ""),
+            ("GET", ["organizations"]) => (Operation::ListOrganizations, ""),
+            ("GET", ["organizations", id, "usage"]) => (Operation::GetOrganizationUsage, *id),
             _ => return Self::Unknown,
         };
         match decode(id).as_str() {
@@ -94,7 +100,7 @@ fn has_broken_escape(path: &str) -> bool {
 
 /// What the API answers, before it is put into HTTP.
 pub(crate) enum Answer {
-    Json(Value),
+    Json(String),
     /// 200 without a body.
     Empty,
     /// 204.
@@ -106,14 +112,33 @@ pub(crate) enum Answer {
     InvalidJson,
 }
 
+/// The envelope of a refusal, in the server's order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a> {
+    path: &'a str,
+    timestamp: String,
+    status_code: u16,
+    error: &'a str,
+    message: &'a str,
+}
+
 impl Answer {
+    pub(crate) fn json(value: &impl Serialize) -> Self {
+        Self::Json(serde_json::to_string(value).expect("answers have string keys"))
+    }
+
     pub(crate) fn refused(status: u16, message: impl Into<String>) -> Self {
-        Self::Refused(Fault::checked_status(status), message.into())
+        Self::Refused(checked_status(status), message.into())
+    }
+
+    pub(crate) fn unexpected() -> Self {
+        Self::refused(500, "An unexpected error occurred.")
     }
 
     pub(crate) fn into_response(self, engine: &Engine, parts: &Parts) -> Response<ResponseBody> {
         match self {
-            Self::Json(value) => json_response(StatusCode::OK, &value),
+            Self::Json(text) => json_response(StatusCode::OK, text, parts),
             Self::Empty => response(StatusCode::OK, full(Bytes::new()), Some(0)),
             Self::NoContent => response(StatusCode::NO_CONTENT, full(Bytes::new()), None),
             Self::Text(body) => {
@@ -124,19 +149,20 @@ impl Answer {
                 response
             }
             Self::Refused(status, message) => {
-                let envelope = json!({
-                    "path": parts.uri.path_and_query().map(ToString::to_string),
-                    "timestamp": time(engine.clock.now()),
-                    "statusCode": status.as_u16(),
-                    "error": status.canonical_reason().unwrap_or_default(),
-                    "message": message,
-                });
-                json_response(status, &envelope)
+                let path = parts.uri.path_and_query().map(ToString::to_string);
+                let envelope = Envelope {
+                    path: path.as_deref().unwrap_or_default(),
+                    timestamp: time(engine.clock.now()),
+                    status_code: status.as_u16(),
+                    error: status.canonical_reason().unwrap_or_default(),
+                    message: &message,
+                };
+                let text = serde_json::to_string(&envelope).expect("made of texts and numbers");
+                json_response(status, text, parts)
             }
             Self::InvalidJson => {
-                let body =
-                    json!({"message": "Invalid JSON in request body", "error": "Bad Request", "statusCode": 400});
-                json_response(StatusCode::BAD_REQUEST, &body)
+                let text = r#"{"message":"Invalid JSON in request body","error":"Bad Request","statusCode":400}"#;
+                json_response(StatusCode::BAD_REQUEST, text.to_owned(), parts)
             }
         }
     }
@@ -152,29 +178,52 @@ pub(crate) async fn answer(
     route: Route,
     body: ResponseBody,
 ) -> Result<Response<ResponseBody>, ServiceError> {
-    let body = read_body(body).await?;
+    let body = body::read(parts, body).await?;
     engine.settle().await;
+    let mut limits = LimitHeaders::new();
     let handled = match route {
-        Route::Operation(operation, id) => handle(engine, parts, operation, &id, body).await,
-        Route::Broken => Err(Answer::refused(500, "An unexpected error occurred.")),
-        Route::Parent => return Ok(redirect(StatusCode::MOVED_PERMANENTLY, "/api/snapshots/")),
+        _ if engine.world().is_under_maintenance && route.operation() != Operation::Health => Err(Answer::refused(
+            503,
+            "Service is currently under maintenance. Please try again later.",
+        )),
+        Route::Operation(operation, id) => handle(engine, parts, operation, &id, body, &mut limits).await,
+        Route::Broken => Err(Answer::unexpected()),
+        Route::Parent => return Ok(moved(parts)),
         Route::Unknown => Err(no_route(parts)),
     };
     engine.announce();
-    Ok(handled.unwrap_or_else(|refusal| refusal).into_response(engine, parts))
+    let mut response = handled.unwrap_or_else(|refusal| refusal).into_response(engine, parts);
+    response.headers_mut().extend(limits);
+    Ok(response)
 }
 
-async fn handle(engine: &Arc<Engine>, parts: &Parts, operation: Operation, id: &str, body: Option<Bytes>) -> Handled {
+async fn handle(
+    engine: &Arc<Engine>,
+    parts: &Parts,
+    operation: Operation,
+    id: &str,
+    body: body::Read,
+    limits: &mut LimitHeaders,
+) -> Handled {
+    // The body parser comes before everything, and knows no routes.
+    let body = body.map_err(|problem| problem.into_answer(parts))?;
     match operation {
-        Operation::Health => return Ok(Answer::Json(json!({"status": "ok"}))),
-        Operation::ListSharedRegions => return Ok(Answer::Json(json!([region(engine)]))),
+        Operation::Health => return Ok(Answer::json(&json!({"status": "ok"}))),
+        Operation::ListSharedRegions => return Ok(Answer::json(&[other::region(engine)])),
+        Operation::GetConfig => return Ok(other::config(&base_url(parts))),
+        Operation::ListOrganizations => return Ok(other::organizations(engine, &auth::user(engine, parts, limits)?)),
+        Operation::GetOrganizationUsage => return other::usage(engine, &auth::user(engine, parts, limits)?, id),
+        Operation::GetCurrentApiKey => return other::current_key(engine, parts, limits),
         _ => {}
     }
-    let caller = authenticate(engine, parts).ok_or_else(|| Answer::refused(401, "Invalid credentials"))?;
-    // The limit is the body parser's, which knows no routes.
-    let body = body.ok_or_else(|| no_route(parts))?;
+    let caller = auth::caller(engine, parts, limits)?;
+    if let Some(permissions) = needed(operation)
+        && !permissions.iter().any(|permission| caller.may(*permission))
+    {
+        return Err(Answer::refused(403, "Access denied"));
+    }
     match operation {
-        Operation::CreateSnapshot => create::create(engine, parts, &caller, &body),
+        Operation::CreateSnapshot => create::create(engine, &caller, &body),
         Operation::GetAllSnapshots => list::list(engine, &caller, parts.uri.query().unwrap_or_default()),
         Operation::GetSnapshot => snapshots::get(engine, &caller, id),
         Operation::RemoveSnapshot => snapshots::remove(engine, &caller, id),
@@ -182,35 +231,39 @@ async fn handle(engine: &Arc<Engine>, parts: &Parts, operation: Operation, id: &
         Operation::DeactivateSnapshot => snapshots::deactivate(engine, &caller, id),
         Operation::GetSnapshotBuildLogsUrl => logs::address(engine, parts, &caller, id).await,
         Operation::GetSnapshotBuildLogs => logs::relay(engine, parts, &caller, id),
-        Operation::GetPushAccess => {
-            let access = engine.storage.issue(&caller.organization, &base_url(parts));
-            Ok(Answer::Json(
-                serde_json::to_value(access).expect("an answer can be written as JSON"),
-            ))
-        }
-        Operation::ListAvailableRegions => Ok(Answer::Json(json!([region(engine)]))),
-        Operation::GetRegionById if id == REGION => Ok(Answer::Json(region(engine))),
+        Operation::GetPushAccess => Ok(Answer::json(
+            &engine.storage.issue(&caller.organization, &base_url(parts)),
+        )),
+        Operation::ListAvailableRegions => Ok(Answer::json(&[other::region(engine)])),
+        Operation::GetRegionById if id == REGION => Ok(Answer::json(&other::region(engine))),
         Operation::GetRegionById => Err(Answer::refused(404, "Region not found")),
         _ => Err(no_route(parts)),
     }
 }
 
-/// What is neither API nor log host nor storage.
-pub(crate) fn elsewhere(engine: &Engine, parts: &Parts) -> Response<ResponseBody> {
-    if parts.uri.path() == "/" {
-        return redirect(StatusCode::FOUND, "/dashboard/");
+/// The permissions one of which an operation needs.
+fn needed(operation: Operation) -> Option<&'static [Permission]> {
+    match operation {
+        Operation::CreateSnapshot | Operation::ActivateSnapshot | Operation::DeactivateSnapshot => {
+            Some(&[Permission::WriteSnapshots])
+        }
+        Operation::RemoveSnapshot => Some(&[Permission::DeleteSnapshots]),
+        Operation::GetPushAccess => Some(&[Permission::WriteSnapshots, Permission::WriteSandboxes]),
+        _ => None,
     }
-    Answer::refused(500, "An unexpected error occurred.").into_response(engine, parts)
 }
 
-/// The owner of the API key that the request carries.
-fn authenticate(engine: &Engine, parts: &Parts) -> Option<Caller> {
-    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
+/// What is neither API nor log host nor storage.
+pub(crate) fn elsewhere(engine: &Engine, parts: &Parts) -> Response<ResponseBody> {
+    if parts.uri.path() != "/" {
+        return Answer::unexpected().into_response(engine, parts);
     }
-    engine.world().caller(key.trim())
+    let text = "Found. Redirecting to /dashboard/";
+    let mut response = response(StatusCode::FOUND, full(text), Some(text.len()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(LOCATION, HeaderValue::from_static("/dashboard/"));
+    response
 }
 
 fn no_route(parts: &Parts) -> Answer {
@@ -218,58 +271,65 @@ fn no_route(parts: &Parts) -> Answer {
     Answer::refused(404, format!("Cannot {} {address}", parts.method))
 }
 
-fn region(engine: &Engine) -> Value {
-    let created = time(engine.world().created_at);
-    json!({
-        "id": REGION, "name": REGION, "organizationId": null, "regionType": "shared", "createdAt": created, "updatedAt": created,
-        "proxyUrl": null, "sshGatewayUrl": null, "snapshotManagerUrl": null,
-    })
-}
-
-/// The body, or `None` if it is too large.
-async fn read_body(mut body: ResponseBody) -> Result<Option<Bytes>, ServiceError> {
-    let (mut bytes, mut is_too_large) = (Vec::new(), false);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data() else {
-            continue;
-        };
-        is_too_large |= bytes.len() + data.len() > BODY_LIMIT;
-        if !is_too_large {
-            bytes.extend_from_slice(&data);
-        }
+/// `..` is a directory for the server's static files.
+fn moved(parts: &Parts) -> Response<ResponseBody> {
+    let to = format!("{}/", parts.uri.path());
+    let text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Redirecting</title>\n</head>\n<body>\n<pre>Redirecting to {to}</pre>\n</body>\n</html>\n"
+    );
+    let length = text.len();
+    let mut response = response(StatusCode::MOVED_PERMANENTLY, full(text), Some(length));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
+    headers.insert(
+        "Content-Security-Policy",
+        HeaderValue::from_static("default-src 'none'"),
+    );
+    headers.insert("X-Content-Type-Options", HeaderValue::from_static("nosniff"));
+    if let Ok(to) = HeaderValue::try_from(to) {
+        headers.insert(LOCATION, to);
     }
-    Ok((!is_too_large).then(|| bytes.into()))
+    response
 }
 
-fn json_response(status: StatusCode, value: &Value) -> Response<ResponseBody> {
-    let text = value.to_string();
+fn json_response(status: StatusCode, text: String, parts: &Parts) -> Response<ResponseBody> {
+    let tag = entity_tag(&text);
+    let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+    let has_it = parts.headers.get(IF_NONE_MATCH).is_some_and(|known| *known == tag);
+    if status == StatusCode::OK && is_read && has_it {
+        let mut response = response(StatusCode::NOT_MODIFIED, full(Bytes::new()), None);
+        response.headers_mut().insert(ETAG, tag);
+        return response;
+    }
     let length = text.len();
     let mut response = response(status, full(text), Some(length));
-    response.headers_mut().insert(
+    let headers = response.headers_mut();
+    headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/json; charset=utf-8"),
     );
+    headers.insert(ETAG, tag);
     response
 }
 
-fn redirect(status: StatusCode, to: &'static str) -> Response<ResponseBody> {
-    let text =
-        format!("<!DOCTYPE html>\n<html lang=\"en\">\n<body>\n<pre>Redirecting to {to}</pre>\n</body>\n</html>\n");
-    let length = text.len();
-    let mut response = response(status, full(text), Some(length));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static(to));
-    response
+/// A weak tag as Express makes it: the length in hex, and a SHA-1 in base64 without its padding.
+fn entity_tag(text: &str) -> HeaderValue {
+    use base64::Engine as _;
+    use sha1::{Digest, Sha1};
+
+    let digest = base64::engine::general_purpose::STANDARD_NO_PAD.encode(Sha1::digest(text));
+    HeaderValue::try_from(format!("W/\"{:x}-{digest}\"", text.len())).expect("made of printable characters")
 }
 
 fn response(status: StatusCode, body: ResponseBody, length: Option<usize>) -> Response<ResponseBody> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert("X-Daytona-Api-Version", HeaderValue::from_static(VERSION));
+    headers.insert("X-Powered-By", HeaderValue::from_static("Express"));
     headers.insert("Vary", HeaderValue::from_static("Origin"));
+    headers.insert("X-Daytona-Api-Version", HeaderValue::from_static(VERSION));
+    headers.insert("Connection", HeaderValue::from_static("keep-alive"));
+    headers.insert("Keep-Alive", HeaderValue::from_static("timeout=5"));
     if let Some(length) = length {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }

@@ -13,22 +13,32 @@ use tokio::time::Instant;
 #[derive(Debug, Clone)]
 pub struct Clock {
     state: Arc<Mutex<State>>,
+    /// How many times faster than tokio's time it runs.
+    speed: f64,
     moved: watch::Sender<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Running { base: Timestamp, since: Instant },
-    Held { now: Timestamp },
+    Running {
+        base: Timestamp,
+        since: Instant,
+        speed: f64,
+    },
+    Held {
+        now: Timestamp,
+    },
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(speed: f64) -> Self {
         Self {
             state: Arc::new(Mutex::new(State::Running {
                 base: Timestamp::now(),
                 since: Instant::now(),
+                speed,
             })),
+            speed,
             moved: watch::Sender::new(()),
         }
     }
@@ -50,6 +60,7 @@ impl Clock {
         *state = State::Running {
             base: now(&state),
             since: Instant::now(),
+            speed: self.speed,
         };
         drop(state);
         self.moved.send_replace(());
@@ -78,8 +89,8 @@ impl Clock {
             // The sender lives as long as this clock, so `changed` does not fail.
             match state {
                 State::Held { .. } => drop(moved.changed().await),
-                State::Running { .. } => tokio::select! {
-                    () = tokio::time::sleep(left) => {}
+                State::Running { speed, .. } => tokio::select! {
+                    () = tokio::time::sleep(left.div_f64(speed)) => {}
                     _ = moved.changed() => {}
                 },
             }
@@ -93,8 +104,17 @@ impl Clock {
 
 fn now(state: &State) -> Timestamp {
     match state {
-        State::Running { base, since } => after(*base, since.elapsed()),
+        State::Running { base, since, speed } => after(*base, scaled(since.elapsed(), *speed)),
         State::Held { now } => *now,
+    }
+}
+
+/// Exact at the usual speed, at which a time is slept to the nanosecond.
+fn scaled(elapsed: Duration, speed: f64) -> Duration {
+    if (speed - 1.0).abs() < f64::EPSILON {
+        elapsed
+    } else {
+        elapsed.mul_f64(speed)
     }
 }
 

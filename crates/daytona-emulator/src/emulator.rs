@@ -1,24 +1,29 @@
 //! The emulator as its users see it.
 
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::Method;
-use uuid::Uuid;
+use jiff::Timestamp;
 
-use crate::builder::BuildOptions;
+use crate::account::{ApiKey, Organization, UserToken, random};
+use crate::builder::{BuildEngine, BuildOptions, BuiltImage};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::limit::RateLimits;
 use crate::listener::Listener;
 use crate::operation::Operation;
+use crate::script::Script;
 use crate::service::EmulatorService;
 use crate::storage::{Storage, StorageOptions, StoredObject};
-use crate::world::{World, new_id};
+use crate::world::{Saved, SeededSnapshot, World};
 
-/// A running emulator. It ends when it is dropped, with its connections and its stored objects.
+/// A running emulator. It ends when it is dropped, with its connections and, without a data directory, its stored objects.
 #[derive(Debug)]
 pub struct Emulator {
     engine: Arc<Engine>,
@@ -40,6 +45,24 @@ pub struct RequestRecord {
     pub address: String,
     /// The status of the answer; `None` if the connection was broken.
     pub status: Option<u16>,
+    /// When it was answered, on the emulator's clock.
+    pub time: Timestamp,
+    /// What the answer took, up to its body.
+    pub took: Duration,
+}
+
+impl fmt::Display for RequestRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self
+            .status
+            .map_or_else(|| "---".to_owned(), |status| status.to_string());
+        let milliseconds = self.took.as_secs_f64() * 1e3;
+        write!(
+            formatter,
+            "{status} {milliseconds:8.1} ms  {} {}",
+            self.method, self.address
+        )
+    }
 }
 
 impl Emulator {
@@ -71,6 +94,11 @@ impl Emulator {
         &self.api_key
     }
 
+    /// The key of the admin routes.
+    pub fn admin_key(&self) -> &str {
+        &self.engine.admin_key
+    }
+
     /// Id of its organization.
     pub fn organization_id(&self) -> &str {
         &self.organization_id
@@ -96,6 +124,78 @@ impl Emulator {
         self.engine.faults.clear();
     }
 
+    /// Says what is to become of snapshots that are created from now on. Of several scripts the first that fits counts.
+    pub fn script(&self, script: Script) {
+        self.engine.world().scripts.0.push(script);
+    }
+
+    /// Takes back all scripts.
+    pub fn clear_scripts(&self) {
+        self.engine.world().scripts.0.clear();
+    }
+
+    /// The organization of [`api_key`](Self::api_key), as it is.
+    pub fn organization(&self) -> Organization {
+        let world = self.engine.world();
+        let own = world.accounts.organization(&self.organization_id).cloned();
+        own.unwrap_or_else(|| Organization::new("emulator").id(&self.organization_id))
+    }
+
+    /// Adds an organization, or changes the one with the same id. Returns the id.
+    pub fn put_organization(&self, organization: Organization) -> String {
+        let id = organization.id.clone();
+        self.change(|world| world.accounts.put_organization(organization));
+        id
+    }
+
+    /// Adds an API key, and returns its value.
+    pub fn add_api_key(&self, key: ApiKey) -> String {
+        let value = key.value.clone();
+        self.change(|world| world.accounts.add_key(key));
+        value
+    }
+
+    /// Adds the token of a user, and returns its value.
+    pub fn add_user_token(&self, token: UserToken) -> String {
+        let value = token.value.clone();
+        self.change(|world| world.accounts.add_token(token));
+        value
+    }
+
+    /// Adds the key of a runner or a proxy, which is good for no route of a user.
+    pub fn add_service_key(&self, value: impl Into<String>) {
+        self.change(|world| world.accounts.add_service(value.into()));
+    }
+
+    /// Adds a snapshot past the API, and returns its id.
+    pub fn add_snapshot(&self, snapshot: SeededSnapshot) -> String {
+        let (record, log) = snapshot.into_record(&self.organization_id, self.engine.clock.now());
+        let id = record.id.as_str().to_owned();
+        self.change(|world| world.seed(record, log));
+        id
+    }
+
+    /// Moves the time of the last change of a snapshot, from which the cool-down of its activation is counted.
+    pub fn set_updated(&self, snapshot_id: &str, to: Timestamp) {
+        self.change(|world| world.set_updated(snapshot_id, to));
+    }
+
+    /// Refuses every request to the API with 503, or stops doing so.
+    pub fn set_maintenance(&self, is_on: bool) {
+        self.change(|world| world.is_under_maintenance = is_on);
+    }
+
+    /// Takes the only runner away, or brings it back. Without one, snapshots stay pending.
+    pub fn set_runner(&self, is_there: bool) {
+        let now = self.engine.clock.now();
+        self.change(|world| world.set_runner(is_there, now));
+    }
+
+    /// Limits requests, or lifts the limits.
+    pub fn set_rate_limits(&self, limits: impl Into<Option<RateLimits>>) {
+        self.engine.limiter.set(limits.into());
+    }
+
     /// The stored objects, sorted by their keys.
     pub fn objects(&self) -> Vec<StoredObject> {
         self.engine.storage.objects()
@@ -110,13 +210,37 @@ impl Emulator {
         self.engine.storage.put_bytes(key, bytes)
     }
 
-    /// The requests that were answered so far, in the order of their answers.
+    /// What is known of the image that was built for a snapshot, by its id or name: which files, with which modes and bytes.
+    /// `None` if nothing was built for it.
+    ///
+    /// ```
+    /// # async fn example(emulator: &daytona_emulator::Emulator) -> std::io::Result<()> {
+    /// let image = emulator.image("my-app").await.expect("it was built");
+    /// let file = image.file("/app/main.py").expect("it was copied");
+    /// assert_eq!(file.mode, 0o644);
+    /// println!("{}", String::from_utf8_lossy(&file.read()?));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn image(&self, id_or_name: &str) -> Option<Arc<BuiltImage>> {
+        self.engine.settle().await;
+        self.engine.image(id_or_name)
+    }
+
+    /// The requests that were answered so far, in the order of their answers; the last 100,000 of them.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.engine
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let requests = self.engine.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.iter().cloned().collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut World)) {
+        {
+            let mut world = self.engine.world();
+            change(&mut world);
+            world.version += 1;
+        }
+        self.engine.announce();
+        self.engine.save();
     }
 }
 
@@ -128,6 +252,11 @@ pub struct EmulatorBuilder {
     storage: StorageOptions,
     build_time: Option<Duration>,
     verify_digests: bool,
+    engine: Option<BuildEngine>,
+    data_dir: Option<PathBuf>,
+    speed: f64,
+    api_key: Option<String>,
+    admin_key: Option<String>,
 }
 
 impl Default for EmulatorBuilder {
@@ -137,6 +266,11 @@ impl Default for EmulatorBuilder {
             storage: StorageOptions::new(),
             build_time: None,
             verify_digests: true,
+            engine: None,
+            data_dir: None,
+            speed: 1.0,
+            api_key: None,
+            admin_key: None,
         }
     }
 }
@@ -169,11 +303,42 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Builds with an engine of this machine, in real time. Default: none, Dockerfiles are followed without running anything.
+    pub fn engine(mut self, engine: BuildEngine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Keeps everything in this folder, which is made if it is not there, and goes on with what is in it. The folder holds
+    /// the API key. Default: nothing is kept.
+    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(folder.into());
+        self
+    }
+
+    /// How many times as fast as usual the emulator's time runs. Default: 1.
+    pub fn speed(mut self, factor: f64) -> Self {
+        self.speed = factor;
+        self
+    }
+
+    /// Takes this API key instead of a new one.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Takes this key for the admin routes instead of a new one.
+    pub fn admin_key(mut self, key: impl Into<String>) -> Self {
+        self.admin_key = Some(key.into());
+        self
+    }
+
     /// Starts it on a socket.
     ///
     /// # Errors
     ///
-    /// If it cannot listen, or there is no room for temporary files.
+    /// If it cannot listen, there is no room for its files, or the data directory cannot be read or written.
     pub async fn start(self) -> io::Result<Emulator> {
         let address = self.address;
         let mut emulator = self.in_process()?;
@@ -185,25 +350,68 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If there is no room for temporary files.
+    /// If there is no room for its files, or the data directory cannot be read or written.
     pub fn in_process(self) -> io::Result<Emulator> {
-        let clock = Clock::new();
-        let storage = Storage::new(self.storage, clock.clone())?;
-        let mut world = World::new(clock.now());
-        let organization_id = new_id();
-        let api_key = format!("dtn_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        world.add_key(api_key.clone(), organization_id.clone());
+        if !(self.speed.is_finite() && self.speed > 0.0) {
+            let message = format!("the speed has to be more than 0, and is {}", self.speed);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let clock = Clock::new(self.speed);
+        let objects = self.data_dir.as_ref().map(|folder| folder.join("objects"));
+        let storage = Storage::new(self.storage, clock.clone(), objects.as_deref())?;
+        let state_file = self.data_dir.as_ref().map(|folder| folder.join("state.json"));
+        let mut world = match state_file.as_deref().map(std::fs::read) {
+            Some(Ok(state)) => {
+                let saved: Saved = serde_json::from_slice(&state).map_err(|error| {
+                    let file = state_file
+                        .as_deref()
+                        .unwrap_or(std::path::Path::new("state.json"))
+                        .display();
+                    io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("{file} is not the state of an emulator: {error}"),
+                    )
+                })?;
+                World::restore(saved, clock.now())
+            }
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => World::new(clock.now()),
+        };
+        let known = world.accounts.first_key().cloned();
+        let key = match (known, self.api_key) {
+            (Some(known), None) => known,
+            (known, wanted) => {
+                let organization = match &known {
+                    Some(known) => known.organization.clone(),
+                    None => {
+                        let organization = Organization::new("emulator");
+                        let id = organization.id.clone();
+                        world.accounts.put_organization(organization);
+                        id
+                    }
+                };
+                let mut key = ApiKey::new(organization);
+                if let Some(wanted) = wanted {
+                    key = key.value(wanted);
+                }
+                world.accounts.add_key(key.clone());
+                key
+            }
+        };
         let build_options = BuildOptions {
             time: self.build_time,
             verify_digests: self.verify_digests,
+            engine: self.engine,
         };
-        let engine = Arc::new(Engine::new(clock, storage, world, build_options));
+        let admin_key = self.admin_key.unwrap_or_else(|| format!("admin_{}", random(32)));
+        let engine = Arc::new(Engine::new(clock, storage, world, build_options, admin_key, state_file));
+        engine.save();
         Ok(Emulator {
             service: EmulatorService::new(Arc::clone(&engine)),
             engine,
             listener: None,
-            api_key,
-            organization_id,
+            organization_id: key.organization,
+            api_key: key.value,
         })
     }
 }

@@ -2,14 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tower_service::Service;
 
-use crate::service::EmulatorService;
+use crate::service::{EmulatorService, PeerAddress};
+
+/// A connection that is idle for so long is closed without a word, as on the real server.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Accepts connections until it is dropped, and ends them with it.
 #[derive(Debug)]
@@ -39,12 +44,20 @@ async fn accept(listener: TcpListener, service: EmulatorService) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let service = TowerToHyperService::new(service.clone());
+                Ok((stream, peer)) => {
+                    let service = service.clone();
                     connections.spawn(async move {
                         // Without Nagle's algorithm, as servers do; lines of a log come when they are written.
                         drop(stream.set_nodelay(true));
-                        let served = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+                        let peer = PeerAddress(peer.ip().to_string());
+                        let service = service_fn(move |mut request| {
+                            request.extensions_mut().insert(peer.clone());
+                            service.clone().call(request)
+                        });
+                        let served = http1::Builder::new()
+                            .timer(TokioTimer::new())
+                            .header_read_timeout(KEEP_ALIVE)
+                            .serve_connection(TokioIo::new(stream), service);
                         if let Err(error) = served.await {
                             tracing::debug!(%error, "a connection ended early");
                         }

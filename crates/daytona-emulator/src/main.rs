@@ -1,51 +1,156 @@
 //! The emulator as a program: serves until it is told to stop.
 
+use std::fmt;
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use daytona_emulator::Emulator;
+use daytona_emulator::{BuildEngine, Emulator};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::registry::LookupSpan;
 
-/// The Daytona snapshot API, its object storage and a builder in one process. RUN steps are not executed.
+/// The Daytona snapshot API, its object storage and a builder in one process. Without --engine, RUN steps are not executed.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Port to listen on; a free one by default.
+    /// Port to listen on; 0 is a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
 
     /// Address to listen on. Anything but the loopback opens the emulator to the network.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
+
+    /// Folder that keeps snapshots and objects over a restart. It holds the API key. Without it nothing is kept.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+
+    /// How many times as fast as usual the emulator's time runs.
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    speed: f64,
+
+    /// Build for real with docker, podman or buildah.
+    #[arg(long, value_name = "PROGRAM")]
+    engine: Option<BuildEngine>,
+
+    /// API key to take instead of a new one.
+    #[arg(long, env = "DAYTONA_EMULATOR_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+
+    /// Key of the admin routes to take instead of a new one.
+    #[arg(long, env = "DAYTONA_EMULATOR_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    admin_key: Option<String>,
+
+    /// Take context hashes of 64 digits as they are, as the real server does, whether or not they are the SHA-256 of their
+    /// archive.
+    #[arg(long)]
+    trust_hashes: bool,
+
+    /// Print no requests.
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let level = if arguments.quiet {
+        tracing::Level::WARN
+    } else {
+        tracing::Level::INFO
+    };
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(tracing::Level::INFO)
-        .with_target(false)
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_ansi(io::stderr().is_terminal())
+        .event_format(Line)
         .init();
-    if !arguments.bind.is_loopback() {
-        tracing::warn!(address = %arguments.bind, "not on the loopback: whoever reaches this address and has the key can use it");
-    }
-    match serve(SocketAddr::from((arguments.bind, arguments.port))).await {
+    match serve(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "cannot serve on {}:{}", arguments.bind, arguments.port);
+            tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(address: SocketAddr) -> std::io::Result<()> {
-    let emulator = Emulator::builder().address(address).start().await?;
+async fn serve(arguments: Arguments) -> io::Result<()> {
+    let address = SocketAddr::from((arguments.bind, arguments.port));
+    if !arguments.bind.is_loopback() {
+        tracing::warn!("{address} is not on the loopback: whoever reaches it and has the key can use the emulator");
+    }
+    let mut builder = Emulator::builder()
+        .address(address)
+        .speed(arguments.speed)
+        .verify_digests(!arguments.trust_hashes);
+    if let Some(engine) = arguments.engine {
+        engine.check().await?;
+        builder = builder.engine(engine);
+    }
+    if let Some(folder) = arguments.data_dir {
+        builder = builder.data_dir(folder);
+    }
+    if let Some(key) = arguments.api_key {
+        builder = builder.api_key(key);
+    }
+    if let Some(key) = arguments.admin_key {
+        builder = builder.admin_key(key);
+    }
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot serve on {address}: {error}"));
+    let emulator = builder.start().await.map_err(failed)?;
     #[expect(clippy::print_stdout, reason = "what a shell is to read")]
     {
         println!("export DAYTONA_API_URL={}", emulator.api_url());
         println!("export DAYTONA_API_KEY={}", emulator.api_key());
+        println!("export DAYTONA_EMULATOR_ADMIN_KEY={}", emulator.admin_key());
     }
-    tracing::info!("serving until Ctrl-C; RUN steps are not executed");
+    let page = emulator.api_url().replace("/api", "/");
+    let runs = arguments.engine.map_or_else(
+        || "RUN steps are not executed".to_owned(),
+        |engine| format!("{engine} builds"),
+    );
+    tracing::info!("serving until Ctrl-C; {runs}; what it holds is shown at {page}");
+    stopped().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for Ctrl-C, or for the signal with which services are stopped.
+async fn stopped() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+/// One line an event: the time, the level where it is more than information, and the text.
+struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        match *event.metadata().level() {
+            tracing::Level::ERROR => writer.write_str("  error: ")?,
+            tracing::Level::WARN => writer.write_str("  warning: ")?,
+            _ => writer.write_str("  ")?,
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
 }

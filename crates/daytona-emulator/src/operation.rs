@@ -3,9 +3,11 @@
 use std::fmt;
 
 use http::Method;
+use serde::{Deserialize, Serialize};
 
 /// An operation that the emulator answers, as a place to put a [`Fault`](crate::Fault).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Operation {
     /// `POST /snapshots`
@@ -34,6 +36,14 @@ pub enum Operation {
     GetRegionById,
     /// `GET /health`
     Health,
+    /// `GET /config`
+    GetConfig,
+    /// `GET /api-keys/current`
+    GetCurrentApiKey,
+    /// `GET /organizations`
+    ListOrganizations,
+    /// `GET /organizations/{id}/usage`
+    GetOrganizationUsage,
     /// The build log at the address that the API names, on the log host.
     ReadBuildLog,
     /// `HEAD` of an object.

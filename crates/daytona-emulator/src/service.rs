@@ -1,26 +1,28 @@
-//! The emulator as a `tower::Service`: API, log host and object storage at one address, faults applied.
+//! The emulator as a `tower::Service`: API, log host, object storage and status page at one address, faults applied.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame};
-use http_body_util::{BodyExt, StreamBody};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
 use s3s::service::S3Service;
 
 use crate::api::{self, Answer};
+pub(crate) use crate::body::full;
+use crate::body::{cut, drain, read_some, throttle};
 use crate::emulator::RequestRecord;
 use crate::engine::Engine;
-use crate::fault::{Effect, Fault};
+use crate::fault::{Effect, StatusAnswer, checked_status};
 use crate::operation::Operation;
-use crate::storage::{self, BUCKET};
-use crate::{BoxError, ResponseBody};
+use crate::storage::{self, BUCKET, Refusal};
+use crate::{BoxError, ResponseBody, admin, page};
 
 /// The emulator in process: a `tower::Service` that answers for the API, the log host and object storage. Cheap to clone.
 #[derive(Clone)]
@@ -39,12 +41,23 @@ impl std::fmt::Debug for EmulatorService {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// A [`Fault`] broke the connection.
+    /// A [`Fault`](crate::Fault) broke the connection.
     #[error("the emulator broke the connection, as it was told to")]
     Disconnected,
     /// The request's body could not be read.
     #[error("the body of the request could not be read")]
     RequestBody(#[source] BoxError),
+}
+
+/// The address that a request came from, if it came over a socket.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerAddress(pub(crate) String);
+
+impl PeerAddress {
+    pub(crate) fn of(parts: &Parts) -> String {
+        let peer = parts.extensions.get::<Self>();
+        peer.map_or_else(|| "in process".to_owned(), |peer| peer.0.clone())
+    }
 }
 
 impl EmulatorService {
@@ -64,28 +77,36 @@ impl EmulatorService {
             parts.headers.insert(HOST, authority);
         }
         let target = Target::of(&parts);
+        match target {
+            Target::Admin => return admin::answer(&self.engine, &parts, body).await,
+            Target::Page => {
+                drain(body).await?;
+                return Ok(page::answer(&self.engine, &parts).await);
+            }
+            _ => {}
+        }
         let operation = target.operation(&parts);
-        let effects = self.engine.faults.hit(operation);
+        let effects = self.engine.faults.hit(operation, part_number(&parts));
         let address = parts
             .uri
             .path_and_query()
             .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
         let method = parts.method.clone();
+        let begin = tokio::time::Instant::now();
 
         let answer = self.with_faults(operation, target, parts, body, &effects).await;
+        self.engine.save();
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
-        tracing::info!(%operation, %method, %address, status, "answered");
         let record = RequestRecord {
             operation,
             method,
             address,
             status,
+            time: self.engine.clock.now(),
+            took: begin.elapsed(),
         };
-        self.engine
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(record);
+        tracing::info!("{record}");
+        self.engine.remember(record);
         answer
     }
 
@@ -94,37 +115,52 @@ impl EmulatorService {
         operation: Operation,
         target: Target,
         parts: Parts,
-        body: ResponseBody,
+        mut body: ResponseBody,
         effects: &[Effect],
     ) -> Result<Response<ResponseBody>, ServiceError> {
         for effect in effects {
             match effect {
-                Effect::Delay(duration) => {
-                    let time = crate::clock::after(self.engine.clock.now(), *duration);
-                    self.engine.clock.sleep_until(time).await;
-                }
+                Effect::Delay(duration) => self.wait(duration.unwrap_or_default()).await,
                 Effect::Disconnect => return Err(ServiceError::Disconnected),
-                Effect::Status {
-                    status,
-                    headers,
-                    body: text,
-                } => {
+                Effect::Status(answer) => {
                     drain(body).await?;
-                    return Ok(self.refusal(operation, &parts, *status, headers, text.as_deref()));
+                    return Ok(self.refusal(operation, &parts, answer));
                 }
-                Effect::LoseAnswer | Effect::Truncate(_) | Effect::Stall(_) => {}
+                Effect::ResetUpload(bytes) => {
+                    drop(read_some(body, *bytes).await?);
+                    return Err(ServiceError::Disconnected);
+                }
+                Effect::StallUpload(bytes) => {
+                    // Kept, so that the connection stays open, until the client gives up.
+                    let _kept = read_some(body, *bytes).await?;
+                    return std::future::pending().await;
+                }
+                Effect::ThrottleUpload(rate) => body = throttle(body, *rate, &self.engine.clock),
+                Effect::LoseAnswer | Effect::Malformed | Effect::Truncate(_) | Effect::Stall(_) => {}
             }
         }
         let mut response = self.dispatch(target, parts, body).await?;
         for effect in effects {
             response = match effect {
                 Effect::LoseAnswer => return Err(ServiceError::Disconnected),
+                Effect::Malformed => {
+                    let garbage: &[u8] = b"{\"id\": \"\xff\x00<";
+                    response
+                        .headers_mut()
+                        .insert(CONTENT_LENGTH, HeaderValue::from(garbage.len()));
+                    response.map(|_| full(garbage))
+                }
                 Effect::Truncate(bytes) => response.map(|body| cut(body, *bytes, true)),
                 Effect::Stall(bytes) => response.map(|body| cut(body, *bytes, false)),
                 _ => response,
             };
         }
         Ok(response)
+    }
+
+    async fn wait(&self, duration: Duration) {
+        let time = crate::clock::after(self.engine.clock.now(), duration);
+        self.engine.clock.sleep_until(time).await;
     }
 
     async fn dispatch(
@@ -137,33 +173,31 @@ impl EmulatorService {
             Target::Api(route) => api::answer(&self.engine, &parts, route, body).await,
             Target::Log { id } => api::answer_log_host(&self.engine, &parts, &id).await,
             Target::Storage => {
-                if let Some((code, message)) = storage::refuse(self.engine.storage.options(), &parts) {
+                let count = &self.engine.storage_requests;
+                if let Some(refusal) = storage::refuse(self.engine.storage.options(), &parts, count) {
                     drain(body).await?;
-                    return Ok(storage_error(501, code, message));
+                    return Ok(storage_error(&refusal));
                 }
                 let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
                 match self.storage.call(request).await {
                     Ok(response) => Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync())),
-                    Err(error) => Ok(storage_error(500, "InternalError", &format!("{error:?}"))),
+                    Err(error) => Ok(storage_error(&Refusal::new(500, "InternalError", format!("{error:?}")))),
                 }
             }
-            Target::Elsewhere => Ok(api::elsewhere(&self.engine, &parts)),
+            Target::Elsewhere | Target::Admin | Target::Page => {
+                drain(body).await?;
+                Ok(api::elsewhere(&self.engine, &parts))
+            }
         }
     }
 
     /// The answer of a fault that says a status.
-    fn refusal(
-        &self,
-        operation: Operation,
-        parts: &Parts,
-        status: u16,
-        headers: &[(String, String)],
-        text: Option<&str>,
-    ) -> Response<ResponseBody> {
-        let mut response = match text {
+    fn refusal(&self, operation: Operation, parts: &Parts, answer: &StatusAnswer) -> Response<ResponseBody> {
+        let status = answer.status;
+        let mut response = match &answer.body {
             Some(text) => {
-                let mut response = Response::new(full(text.to_owned()));
-                *response.status_mut() = Fault::checked_status(status);
+                let mut response = Response::new(full(text.clone()));
+                *response.status_mut() = checked_status(status);
                 response
             }
             None if operation.is_storage() => {
@@ -173,11 +207,18 @@ impl EmulatorService {
                     503 => ("SlowDown", "Please reduce your request rate."),
                     _ => ("InternalError", "We encountered an internal error. Please try again."),
                 };
-                storage_error(status, code, message)
+                storage_error(&Refusal::new(
+                    status,
+                    code,
+                    answer.message.as_deref().unwrap_or(message),
+                ))
             }
-            None => Answer::refused(status, usual_message(status)).into_response(&self.engine, parts),
+            None => {
+                let message = answer.message.as_deref().unwrap_or(usual_message(status));
+                Answer::refused(status, message).into_response(&self.engine, parts)
+            }
         };
-        for (name, value) in headers {
+        for (name, value) in &answer.headers {
             if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
                 response.headers_mut().insert(name, value);
             }
@@ -210,6 +251,8 @@ enum Target {
     Api(api::Route),
     Log { id: String },
     Storage,
+    Admin,
+    Page,
     Elsewhere,
 }
 
@@ -221,6 +264,19 @@ impl Target {
             .filter(|rest| rest.is_empty() || rest.starts_with('/'))
         {
             return Self::Api(api::Route::of(&parts.method, rest));
+        }
+        if path.starts_with(admin::PREFIX) {
+            return Self::Admin;
+        }
+        // A browser gets the page; anybody else what the real server answers.
+        let wants_html = parts
+            .headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        if is_read && (path.starts_with(page::PREFIX) || path == "/" && wants_html) {
+            return Self::Page;
         }
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         if let ["snapshots", id, "build-logs"] = segments.as_slice() {
@@ -247,9 +303,16 @@ impl Target {
             Self::Storage => {
                 Operation::of_storage(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default())
             }
-            Self::Elsewhere => Operation::Unknown,
+            Self::Admin | Self::Page | Self::Elsewhere => Operation::Unknown,
         }
     }
+}
+
+/// The number of the part that a request puts.
+fn part_number(parts: &Parts) -> Option<u32> {
+    let query = parts.uri.query()?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == "partNumber")?.1.parse().ok()
 }
 
 /// The address under which the request found the emulator, as the beginning of further ones.
@@ -258,32 +321,23 @@ pub(crate) fn base_url(parts: &Parts) -> String {
     format!("http://{}", host.unwrap_or("daytona.emulator"))
 }
 
-pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {
-    http_body_util::Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
-}
-
-/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer.
-async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
-    while let Some(frame) = body.frame().await {
-        frame.map_err(ServiceError::RequestBody)?;
-    }
-    Ok(())
-}
-
-fn storage_error(status: u16, code: &str, message: &str) -> Response<ResponseBody> {
+fn storage_error(refusal: &Refusal) -> Response<ResponseBody> {
+    let region = refusal.region.as_deref();
+    let named = region
+        .map(|region| format!("<Region>{region}</Region>"))
+        .unwrap_or_default();
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>{named}</Error>",
+        refusal.code, refusal.message
     );
     let mut response = Response::new(full(text.clone()));
-    *response.status_mut() = Fault::checked_status(status);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    *response.status_mut() = checked_status(refusal.status);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    if let Some(region) = region.and_then(|region| HeaderValue::try_from(region).ok()) {
+        headers.insert("x-amz-bucket-region", region);
+    }
     response
 }
 
@@ -297,31 +351,4 @@ fn usual_message(status: u16) -> &'static str {
         503 => "Service is currently under maintenance. Please try again later.",
         _ => "An unexpected error occurred.",
     }
-}
-
-/// A body that ends after some bytes: with an error, or not at all.
-fn cut(body: ResponseBody, bytes: usize, breaks: bool) -> ResponseBody {
-    let head = stream::unfold((body, bytes), |(mut body, left)| async move {
-        if left == 0 {
-            return None;
-        }
-        let frame = body.frame().await?;
-        let (frame, left) = match frame.map(Frame::into_data) {
-            Ok(Ok(mut data)) => {
-                data.truncate(left);
-                let left = left - data.len();
-                (Ok(Frame::data(data)), left)
-            }
-            Ok(Err(trailers)) => (Ok(trailers), left),
-            Err(error) => (Err(error), 0),
-        };
-        Some((frame, (body, left)))
-    });
-    let tail = stream::once(async move {
-        if !breaks {
-            std::future::pending::<()>().await;
-        }
-        Err(BoxError::from(ServiceError::Disconnected))
-    });
-    StreamBody::new(head.chain(tail)).boxed_unsync()
 }

@@ -1,23 +1,30 @@
-//! Object storage: S3 on a folder of its own, with the permissions that the real service gives.
+//! Object storage: S3 of its own, with the permissions that the real service gives.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use daytona_api::StorageAccess;
+use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::account::random;
 use crate::clock::Clock;
 
 mod access;
+mod blob;
 mod bucket;
+mod index;
+mod options;
 mod strict;
 
 pub(crate) use access::service;
-pub(crate) use strict::refuse;
+pub(crate) use blob::{Blob, ReadSeek};
+pub use options::StorageOptions;
+pub(crate) use strict::{Refusal, refuse};
 
 /// Name of the bucket.
 pub(crate) const BUCKET: &str = "daytona";
@@ -25,56 +32,18 @@ pub(crate) const BUCKET: &str = "daytona";
 /// Life of temporary credentials, as on the real service.
 const LIFETIME: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// Peculiarities of real stores that the emulator's storage can be given.
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct StorageOptions {
-    pub(crate) forbidden_when_missing: bool,
-    pub(crate) refuse_checksum_headers: bool,
-    pub(crate) refuse_chunked_framing: bool,
-    pub(crate) expire_after_parts: Option<u32>,
-}
-
-impl StorageOptions {
-    /// A store without peculiarities. Bucket-level requests, deletion and abortion are refused by policy in any case.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Answers `HEAD` and `GET` of a missing key with 403, as AWS does for callers that may not list.
-    pub fn forbidden_when_missing(mut self) -> Self {
-        self.forbidden_when_missing = true;
-        self
-    }
-
-    /// Refuses requests with checksum headers or trailers, as several S3-compatible stores do.
-    pub fn refuse_checksum_headers(mut self) -> Self {
-        self.refuse_checksum_headers = true;
-        self
-    }
-
-    /// Refuses chunked bodies, of HTTP and of AWS alike.
-    pub fn refuse_chunked_framing(mut self) -> Self {
-        self.refuse_chunked_framing = true;
-        self
-    }
-
-    /// Lets credentials expire once this many objects or parts were put with them.
-    pub fn expire_after_parts(mut self, parts: u32) -> Self {
-        self.expire_after_parts = Some(parts);
-        self
-    }
-}
+/// Credentials that are remembered. The oldest are forgotten first, so that a client cannot fill the memory with them.
+const REMEMBERED_CREDENTIALS: usize = 10_000;
 
 /// An object that is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StoredObject {
     /// Its key.
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
-    path: PathBuf,
+    blob: Blob,
 }
 
 impl StoredObject {
@@ -84,7 +53,9 @@ impl StoredObject {
     ///
     /// If the file that holds them cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
-        std::fs::read(&self.path)
+        let mut bytes = Vec::new();
+        self.blob.reader(0)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -96,10 +67,20 @@ pub(crate) struct Storage {
 
 #[derive(Debug)]
 struct Inner {
-    folder: TempDir,
+    place: Place,
     options: StorageOptions,
     clock: Clock,
     state: Mutex<State>,
+}
+
+/// Where objects are kept.
+#[derive(Debug)]
+enum Place {
+    Memory,
+    /// Until the emulator ends.
+    Scratch(TempDir),
+    /// A folder of the user's, with an index of what is in it.
+    Folder(PathBuf),
 }
 
 #[derive(Debug, Default)]
@@ -107,14 +88,17 @@ struct State {
     objects: BTreeMap<String, Stored>,
     uploads: BTreeMap<String, Upload>,
     credentials: BTreeMap<String, Issued>,
+    issued: std::collections::VecDeque<String>,
+    /// Bytes of all objects and parts, those that are just coming in included.
+    used: u64,
 }
 
-/// Where the bytes of an object are.
+/// An object, or a part of one.
 #[derive(Debug, Clone)]
-struct Stored {
-    path: PathBuf,
-    size: u64,
-    etag: String,
+pub(crate) struct Stored {
+    pub(crate) blob: Blob,
+    pub(crate) size: u64,
+    pub(crate) etag: String,
 }
 
 #[derive(Debug)]
@@ -129,26 +113,34 @@ struct Issued {
     secret: String,
     token: String,
     organization: String,
-    expires: jiff::Timestamp,
+    expires: Timestamp,
     parts_left: Option<u32>,
 }
 
-/// An object opened for reading.
-#[derive(Debug)]
-pub(crate) struct OpenObject {
-    pub(crate) file: File,
-    pub(crate) size: u64,
-}
-
 impl Storage {
-    pub(crate) fn new(options: StorageOptions, clock: Clock) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("daytona-emulator-").tempdir()?;
+    pub(crate) fn new(options: StorageOptions, clock: Clock, folder: Option<&Path>) -> io::Result<Self> {
+        let (place, objects) = match folder {
+            Some(folder) => {
+                std::fs::create_dir_all(folder)?;
+                (Place::Folder(folder.to_owned()), index::load(folder)?)
+            }
+            None if options.in_memory => (Place::Memory, BTreeMap::new()),
+            None => {
+                let scratch = tempfile::Builder::new().prefix("daytona-emulator-").tempdir()?;
+                (Place::Scratch(scratch), BTreeMap::new())
+            }
+        };
+        let used = objects.values().map(|stored: &Stored| stored.size).sum();
         Ok(Self {
             inner: Arc::new(Inner {
-                folder,
+                place,
                 options,
                 clock,
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    objects,
+                    used,
+                    ..State::default()
+                }),
             }),
         })
     }
@@ -159,10 +151,8 @@ impl Storage {
 
     /// Temporary credentials for the organization's prefix.
     pub(crate) fn issue(&self, organization: &str, storage_url: &str) -> StorageAccess {
-        let random = || Uuid::new_v4().simple().to_string();
-        let access_key = format!("ASIA{}", random()[..16].to_uppercase());
-        let secret = format!("{}{}", random(), &random()[..8]);
-        let token = format!("{}{}{}", random(), random(), random());
+        let access_key = format!("ASIA{}", random(16).to_uppercase());
+        let (secret, token) = (random(40), random(352));
         let issued = Issued {
             secret: secret.clone(),
             token: token.clone(),
@@ -170,18 +160,22 @@ impl Storage {
             expires: crate::clock::after(self.inner.clock.now(), LIFETIME),
             parts_left: self.inner.options.expire_after_parts,
         };
-        self.lock().credentials.insert(access_key.clone(), issued);
-        StorageAccess::new(access_key, secret, token, storage_url, organization, BUCKET)
+        let mut state = self.lock();
+        state.credentials.insert(access_key.clone(), issued);
+        state.issued.push_back(access_key.clone());
+        if state.issued.len() > REMEMBERED_CREDENTIALS
+            && let Some(oldest) = state.issued.pop_front()
+        {
+            state.credentials.remove(&oldest);
+        }
+        let mut access = StorageAccess::new(access_key, secret, token, storage_url, organization, BUCKET);
+        access.region.clone_from(&self.inner.options.told_region);
+        access
     }
 
-    /// Opens an object for reading.
-    pub(crate) fn open(&self, key: &str) -> Option<OpenObject> {
-        let stored = self.lock().objects.get(key).cloned()?;
-        let file = File::open(&stored.path).ok()?;
-        Some(OpenObject {
-            file,
-            size: stored.size,
-        })
+    /// An object, if it is there.
+    pub(crate) fn open(&self, key: &str) -> Option<Stored> {
+        self.lock().objects.get(key).cloned()
     }
 
     pub(crate) fn objects(&self) -> Vec<StoredObject> {
@@ -189,31 +183,63 @@ impl Storage {
         let objects = state.objects.iter().map(|(key, stored)| StoredObject {
             key: key.clone(),
             size: stored.size,
-            path: stored.path.clone(),
+            blob: stored.blob.clone(),
         });
         objects.collect()
     }
 
     /// Puts an object from outside of S3.
     pub(crate) fn put_bytes(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.new_path();
-        std::fs::write(&path, bytes)?;
-        let stored = Stored {
-            path,
-            size: bytes.len() as u64,
-            etag: Uuid::new_v4().simple().to_string(),
+        let size = bytes.len() as u64;
+        let blob = match self.new_path() {
+            None => Blob::Memory(Bytes::copy_from_slice(bytes)),
+            Some(path) => {
+                std::fs::write(&path, bytes)?;
+                Blob::File(blob::ObjectFile::new(path))
+            }
         };
-        self.lock().objects.insert(key.to_owned(), stored);
+        self.lock().used += size;
+        let etag = random(32);
+        self.replace(key.to_owned(), Stored { blob, size, etag })
+    }
+
+    /// Makes an object visible, in place of what was there.
+    fn replace(&self, key: String, stored: Stored) -> io::Result<()> {
+        if let Place::Folder(folder) = &self.inner.place {
+            index::write(folder, &key, &stored)?;
+        }
+        let mut state = self.lock();
+        if let Some(old) = state.objects.insert(key, stored) {
+            state.used = state.used.saturating_sub(old.size);
+            drop(state);
+            old.blob.make_obsolete();
+        }
         Ok(())
     }
 
-    fn folder(&self) -> &Path {
-        self.inner.folder.path()
+    /// Makes room for bytes that come in, if there is any.
+    fn reserve(&self, bytes: u64) -> bool {
+        let mut state = self.lock();
+        let fits = state.used.saturating_add(bytes) <= self.inner.options.largest_total;
+        if fits {
+            state.used += bytes;
+        }
+        fits
     }
 
-    /// A place for bytes: its name has nothing of what a request said.
-    fn new_path(&self) -> PathBuf {
-        self.folder().join(Uuid::new_v4().simple().to_string())
+    fn release(&self, bytes: u64) {
+        let mut state = self.lock();
+        state.used = state.used.saturating_sub(bytes);
+    }
+
+    /// A file for bytes, unless they are kept in memory: its name has nothing of what a request said.
+    fn new_path(&self) -> Option<PathBuf> {
+        let folder = match &self.inner.place {
+            Place::Memory => return None,
+            Place::Scratch(scratch) => scratch.path(),
+            Place::Folder(folder) => folder,
+        };
+        Some(folder.join(format!("{}.data", Uuid::new_v4().simple())))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

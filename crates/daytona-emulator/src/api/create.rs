@@ -1,31 +1,21 @@
 //! The creation of a snapshot: every check of the server, in its order.
 
 use daytona_api::{SnapshotId, SnapshotState};
-use http::header::CONTENT_TYPE;
-use http::request::Parts;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{Answer, Handled, image_name, snapshots};
+use crate::account::{Caller, Organization, new_id};
 use crate::engine::Engine;
-use crate::world::{BuildInfo, Caller, REGION, Record, Resources, full_reference, new_id, snapshot_ref};
+use crate::world::{BuildInfo, REGION, Record, Resources, World, entrypoint_of, full_reference, snapshot_ref};
 
 const GPU_TYPES: [&str; 2] = ["H100", "RTX-PRO-6000"];
 const CLASSES: [&str; 4] = ["linux-vm", "container", "android", "windows"];
 
-/// Limits of a sandbox, unless an organization has others.
-const LARGEST_CPU: f64 = 4.0;
-const LARGEST_MEMORY: f64 = 8.0;
-const LARGEST_DISK: f64 = 10.0;
-/// Snapshots of an organization.
-const SNAPSHOT_QUOTA: usize = 100;
-
 const HIGHER_LIMITS: &str =
     "Need higher resource limits per-sandbox? Contact us at support@daytona.io and let us know about your use case.";
 
-pub(super) fn create(engine: &Engine, parts: &Parts, caller: &Caller, body: &[u8]) -> Handled {
-    let fields = read(parts, body)?;
-    let messages = shape(&fields);
+pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Value>) -> Handled {
+    let messages = shape(fields);
     if !messages.is_empty() {
         return Err(Answer::refused(400, messages.join(", ")));
     }
@@ -40,6 +30,18 @@ pub(super) fn create(engine: &Engine, parts: &Parts, caller: &Caller, body: &[u8
             return Err(refuse("Cannot specify an entrypoint when using a build info entry"));
         }
         _ => {}
+    }
+    let mut world = engine.world();
+    let nobody = Organization::new("unknown");
+    let organization = world
+        .accounts
+        .organization(&caller.organization)
+        .unwrap_or(&nobody)
+        .clone();
+    if !organization.has_default_region {
+        return Err(refuse(
+            "This organization does not have a default region. Please open the Daytona Dashboard to set a default region.",
+        ));
     }
     if !matches!(text("regionId"), "" | REGION) {
         return Err(Answer::refused(404, "Region not found"));
@@ -62,46 +64,58 @@ pub(super) fn create(engine: &Engine, parts: &Parts, caller: &Caller, body: &[u8
             return Err(refuse(&message));
         }
     };
-    let resources = resources(&fields)?;
-    let gpu_type = gpu_type(&fields).map(ToOwned::to_owned);
+    check_suspension(&world, &caller.organization)?;
+    let resources = resources(fields, &organization)?;
+    if usage(&world, &caller.organization) >= organization.snapshot_quota {
+        return Err(refuse(&format!(
+            "Snapshot quota exceeded. Maximum allowed: {}",
+            organization.snapshot_quota
+        )));
+    }
+    let gpu_type = gpu_type(fields).filter(|_| resources.gpu > 0.0).map(ToOwned::to_owned);
     if resources.gpu > 0.0 {
         let kind = gpu_type
             .map(|kind| format!(" with GPU type: {kind}"))
             .unwrap_or_default();
-        return Err(refuse(&format!("No available runners{kind}.")));
+        // No runner of the emulator has one.
+        return Err(refuse(&if kind.is_empty() {
+            "No available runners".to_owned()
+        } else {
+            format!("No available runners{kind}.")
+        }));
     }
-
-    let mut world = engine.world();
-    let mut own = world
-        .snapshots
-        .iter()
-        .filter(|record| record.organization == caller.organization);
-    if own.clone().count() >= SNAPSHOT_QUOTA {
-        return Err(refuse(&format!(
-            "Snapshot quota exceeded. Maximum allowed: {SNAPSHOT_QUOTA}"
-        )));
-    }
-    if own.any(|record| record.name == name) {
+    // A field that the server copies into its record, though it should not.
+    let owner = fields
+        .get("organizationId")
+        .and_then(Value::as_str)
+        .unwrap_or(&caller.organization);
+    let is_taken = |record: &Record| record.organization == owner && record.name == name;
+    if world.snapshots.iter().any(is_taken) {
         return Err(Answer::refused(
             409,
             format!("Snapshot with name \"{name}\" already exists for this organization"),
         ));
     }
+    let hashes = build
+        .and_then(|build| build.get("contextHashes"))
+        .cloned()
+        .unwrap_or(Value::Null);
     let build = build.map(build_info).transpose()?;
     if fields.contains_key("id") {
-        return Err(unexpected());
+        return Err(Answer::unexpected());
     }
     let now = engine.clock.now();
     let record = Record {
         id: SnapshotId::from(new_id()),
-        organization: caller.organization.clone(),
+        organization: owner.to_owned(),
+        general: false,
         name: name.to_owned(),
         image: image.to_owned(),
         state: SnapshotState::Pending,
         size: None,
         entrypoint: match &build {
             Some(info) => Some(entrypoint_of(&info.dockerfile)),
-            None => given_entrypoint(&fields),
+            None => given_entrypoint(fields),
         },
         resources,
         gpu_type,
@@ -113,43 +127,31 @@ pub(super) fn create(engine: &Engine, parts: &Parts, caller: &Caller, body: &[u8
         reference: build.as_ref().map(|info| full_reference(&info.snapshot_ref)),
         class: class.to_owned(),
         build,
+        script: None,
     };
-    world.create(record.clone());
-    Ok(Answer::Json(snapshots::shown_at_creation(&world, &record)))
+    let record = world.create(record);
+    Ok(Answer::json(&snapshots::shown_at_creation(&world, &record, hashes)))
 }
 
-/// The fields of the body; one that is no object has none.
-fn read(parts: &Parts, body: &[u8]) -> Result<Map<String, Value>, Answer> {
-    let content_type = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let value = match content_type.split(';').next().unwrap_or_default().trim() {
-        "" | "application/json" if body.is_empty() => Value::Null,
-        "" | "application/json" => serde_json::from_slice(body).map_err(|_| Answer::InvalidJson)?,
-        "application/x-www-form-urlencoded" => form(body),
-        _ => Value::Null,
-    };
-    match value {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
+/// Snapshots that count for the quota.
+fn usage(world: &World, organization: &str) -> usize {
+    let own = world
+        .snapshots
+        .iter()
+        .filter(|record| record.organization == organization);
+    own.count()
+}
+
+/// A suspension with an end does not hold on the measured server.
+pub(super) fn check_suspension(world: &World, organization: &str) -> Result<(), Answer> {
+    let organization = world.accounts.organization(organization);
+    match organization.and_then(|organization| organization.suspension.as_ref()) {
+        Some(suspension) if suspension.until.is_none() => Err(Answer::refused(
+            403,
+            format!("Organization is suspended: {}", suspension.reason),
+        )),
+        _ => Ok(()),
     }
-}
-
-fn form(body: &[u8]) -> Value {
-    let text = String::from_utf8_lossy(body);
-    let decode = |text: &str| {
-        percent_decode_str(&text.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-    Value::Object(
-        pairs
-            .map(|(name, value)| (decode(name), Value::String(decode(value))))
-            .collect(),
-    )
 }
 
 /// Everything that is wrong with the form of the body.
@@ -226,13 +228,13 @@ fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<Strin
 }
 
 /// The resources, within the limits of a sandbox. What passes the validation but not the database is a failure.
-fn resources(fields: &Map<String, Value>) -> Result<Resources, Answer> {
+fn resources(fields: &Map<String, Value>, organization: &Organization) -> Result<Resources, Answer> {
     let value = |name: &str, default: f64| match fields.get(name) {
         None => Ok(default),
         Some(value) => value
             .as_f64()
             .filter(|value| value.fract() == 0.0)
-            .ok_or_else(unexpected),
+            .ok_or_else(Answer::unexpected),
     };
     let limit = |what: &str, unit: &str, value: f64, largest: f64| {
         if value <= largest {
@@ -249,9 +251,12 @@ fn resources(fields: &Map<String, Value>) -> Result<Resources, Answer> {
         memory: value("memory", 1.0)?,
         disk: value("disk", 3.0)?,
     };
-    limit("CPU", "", resources.cpu, LARGEST_CPU)?;
-    limit("Memory", "GB", resources.memory, LARGEST_MEMORY)?;
-    limit("Disk", "GB", resources.disk, LARGEST_DISK)?;
+    if resources.gpu > 0.0 && organization.gpus == 0 {
+        return Err(Answer::refused(400, "GPU quota exceeded. Maximum allowed: 0."));
+    }
+    limit("CPU", "", resources.cpu, organization.cpu)?;
+    limit("Memory", "GB", resources.memory, organization.memory)?;
+    limit("Disk", "GB", resources.disk, organization.disk)?;
     Ok(resources)
 }
 
@@ -266,21 +271,23 @@ fn build_info(value: &Value) -> Result<BuildInfo, Answer> {
     let dockerfile = value
         .get("dockerfileContent")
         .and_then(Value::as_str)
-        .ok_or_else(unexpected)?
+        .ok_or_else(Answer::unexpected)?
         .to_owned();
     let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let hashes = match value.get("contextHashes") {
         None => None,
-        Some(Value::Null) => return Err(unexpected()),
-        // Kept as one text with commas, and split there when it is read back.
-        Some(Value::Array(hashes)) => Some(
-            hashes
-                .iter()
-                .flat_map(|hash| as_text(hash).split(',').map(ToOwned::to_owned).collect::<Vec<_>>())
-                .collect(),
-        ),
+        Some(Value::Null) => return Err(Answer::unexpected()),
+        Some(Value::Array(hashes)) => Some(hashes.iter().map(as_text).collect::<Vec<_>>()),
         Some(other) => Some(vec![as_text(other)]),
     };
+    // Kept as one text with commas, and split there when it is read back.
+    let hashes = hashes.map(|hashes| {
+        hashes
+            .iter()
+            .flat_map(|hash| hash.split(','))
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    });
     let snapshot_ref = snapshot_ref(&dockerfile, hashes.as_deref().unwrap_or_default());
     Ok(BuildInfo {
         dockerfile,
@@ -296,17 +303,4 @@ fn given_entrypoint(fields: &Map<String, Value>) -> Option<Vec<String>> {
         .map(ToOwned::to_owned)
         .collect();
     (!words.is_empty()).then_some(words)
-}
-
-/// The last `ENTRYPOINT` anywhere in the text, comments included.
-fn entrypoint_of(dockerfile: &str) -> Vec<String> {
-    let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
-        return vec!["sleep".to_owned(), "infinity".to_owned()];
-    };
-    let line = rest.lines().next().unwrap_or_default().trim();
-    serde_json::from_str(line).unwrap_or_else(|_| vec![line.replace(['"', '\''], "")])
-}
-
-fn unexpected() -> Answer {
-    Answer::refused(500, "An unexpected error occurred.")
 }

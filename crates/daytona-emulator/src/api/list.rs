@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
-use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde::Serialize;
 
+use super::body::decode_pair;
 use super::{Answer, Handled, snapshots};
+use crate::account::Caller;
 use crate::engine::Engine;
-use crate::world::{Caller, Record};
+use crate::world::Record;
 
 const SORTS: [&str; 4] = ["name", "state", "lastUsedAt", "createdAt"];
 const ORDERS: [&str; 2] = ["asc", "desc"];
@@ -19,22 +20,37 @@ pub(super) fn list(engine: &Engine, caller: &Caller, query: &str) -> Handled {
     let mut found: Vec<&Record> = world
         .snapshots
         .iter()
-        .filter(|record| record.organization == caller.organization && parameters.matches(&record.name))
+        .filter(|record| record.general || record.organization == caller.organization)
+        .filter(|record| parameters.matches(&record.name))
         .collect();
-    found.sort_by(|one, other| parameters.compare(one, other));
+    found.sort_by(|one, other| {
+        one.general
+            .cmp(&other.general)
+            .then_with(|| parameters.compare(one, other))
+    });
     let total = found.len();
-    let items: Vec<Value> = found
+    let items: Vec<_> = found
         .into_iter()
         .skip((parameters.page - 1).saturating_mul(parameters.limit))
         .take(parameters.limit)
         .map(|record| snapshots::shown(&world, record))
         .collect();
-    Ok(Answer::Json(json!({
-        "items": items,
-        "total": total,
-        "page": parameters.page,
-        "totalPages": total.div_ceil(parameters.limit),
-    })))
+    Ok(Answer::json(&Page {
+        items,
+        total,
+        page: parameters.page,
+        total_pages: total.div_ceil(parameters.limit),
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
+struct Page<'a> {
+    items: Vec<snapshots::Shown<'a>>,
+    total: usize,
+    page: usize,
+    total_pages: usize,
 }
 
 #[derive(Debug)]
@@ -152,22 +168,21 @@ fn choice(name: &str, values: &[&str], allowed: &[&str], default: &str, messages
     }
 }
 
-fn decode_pair(pair: &str) -> (String, String) {
-    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-    let decode = |text: &str| {
-        percent_decode_str(&text.replace('+', " "))
-            .decode_utf8_lossy()
-            .into_owned()
-    };
-    (decode(name), decode(value))
-}
-
-/// SQL's `LIKE`: `%` is any text, `_` any character.
+/// SQL's `LIKE`: `%` is any text, `_` any character. One pass with all that can have been matched so far, so that many
+/// signs cost no more than their number times the length of the text.
 fn is_like(pattern: &[char], text: &[char]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        ['%', rest @ ..] => (0..=text.len()).any(|skipped| is_like(rest, &text[skipped..])),
-        ['_', rest @ ..] => !text.is_empty() && is_like(rest, &text[1..]),
-        [first, rest @ ..] => text.first() == Some(first) && is_like(rest, &text[1..]),
+    let mut reached = vec![false; text.len() + 1];
+    reached[0] = true;
+    for sign in pattern {
+        if *sign == '%' {
+            let from = reached.iter().position(|is_reached| *is_reached);
+            reached[from.unwrap_or(text.len() + 1)..].fill(true);
+            continue;
+        }
+        for (index, character) in text.iter().enumerate().rev() {
+            reached[index + 1] = reached[index] && (*sign == '_' || sign == character);
+        }
+        reached[0] = false;
     }
+    reached[text.len()]
 }

@@ -11,15 +11,16 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
+use serde::Serialize;
 use serde_json::json;
 
-use super::snapshots::find;
-use super::{Answer, Handled, authenticate, time};
+use super::snapshots::find_owned;
+use super::{Answer, Handled, auth};
 use crate::ResponseBody;
+use crate::account::{Bearer, Caller};
 use crate::clock::after;
 use crate::engine::Engine;
 use crate::service::{ServiceError, base_url, full};
-use crate::world::Caller;
 
 /// How long the address is waited for until a runner is assigned.
 const ASSIGNMENT_WAIT: Duration = Duration::from_secs(30);
@@ -37,16 +38,16 @@ pub(super) async fn address(engine: &Arc<Engine>, parts: &Parts, caller: &Caller
         engine.settle().await;
         {
             let world = engine.world();
-            let record = find(&world, caller, id)?;
+            let record = find_owned(&world, caller, id)?;
             if record.id.as_str() != id {
-                return Err(Answer::refused(500, "An unexpected error occurred."));
+                return Err(Answer::unexpected());
             }
             if record.build.is_none() {
                 return Err(Answer::refused(404, format!("Snapshot {id} has no build info")));
             }
             if record.runner.is_some() {
-                return Ok(Answer::Json(
-                    json!({"url": format!("{}/snapshots/{id}/build-logs", base_url(parts))}),
+                return Ok(Answer::json(
+                    &json!({"url": format!("{}/snapshots/{id}/build-logs", base_url(parts))}),
                 ));
             }
         }
@@ -66,7 +67,7 @@ pub(super) async fn address(engine: &Arc<Engine>, parts: &Parts, caller: &Caller
 /// The deprecated path through the API.
 pub(super) fn relay(engine: &Arc<Engine>, parts: &Parts, caller: &Caller, id: &str) -> Handled {
     let world = engine.world();
-    let record = find(&world, caller, id)?;
+    let record = find_owned(&world, caller, id)?;
     if record.build.is_none() {
         return Err(Answer::refused(404, format!("Snapshot {id} has no build info")));
     }
@@ -88,14 +89,25 @@ pub(crate) async fn answer_log_host(
     id: &str,
 ) -> Result<Response<ResponseBody>, ServiceError> {
     engine.settle().await;
-    let Some(caller) = authenticate(engine, parts) else {
-        return Ok(refuse(
-            engine,
-            parts,
-            StatusCode::UNAUTHORIZED,
-            "",
-            "Invalid credentials",
-        ));
+    let caller = match auth::bearer(engine, parts) {
+        Some(Bearer::Key(key)) => Caller {
+            organization: key.organization,
+            permissions: key.permissions,
+        },
+        // The organization's header is not passed on, so that a user is in none.
+        Some(Bearer::User(_) | Bearer::Service) => {
+            let message = "Invalid authentication context";
+            return Ok(refuse(engine, parts, StatusCode::FORBIDDEN, "", message));
+        }
+        None => {
+            return Ok(refuse(
+                engine,
+                parts,
+                StatusCode::UNAUTHORIZED,
+                "",
+                "Invalid credentials",
+            ));
+        }
     };
     let world = engine.world();
     let Some(record) = world.find(&caller, id) else {
@@ -121,6 +133,21 @@ pub(crate) async fn answer_log_host(
     Ok(response)
 }
 
+/// The log of a snapshot's build for the status page, from its beginning and on.
+pub(crate) fn follow_log(engine: &Arc<Engine>, id: &str) -> Option<ResponseBody> {
+    let id = SnapshotId::from(id);
+    let world = engine.world();
+    let record = world.snapshots.iter().find(|record| record.id == id)?;
+    world.build(record)?;
+    let is_over = matches!(
+        record.state,
+        SnapshotState::Active | SnapshotState::Error | SnapshotState::BuildFailed | SnapshotState::Inactive
+    );
+    let end = if is_over { End::Now } else { End::Silence };
+    drop(world);
+    Some(log(engine, id, end))
+}
+
 fn not_open(reference: Option<&str>) -> String {
     format!("build logs not found for ref: {}", reference.unwrap_or_default())
 }
@@ -133,15 +160,26 @@ fn follows(parts: &Parts) -> bool {
 }
 
 fn refuse(engine: &Engine, parts: &Parts, status: StatusCode, code: &str, message: &str) -> Response<ResponseBody> {
-    let body = json!({
-        "statusCode": status.as_u16(),
-        "message": message,
-        "code": code,
-        "timestamp": time(engine.clock.now()),
-        "path": parts.uri.path(),
-        "method": parts.method.as_str(),
-    });
-    let text = body.to_string();
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Envelope<'a> {
+        status_code: u16,
+        message: &'a str,
+        code: &'a str,
+        timestamp: String,
+        path: &'a str,
+        method: &'a str,
+    }
+    let body = Envelope {
+        status_code: status.as_u16(),
+        message,
+        code,
+        // Without fractions: it is another service than the API.
+        timestamp: engine.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        path: parts.uri.path(),
+        method: parts.method.as_str(),
+    };
+    let text = serde_json::to_string(&body).expect("made of texts and numbers");
     let length = text.len();
     let mut response = Response::new(full(text));
     *response.status_mut() = status;

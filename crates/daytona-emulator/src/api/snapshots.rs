@@ -1,116 +1,199 @@
 //! Operations on one snapshot, and how a snapshot is shown.
 
-use daytona_api::SnapshotId;
-use serde_json::{Map, Value, json};
+use daytona_api::{SnapshotId, SnapshotState};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Answer, Handled, time};
+use super::{Answer, Handled, create, time};
+use crate::account::Caller;
 use crate::engine::Engine;
-use crate::world::{Caller, REGION, Record, World};
+use crate::world::{REGION, Record, World};
 
 pub(super) fn get(engine: &Engine, caller: &Caller, id_or_name: &str) -> Handled {
     let world = engine.world();
     let record = find(&world, caller, id_or_name)?;
-    Ok(Answer::Json(shown(&world, record)))
+    Ok(Answer::json(&shown(&world, record)))
 }
 
 pub(super) fn remove(engine: &Engine, caller: &Caller, id: &str) -> Handled {
     let mut world = engine.world();
-    let id = find_by_id(&world, caller, id)?;
+    let record = find_own(&world, caller, id)?;
+    if record.general {
+        return Err(Answer::refused(403, "You cannot delete a general snapshot"));
+    }
+    let id = record.id.clone();
     world.remove(&id, engine.clock.now());
     Ok(Answer::Empty)
 }
 
 pub(super) fn activate(engine: &Engine, caller: &Caller, id: &str) -> Handled {
     let mut world = engine.world();
-    let id = find_by_id(&world, caller, id)?;
+    let id = find_own(&world, caller, id)?.id.clone();
+    create::check_suspension(&world, &caller.organization)?;
     world
         .activate(&id, engine.clock.now())
         .map_err(|message| Answer::refused(400, message))?;
     let record = find(&world, caller, id.as_str())?;
-    Ok(Answer::Json(shown(&world, record)))
+    Ok(Answer::json(&shown(&world, record)))
 }
 
 pub(super) fn deactivate(engine: &Engine, caller: &Caller, id: &str) -> Handled {
     let mut world = engine.world();
-    let id = find_by_id(&world, caller, id)?;
+    let id = find_own(&world, caller, id)?.id.clone();
     world.deactivate(&id, engine.clock.now());
     Ok(Answer::NoContent)
 }
 
-/// The caller's snapshot, or the measured answer for one that is not there.
+/// The snapshot that the caller sees, or the measured answer for one that is not there.
 pub(super) fn find<'a>(world: &'a World, caller: &Caller, id_or_name: &str) -> Result<&'a Record, Answer> {
-    world.find(caller, id_or_name).ok_or_else(|| {
-        let is_elsewhere = world.snapshots.iter().any(|record| record.id.as_str() == id_or_name);
-        let what = if is_elsewhere { "ID or name" } else { "name" };
-        Answer::refused(404, format!("Snapshot with {what} {id_or_name} not found"))
+    world
+        .find(caller, id_or_name)
+        .ok_or_else(|| not_found(world, id_or_name))
+}
+
+/// The caller's own snapshot.
+pub(super) fn find_owned<'a>(world: &'a World, caller: &Caller, id_or_name: &str) -> Result<&'a Record, Answer> {
+    find(world, caller, id_or_name).and_then(|record| {
+        let is_own = record.organization == caller.organization;
+        is_own.then_some(record).ok_or_else(|| not_found(world, id_or_name))
     })
 }
 
-/// The id of a snapshot that was named by it; the name of one that exists is refused.
-fn find_by_id(world: &World, caller: &Caller, id: &str) -> Result<SnapshotId, Answer> {
-    let record = find(world, caller, id)?;
+fn not_found(world: &World, id_or_name: &str) -> Answer {
+    let is_elsewhere = world.snapshots.iter().any(|record| record.id.as_str() == id_or_name);
+    let what = if is_elsewhere { "ID or name" } else { "name" };
+    Answer::refused(404, format!("Snapshot with {what} {id_or_name} not found"))
+}
+
+/// The caller's own snapshot, named by its id; the name of one that exists is refused.
+fn find_own<'a>(world: &'a World, caller: &Caller, id: &str) -> Result<&'a Record, Answer> {
+    let record = find_owned(world, caller, id)?;
     if Uuid::parse_str(id).is_err() {
         return Err(Answer::refused(400, "Validation failed (uuid is expected)"));
     }
-    Ok(record.id.clone())
+    Ok(record)
+}
+
+/// A snapshot in the server's order of fields.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown<'a> {
+    id: &'a SnapshotId,
+    organization_id: &'a str,
+    general: bool,
+    name: &'a str,
+    image_name: &'a str,
+    state: &'a SnapshotState,
+    #[serde(serialize_with = "optional_number")]
+    size: Option<f64>,
+    entrypoint: Option<&'a [String]>,
+    #[serde(serialize_with = "number")]
+    cpu: f64,
+    #[serde(serialize_with = "number")]
+    gpu: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu_type: Option<&'a str>,
+    #[serde(serialize_with = "number")]
+    mem: f64,
+    #[serde(serialize_with = "number")]
+    disk: f64,
+    error_reason: Option<&'a str>,
+    created_at: String,
+    updated_at: String,
+    last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build_info: Option<ShownBuild<'a>>,
+    region_ids: [&'static str; 1],
+    /// Absent at creation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial_runner_id: Option<Nullable<'a>>,
+    /// Absent at creation from an image.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<Nullable<'a>>,
+    sandbox_class: &'a str,
+}
+
+/// A text that may be null, where the field as a whole may be absent.
+#[derive(Serialize)]
+struct Nullable<'a>(Option<&'a str>);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownBuild<'a> {
+    dockerfile_content: &'a str,
+    context_hashes: Value,
+    created_at: String,
+    updated_at: String,
+    snapshot_ref: &'a str,
 }
 
 /// A snapshot as `get`, `list` and `activate` show it.
-pub(super) fn shown(world: &World, record: &Record) -> Value {
-    let mut shown = shown_at_creation(world, record);
-    if let Value::Object(fields) = &mut shown {
-        fields.insert("initialRunnerId".to_owned(), json!(record.runner));
-        fields.insert("ref".to_owned(), json!(record.reference));
+pub(super) fn shown<'a>(world: &'a World, record: &'a Record) -> Shown<'a> {
+    // Hashes are kept as one text with commas, and split there when it is read back.
+    let hashes = |hashes: &Vec<String>| {
+        let parts = hashes.iter().flat_map(|hash| hash.split(','));
+        parts.map(Value::from).collect::<Value>()
+    };
+    let given = record.build.as_ref().and_then(|info| info.hashes.as_ref());
+    Shown {
+        initial_runner_id: Some(Nullable(record.runner.as_deref())),
+        reference: Some(Nullable(record.reference.as_deref())),
+        ..shown_at_creation(world, record, given.map_or(Value::Null, hashes))
     }
-    shown
 }
 
-/// A snapshot as `create` shows it: without the runner, and without the reference if it is made from an image.
-pub(super) fn shown_at_creation(world: &World, record: &Record) -> Value {
-    let mut fields = Map::new();
-    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("id", json!(record.id));
-    put("organizationId", json!(record.organization));
-    put("general", json!(false));
-    put("name", json!(record.name));
-    put("imageName", json!(record.image));
-    put("state", json!(record.state));
-    put("size", json!(record.size));
-    put("entrypoint", json!(record.entrypoint));
-    put("cpu", number(record.resources.cpu));
-    put("gpu", number(record.resources.gpu));
-    put("mem", number(record.resources.memory));
-    put("disk", number(record.resources.disk));
-    put("errorReason", json!(record.error));
-    put("createdAt", json!(time(record.created)));
-    put("updatedAt", json!(time(record.updated)));
-    put("lastUsedAt", json!(record.used.map(time)));
-    put("regionIds", json!([REGION]));
-    put("sandboxClass", json!(record.class));
-    if let Some(gpu_type) = &record.gpu_type {
-        put("gpuType", json!(gpu_type));
+/// A snapshot as `create` shows it: without the runner, and without the reference if it is made from an image. The hashes
+/// are shown as they were sent.
+pub(super) fn shown_at_creation<'a>(world: &'a World, record: &'a Record, hashes: Value) -> Shown<'a> {
+    let build = record.build.as_ref().zip(world.build(record));
+    Shown {
+        id: &record.id,
+        organization_id: &record.organization,
+        general: record.general,
+        name: &record.name,
+        image_name: &record.image,
+        state: &record.state,
+        size: record.size,
+        entrypoint: record.entrypoint.as_deref(),
+        cpu: record.resources.cpu,
+        gpu: record.resources.gpu,
+        gpu_type: record.gpu_type.as_deref(),
+        mem: record.resources.memory,
+        disk: record.resources.disk,
+        error_reason: record.error.as_deref(),
+        created_at: time(record.created),
+        updated_at: time(record.updated),
+        last_used_at: record.used.map(time),
+        reference: build.is_some().then_some(Nullable(record.reference.as_deref())),
+        build_info: build.map(|(info, build)| ShownBuild {
+            dockerfile_content: &info.dockerfile,
+            context_hashes: hashes,
+            created_at: time(build.created),
+            updated_at: time(build.updated),
+            snapshot_ref: &info.snapshot_ref,
+        }),
+        region_ids: [REGION],
+        initial_runner_id: None,
+        sandbox_class: &record.class,
     }
-    if let (Some(info), Some(build)) = (&record.build, world.build(record)) {
-        let info = json!({
-            "dockerfileContent": info.dockerfile,
-            "contextHashes": info.hashes,
-            "createdAt": time(build.created),
-            "updatedAt": time(build.updated),
-            "snapshotRef": info.snapshot_ref,
-        });
-        put("buildInfo", info);
-        put("ref", json!(record.reference));
-    }
-    Value::Object(fields)
 }
 
 /// A number as JavaScript writes it: without a point if it is whole.
-fn number(value: f64) -> Value {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     #[expect(clippy::cast_possible_truncation, reason = "whole, and small as resources are")]
     if value.fract() == 0.0 && value.abs() < 1e15 {
-        json!(value as i64)
+        serializer.serialize_i64(*value as i64)
     } else {
-        json!(value)
+        serializer.serialize_f64(*value)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn optional_number<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => number(value, serializer),
+        None => serializer.serialize_none(),
     }
 }

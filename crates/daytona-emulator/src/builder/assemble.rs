@@ -5,15 +5,20 @@
 //! name, also the generated Dockerfile. An archive that cannot be read is skipped from there on.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::storage::Storage;
+use super::archive;
+use super::image::Content;
+use crate::storage::{Blob, Storage};
 
 /// What a Dockerfile in an archive may be large, so that no archive fills the memory.
 const LARGEST_DOCKERFILE: u64 = 1024 * 1024;
+
+/// Files of a context, so that no archive fills the memory with names.
+const LARGEST_COUNT: usize = 1_000_000;
 
 /// The context as the image builder gets it.
 #[derive(Debug)]
@@ -26,9 +31,10 @@ pub(crate) struct BuildContext {
     pub(crate) complaints: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ContextFile {
-    pub(crate) size: u64,
+    pub(crate) mode: u32,
+    pub(crate) content: Content,
 }
 
 /// Why the context cannot be put together.
@@ -42,14 +48,18 @@ pub(super) fn assemble(
     storage: &Storage,
     verify_digests: bool,
 ) -> Result<BuildContext, AssemblyError> {
-    let size = dockerfile.len() as u64;
+    let generated = ContextFile {
+        mode: 0o644,
+        content: Content::inline(dockerfile.as_bytes().to_vec()),
+    };
     let mut context = BuildContext {
         dockerfile: dockerfile.to_owned(),
-        files: BTreeMap::from([("Dockerfile".to_owned(), ContextFile { size })]),
+        files: BTreeMap::from([("Dockerfile".to_owned(), generated)]),
         complaints: Vec::new(),
     };
     for hash in hashes {
         let failed = |cause: &str| AssemblyError(format!("failed to get tar from storage with hash {hash}: {cause}"));
+        let unread = |error: io::Error| failed(&error.to_string());
         let missing = || failed("failed to read object data: The specified key does not exist.");
         let object = storage
             .open(&format!("{organization}/{hash}/context.tar"))
@@ -58,15 +68,14 @@ pub(super) fn assemble(
             return Err(failed("the object is empty"));
         }
         if verify_digests && is_sha256(hash) {
-            let actual = digest(object.file.try_clone().map_err(|error| failed(&error.to_string()))?);
-            let actual = actual.map_err(|error| failed(&error.to_string()))?;
+            let actual = digest(&object.blob).map_err(unread)?;
             if actual != *hash {
                 return Err(failed(&format!(
                     "its bytes have the SHA-256 {actual}: it is not what was hashed"
                 )));
             }
         }
-        if let Err(error) = read_archive(object.file, &mut context) {
+        if let Err(error) = read_archive(&object.blob, object.size, &mut context) {
             context.complaints.push(format!(
                 "failed to read the context archive {hash}, skipping the rest of it: {error}"
             ));
@@ -75,36 +84,43 @@ pub(super) fn assemble(
     Ok(context)
 }
 
-fn read_archive(file: File, context: &mut BuildContext) -> io::Result<()> {
-    let mut file = file;
-    io::Seek::rewind(&mut file)?;
-    let mut archive = tar::Archive::new(BufReader::new(file));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let kind = entry.header().entry_type();
-        if kind.is_dir() {
-            continue;
+fn read_archive(blob: &Blob, size: u64, context: &mut BuildContext) -> io::Result<()> {
+    let mut reader = blob.seekable()?;
+    archive::members(&mut reader, size, |member| {
+        if member.kind.is_dir() {
+            return Ok(());
         }
-        let name = clean(&String::from_utf8_lossy(&entry.path_bytes()));
-        let size = if kind.is_file() { entry.size() } else { 0 };
-        if name == "Dockerfile" && kind.is_file() {
+        let name = clean(&String::from_utf8_lossy(&member.name));
+        if name.is_empty() {
+            return Ok(());
+        }
+        let content = if member.kind.is_file() {
+            Content::stored(blob.clone(), member.offset, member.size)
+        } else {
+            Content::inline(Bytes::new())
+        };
+        if name == "Dockerfile" && member.kind.is_file() {
             let mut text = Vec::new();
-            (&mut entry).take(LARGEST_DOCKERFILE).read_to_end(&mut text)?;
+            content.reader()?.take(LARGEST_DOCKERFILE).read_to_end(&mut text)?;
             context.dockerfile = String::from_utf8_lossy(&text).into_owned();
         }
-        // Reading to the end finds out whether the archive has all of it.
-        io::copy(&mut entry, &mut io::sink())?;
-        context.files.insert(name, ContextFile { size });
-    }
-    Ok(())
+        if context.files.len() >= LARGEST_COUNT && !context.files.contains_key(&name) {
+            return Err(io::Error::other(format!(
+                "the emulator takes at most {LARGEST_COUNT} files in a context"
+            )));
+        }
+        let mode = member.mode & 0o7777;
+        context.files.insert(name, ContextFile { mode, content });
+        Ok(())
+    })
 }
 
-fn digest(mut file: File) -> io::Result<String> {
-    io::Seek::rewind(&mut file)?;
+fn digest(blob: &Blob) -> io::Result<String> {
+    let mut reader = blob.reader(0)?;
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = vec![0; 1024 * 1024];
     loop {
-        match file.read(&mut buffer)? {
+        match reader.read(&mut buffer)? {
             0 => return Ok(hex::encode(hasher.finalize())),
             count => hasher.update(&buffer[..count]),
         }

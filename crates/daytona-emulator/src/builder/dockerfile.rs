@@ -8,6 +8,20 @@ pub(crate) struct Instruction {
     pub(crate) keyword: String,
     /// All that follows, on one line; without the bodies of heredocs.
     pub(crate) rest: String,
+    /// The heredocs that it opens, in their order.
+    pub(crate) heredocs: Vec<Heredoc>,
+}
+
+/// A heredoc of an instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heredoc {
+    /// Its delimiter without quotes, which is also the name of the file that `COPY` makes of it.
+    pub(crate) name: String,
+    /// Its lines, tabs stripped where it says so.
+    pub(crate) body: String,
+    /// Whether variables in it are put in.
+    pub(crate) expands: bool,
+    strips_tabs: bool,
 }
 
 /// A Dockerfile, read.
@@ -86,14 +100,26 @@ pub(crate) fn read(text: &str) -> Result<Dockerfile, String> {
                 first + 1
             ));
         }
-        for (word, strip_tabs) in heredocs(&keyword, rest) {
-            index = end_of_heredoc(&lines, index, &word, strip_tabs)
+        let mut heredocs = heredocs(&keyword, rest);
+        for heredoc in &mut heredocs {
+            let end = end_of_heredoc(&lines, index, heredoc)
                 .ok_or_else(|| format!("dockerfile parse error on line {}: unterminated heredoc", first + 1))?;
+            for line in &lines[index..end] {
+                let line = if heredoc.strips_tabs {
+                    line.trim_start_matches('\t')
+                } else {
+                    line
+                };
+                heredoc.body.push_str(line);
+                heredoc.body.push('\n');
+            }
+            index = end + 1;
         }
         instructions.push(Instruction {
             line: first + 1,
             keyword,
             rest: rest.trim().to_owned(),
+            heredocs,
         });
     }
     if instructions.is_empty() {
@@ -122,8 +148,8 @@ fn is_skipped(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// The delimiters of the heredocs that an instruction opens, and whether leading tabs are stripped.
-fn heredocs(keyword: &str, rest: &str) -> Vec<(String, bool)> {
+/// The heredocs that an instruction opens, still without their bodies.
+fn heredocs(keyword: &str, rest: &str) -> Vec<Heredoc> {
     let opens = match keyword {
         "RUN" | "COPY" | "ADD" => true,
         "ONBUILD" => rest.split_whitespace().next().is_some_and(|inner| {
@@ -136,41 +162,44 @@ fn heredocs(keyword: &str, rest: &str) -> Vec<(String, bool)> {
     if !opens {
         return Vec::new();
     }
-    let mut found = Vec::new();
-    for word in rest.split_whitespace() {
-        // A file descriptor may stand before it.
-        let word = word.trim_start_matches(|character: char| character.is_ascii_digit());
-        let Some(delimiter) = word.strip_prefix("<<") else {
-            continue;
-        };
-        let (delimiter, strip_tabs) = match delimiter.strip_prefix('-') {
-            Some(rest) => (rest, true),
-            None => (delimiter, false),
-        };
-        let bare = delimiter.trim_matches(['"', '\'']);
-        let is_word = bare
-            .chars()
-            .all(|character| character.is_alphanumeric() || matches!(character, '_' | '.' | '-'));
-        if !bare.is_empty() && is_word {
-            found.push((bare.to_owned(), strip_tabs));
-        }
-    }
-    found
+    rest.split_whitespace().filter_map(heredoc).collect()
 }
 
-/// The line after the one that closes a heredoc.
-fn end_of_heredoc(lines: &[&str], from: usize, word: &str, strip_tabs: bool) -> Option<usize> {
+/// The heredoc that a word opens.
+pub(crate) fn heredoc(word: &str) -> Option<Heredoc> {
+    // A file descriptor may stand before it.
+    let word = word.trim_start_matches(|character: char| character.is_ascii_digit());
+    let delimiter = word.strip_prefix("<<")?;
+    let (delimiter, strips_tabs) = match delimiter.strip_prefix('-') {
+        Some(rest) => (rest, true),
+        None => (delimiter, false),
+    };
+    let bare = delimiter.trim_matches(['"', '\'']);
+    let is_word = bare
+        .chars()
+        .all(|character| character.is_alphanumeric() || matches!(character, '_' | '.' | '-'));
+    (!bare.is_empty() && is_word).then(|| Heredoc {
+        name: bare.to_owned(),
+        body: String::new(),
+        expands: bare == delimiter,
+        strips_tabs,
+    })
+}
+
+/// The line that closes a heredoc.
+fn end_of_heredoc(lines: &[&str], from: usize, heredoc: &Heredoc) -> Option<usize> {
     let closes = |line: &str| {
-        if strip_tabs {
-            line.trim_start_matches('\t') == word
+        let line = if heredoc.strips_tabs {
+            line.trim_start_matches('\t')
         } else {
-            line == word
-        }
+            line
+        };
+        line == heredoc.name
     };
     lines[from..]
         .iter()
         .position(|line| closes(line))
-        .map(|offset| from + offset + 1)
+        .map(|offset| from + offset)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The log of a build, in the manner of the image builder's plain progress.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::BuildReport;
 use super::assemble::BuildContext;
-use super::check::Course;
+use super::interpret::{Course, Failure, Step};
 
 /// Writes the log of a course. The whole takes `total`, or each step takes `step`.
 pub(super) fn report(context: &BuildContext, course: Course, total: Option<Duration>, step: Duration) -> BuildReport {
@@ -23,7 +24,7 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
     for complaint in &context.complaints {
         log.say(&format!("WARN: {complaint}"));
     }
-    let size = context.files.values().map(|file| file.size).sum();
+    let size = context.files.values().map(|file| file.content.size()).sum();
     log.say(&format!(
         "transferring context: {} in {} files done",
         bytes(size),
@@ -31,39 +32,32 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
     ));
     log.done(Duration::ZERO);
 
-    let count = u32::try_from(course.steps.len()).unwrap_or(u32::MAX).max(1);
+    let count = course.steps.iter().filter(|step| step.takes_time).count();
+    let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
     let each = total.map_or(step, |total| total / count);
     let last = course.steps.len().checked_sub(1);
     for (index, step) in course.steps.iter().enumerate() {
         log.begin(&format!("{} {}", step.label, step.text));
+        for line in &step.output {
+            log.say(line);
+        }
         if course.failure.is_some() && Some(index) == last {
             break;
         }
-        if step.is_run {
-            log.say("0.001 (the emulator does not execute RUN steps)");
-        }
-        if let Some(files) = step.files {
-            log.say(&format!("0.001 {files} files from the context"));
-        }
-        log.at += each;
-        log.done(each);
+        let time = if step.takes_time { each } else { Duration::ZERO };
+        log.at += time;
+        log.done(time);
     }
     let outcome = match course.failure {
         None => {
             log.begin("exporting to image");
+            log.say("exporting layers done");
             log.done(Duration::ZERO);
             Ok(())
         }
         Some(failure) => {
             log.at += each;
-            log.say(&format!("ERROR: {}", failure.reason));
-            log.lines.push((log.at, "------".to_owned()));
-            let place = failure
-                .line
-                .map(|line| format!("Dockerfile:{line}: "))
-                .unwrap_or_default();
-            log.lines
-                .push((log.at, format!("ERROR: failed to build: {place}{}", failure.reason)));
+            log.failure(&context.dockerfile, course.steps.last(), &failure);
             Err(failure.reason)
         }
     };
@@ -74,6 +68,7 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
         lines: log.lines,
         duration,
         outcome,
+        image: course.image.map(Arc::new),
     }
 }
 
@@ -87,7 +82,7 @@ struct Log {
 impl Log {
     fn begin(&mut self, title: &str) {
         if self.vertex > 0 {
-            self.lines.push((self.at, String::new()));
+            self.plain("");
         }
         self.vertex += 1;
         self.say(title);
@@ -97,13 +92,42 @@ impl Log {
         self.lines.push((self.at, format!("#{} {text}", self.vertex)));
     }
 
+    fn plain(&mut self, text: impl Into<String>) {
+        self.lines.push((self.at, text.into()));
+    }
+
     fn done(&mut self, after: Duration) {
         self.say(&format!("DONE {:.1}s", after.as_secs_f64()));
+    }
+
+    /// The end of a failed build: the step's last lines again, and its place in the Dockerfile.
+    fn failure(&mut self, dockerfile: &str, step: Option<&Step>, failure: &Failure) {
+        self.say(&format!("ERROR: {}", failure.reason));
+        self.plain("------");
+        if let (Some(step), Some(_)) = (step, failure.line) {
+            self.plain(format!(" > {} {}:", step.label, step.text));
+            for line in step.output.iter().rev().take(10).rev() {
+                self.plain(line);
+            }
+            self.plain("------");
+        }
+        if let Some(line) = failure.line {
+            self.plain(format!("Dockerfile:{line}"));
+            self.plain("--------------------");
+            for (number, text) in (1..).zip(dockerfile.lines()) {
+                if number + 2 >= line && number <= line + 2 {
+                    let mark = if number == line { ">>>" } else { "   " };
+                    self.plain(format!("{number:4} | {mark} {text}"));
+                }
+            }
+            self.plain("--------------------");
+        }
+        self.plain(format!("ERROR: failed to build: {}", failure.reason));
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with two digits after the point")]
-fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count}B"),
         1_000..1_000_000 => format!("{:.2}kB", count as f64 / 1e3),

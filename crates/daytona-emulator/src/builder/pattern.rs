@@ -23,14 +23,45 @@ pub(crate) fn matches(pattern: &str, path: &str) -> bool {
         })
 }
 
+/// The lengths of the beginnings of a text that a pattern matches. A slash is nothing special.
+pub(crate) fn matched_lengths(pattern: &[char], text: &[char]) -> Vec<usize> {
+    let reached = reach(pattern, text).unwrap_or_default();
+    let lengths = reached.iter().enumerate().filter(|(_, is_reached)| **is_reached);
+    lengths.map(|(length, _)| length).collect()
+}
+
+/// Like [`matches()`], and `**` stands for any number of components.
+pub(crate) fn matches_deep(pattern: &str, path: &str) -> bool {
+    let names: Vec<&str> = path.split('/').collect();
+    // Which beginnings of the path the pattern's components so far can stand for.
+    let mut reached = vec![false; names.len() + 1];
+    reached[0] = true;
+    for part in pattern.split('/') {
+        if part == "**" {
+            let from = reached.iter().position(|is_reached| *is_reached);
+            reached[from.unwrap_or(names.len() + 1)..].fill(true);
+            continue;
+        }
+        for (index, name) in names.iter().enumerate().rev() {
+            reached[index + 1] = reached[index] && matches(part, name);
+        }
+        reached[0] = false;
+    }
+    reached[names.len()]
+}
+
+fn component(pattern: &[char], name: &[char]) -> bool {
+    reach(pattern, name).is_some_and(|reached| reached[name.len()])
+}
+
 /// Goes through the pattern once with all lengths of the name that it can have matched so far, so that many stars cost no
-/// more than their number times the name's length.
-fn component(mut pattern: &[char], name: &[char]) -> bool {
+/// more than their number times the name's length. `None` if the pattern is none.
+fn reach(mut pattern: &[char], name: &[char]) -> Option<Vec<bool>> {
     let mut reached = vec![false; name.len() + 1];
     reached[0] = true;
     loop {
         let (ranges, negated, rest) = match pattern {
-            [] => return reached[name.len()],
+            [] => return Some(reached),
             ['*', rest @ ..] => {
                 let from = reached.iter().position(|is_reached| *is_reached);
                 reached[from.unwrap_or(name.len() + 1)..].fill(true);
@@ -38,10 +69,7 @@ fn component(mut pattern: &[char], name: &[char]) -> bool {
                 continue;
             }
             ['?', rest @ ..] => (Vec::new(), true, rest),
-            ['[', class @ ..] => match read_class(class) {
-                Some(class) => class,
-                None => return false,
-            },
+            ['[', class @ ..] => read_class(class)?,
             ['\\', literal, rest @ ..] | [literal, rest @ ..] => (vec![(*literal, *literal)], false, rest),
         };
         for (index, character) in name.iter().enumerate().rev() {
@@ -101,6 +129,9 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
         }
+        assert!(
+            matches_deep("**/*.txt", "a/b/c.txt") && matches_deep("a/**", "a/b") && !matches_deep("a/**/d", "a/b/c")
+        );
         let many = "a*".repeat(30) + "b";
         assert!(!matches(&many, &"a".repeat(3_000)));
         assert!(!is_pattern(r"a\[b"));

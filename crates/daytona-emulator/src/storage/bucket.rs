@@ -1,8 +1,8 @@
-//! The operations of S3 that the policy leaves, on files.
+//! The operations of S3 that the policy leaves.
 
-use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
@@ -18,36 +18,140 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
+use super::blob::{Blob, ObjectFile};
 use super::{Storage, Stored, Upload};
+use crate::clock::after;
 
-/// Bytes read at a time when an object is sent.
-const CHUNK: usize = 256 * 1024;
+/// Bytes read or written at a time.
+const CHUNK: usize = 1024 * 1024;
+
+/// All parts but the last have at least so many bytes.
+const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
 pub(super) struct Bucket(pub(super) Storage);
 
-impl Bucket {
-    /// Writes a body to a file of its own; nothing stays of one that breaks off.
-    async fn write(&self, body: Option<StreamingBlob>) -> S3Result<Stored> {
-        let path = self.0.new_path();
-        let written = write_file(&path, body).await;
-        if written.is_err() {
-            drop(tokio::fs::remove_file(&path).await);
+/// Bytes that come in: what was reserved for them is given back if they do not stay.
+struct Incoming<'a> {
+    storage: &'a Storage,
+    size: u64,
+    sink: Sink,
+    is_kept: bool,
+}
+
+enum Sink {
+    Memory(BytesMut),
+    File { file: File, path: std::path::PathBuf },
+}
+
+impl Incoming<'_> {
+    async fn write(&mut self, chunk: &[u8]) -> S3Result<()> {
+        let size = chunk.len() as u64;
+        let largest = self.storage.options().largest_object;
+        if self.size + size > largest || !self.storage.reserve(size) {
+            let message = format!(
+                "the emulator takes objects of at most {largest} bytes, and {} bytes in all",
+                self.storage.options().largest_total
+            );
+            return Err(S3Error::with_message(S3ErrorCode::EntityTooLarge, message));
         }
-        let (size, etag) = written?;
-        Ok(Stored { path, size, etag })
+        self.size += size;
+        match &mut self.sink {
+            Sink::Memory(bytes) => bytes.extend_from_slice(chunk),
+            Sink::File { file, .. } => file.write_all(chunk).await.map_err(internal)?,
+        }
+        Ok(())
+    }
+
+    async fn keep(mut self, etag: String) -> S3Result<Stored> {
+        let blob = match &mut self.sink {
+            Sink::Memory(bytes) => Blob::Memory(std::mem::take(bytes).freeze()),
+            Sink::File { file, path } => {
+                file.flush().await.map_err(internal)?;
+                Blob::File(ObjectFile::new(path.clone()))
+            }
+        };
+        self.is_kept = true;
+        Ok(Stored {
+            blob,
+            size: self.size,
+            etag,
+        })
+    }
+}
+
+impl Drop for Incoming<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.storage.release(self.size);
+            if let Sink::File { path, .. } = &self.sink {
+                drop(std::fs::remove_file(path));
+            }
+        }
+    }
+}
+
+impl Bucket {
+    /// Takes a body in; nothing stays of one that breaks off.
+    async fn write(&self, body: Option<StreamingBlob>) -> S3Result<Stored> {
+        let sink = match self.0.new_path() {
+            None => Sink::Memory(BytesMut::new()),
+            Some(path) => {
+                let mut file = File::create(&path).await.map_err(internal)?;
+                file.set_max_buf_size(CHUNK);
+                Sink::File { file, path }
+            }
+        };
+        let mut incoming = Incoming {
+            storage: &self.0,
+            size: 0,
+            sink,
+            is_kept: false,
+        };
+        let begin = self.0.inner.clock.now();
+        let Some(mut body) = body else {
+            return incoming.keep(etag(Sha256::new())).await;
+        };
+        let mut hasher = Sha256::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| mismatch(error.as_ref()))?;
+            hasher.update(&chunk);
+            incoming.write(&chunk).await?;
+            if let Some(rate) = self.0.options().bytes_per_second {
+                let due = std::time::Duration::from_millis(incoming.size.saturating_mul(1000) / rate);
+                self.0.inner.clock.sleep_until(after(begin, due)).await;
+            }
+        }
+        incoming.keep(etag(hasher)).await
     }
 
     /// Makes the object visible, in place of what was there.
-    async fn replace(&self, key: String, stored: Stored) {
-        let old = self.0.lock().objects.insert(key, stored);
-        if let Some(old) = old {
-            drop(tokio::fs::remove_file(old.path).await);
+    fn replace(&self, key: String, stored: Stored) -> S3Result<()> {
+        self.0.replace(key, stored).map_err(internal)
+    }
+
+    /// The parts that are named, as one.
+    async fn put_together(&self, upload: &Upload, named: &[s3s::dto::CompletedPart]) -> S3Result<Stored> {
+        let mut parts = Vec::new();
+        for (index, part) in named.iter().enumerate() {
+            let stored = part.part_number.and_then(|number| upload.parts.get(&number));
+            let stored = stored
+                .ok_or_else(|| s3_error!(InvalidPart, "One or more of the specified parts could not be found."))?;
+            if index + 1 < named.len() && stored.size < SMALLEST_PART {
+                return Err(s3_error!(
+                    EntityTooSmall,
+                    "Your proposed upload is smaller than the minimum allowed size"
+                ));
+            }
+            parts.push(stored.blob.clone());
         }
+        let chunks = stream::iter(parts).flat_map(read_blob);
+        self.write(Some(StreamingBlob::wrap(SyncStream::new(chunks.boxed()))))
+            .await
     }
 
     /// An object that is there, or the answer for one that is not.
     fn stored(&self, key: &str) -> S3Result<Stored> {
-        let stored = self.0.lock().objects.get(key).cloned();
+        let stored = self.0.open(key);
         let is_forbidden = self.0.options().forbidden_when_missing;
         stored.ok_or_else(|| {
             if is_forbidden {
@@ -59,31 +163,25 @@ impl Bucket {
     }
 }
 
-async fn write_file(path: &Path, body: Option<StreamingBlob>) -> S3Result<(u64, String)> {
-    let mut file = File::create(path).await.map_err(internal)?;
-    let (mut size, mut hasher) = (0, Sha256::new());
-    let mut body = body.unwrap_or_else(|| StreamingBlob::wrap(stream::empty::<Result<bytes::Bytes, std::io::Error>>()));
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| mismatch(error.as_ref()))?;
-        size += chunk.len() as u64;
-        hasher.update(&chunk);
-        file.write_all(&chunk).await.map_err(internal)?;
-    }
-    file.flush().await.map_err(internal)?;
-    Ok((size, hex::encode(&hasher.finalize()[..16])))
+fn etag(hasher: Sha256) -> String {
+    hex::encode(&hasher.finalize()[..16])
 }
 
-/// The bytes of a file, chunk by chunk.
-fn read_file(path: PathBuf) -> impl Stream<Item = std::io::Result<bytes::Bytes>> + Send {
-    stream::try_unfold((path, None), |(path, file)| async move {
-        let mut file = match file {
-            Some(file) => file,
-            None => File::open(&path).await?,
+/// The bytes of a blob, chunk by chunk.
+fn read_blob(blob: Blob) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    let file = match blob {
+        Blob::Memory(bytes) => return stream::once(async move { Ok(bytes) }).boxed(),
+        Blob::File(file) => file,
+    };
+    stream::try_unfold((file, None), |(file, opened)| async move {
+        let mut opened = match opened {
+            Some(opened) => opened,
+            None => File::open(file.path()).await?,
         };
         let mut chunk = vec![0; CHUNK];
-        let count = file.read(&mut chunk).await?;
+        let count = opened.read(&mut chunk).await?;
         chunk.truncate(count);
-        Ok((count > 0).then(|| (bytes::Bytes::from(chunk), (path, Some(file)))))
+        Ok((count > 0).then(|| (Bytes::from(chunk), (file, Some(opened)))))
     })
     .boxed()
 }
@@ -118,7 +216,7 @@ impl S3 for Bucket {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let stored = self.stored(&request.input.key)?;
-        let chunks = read_file(stored.path);
+        let chunks = read_blob(stored.blob);
         Ok(S3Response::new(GetObjectOutput {
             body: Some(StreamingBlob::wrap(SyncStream::new(chunks.boxed()))),
             content_length: length(stored.size),
@@ -130,7 +228,7 @@ impl S3 for Bucket {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let stored = self.write(request.input.body).await?;
         let etag = stored.etag.clone();
-        self.replace(request.input.key, stored).await;
+        self.replace(request.input.key, stored)?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..PutObjectOutput::default()
@@ -164,8 +262,15 @@ impl S3 for Bucket {
             .uploads
             .get_mut(&input.upload_id)
             .filter(|upload| upload.key == input.key);
-        let upload = upload.ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))?;
-        upload.parts.insert(input.part_number, part);
+        let Some(upload) = upload else {
+            state.used = state.used.saturating_sub(part.size);
+            part.blob.make_obsolete();
+            return Err(s3_error!(NoSuchUpload, "The specified upload does not exist."));
+        };
+        if let Some(old) = upload.parts.insert(input.part_number, part) {
+            state.used = state.used.saturating_sub(old.size);
+            old.blob.make_obsolete();
+        }
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..UploadPartOutput::default()
@@ -188,23 +293,14 @@ impl S3 for Bucket {
             .multipart_upload
             .and_then(|upload| upload.parts)
             .unwrap_or_default();
-        let mut parts = Vec::new();
-        for part in named {
-            let stored = part.part_number.and_then(|number| upload.parts.get(&number));
-            parts.push(
-                stored
-                    .cloned()
-                    .ok_or_else(|| s3_error!(InvalidPart, "One or more of the specified parts could not be found."))?,
-            );
-        }
-        let chunks = stream::iter(parts).flat_map(|part| read_file(part.path));
-        let body = StreamingBlob::wrap(SyncStream::new(chunks.boxed()));
-        let stored = self.write(Some(body)).await?;
-        let etag = stored.etag.clone();
-        self.replace(input.key.clone(), stored).await;
+        let whole = self.put_together(&upload, &named).await;
         for part in upload.parts.into_values() {
-            drop(tokio::fs::remove_file(part.path).await);
+            self.0.release(part.size);
+            part.blob.make_obsolete();
         }
+        let stored = whole?;
+        let etag = stored.etag.clone();
+        self.replace(input.key.clone(), stored)?;
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),

@@ -27,7 +27,7 @@ async fn an_image_is_pulled() {
     let asked = held(Emulator::builder().in_process().unwrap());
     let id = asked.created("x").await;
     assert_eq!(state(&asked, &id).await, "pending");
-    asked.emulator.clock().advance(Duration::from_millis(100));
+    asked.emulator.clock().advance(Duration::from_millis(200));
     assert_eq!(state(&asked, &id).await, "pulling");
     asked.emulator.clock().advance(Duration::from_secs(1));
     assert_eq!(state(&asked, &id).await, "active");

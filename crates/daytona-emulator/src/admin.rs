@@ -1,0 +1,246 @@
+//! The admin routes: what tests in any language do to the emulator, by HTTP and JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::ResponseBody;
+use crate::account::{ApiKey, Permission};
+use crate::api::time;
+use crate::body::full;
+use crate::builder::{Lookup, Unknown};
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::limit::RateLimits;
+use crate::script::Script;
+use crate::service::ServiceError;
+
+/// What the paths of all admin routes begin with.
+pub(crate) const PREFIX: &str = "/_emulator";
+
+/// Largest body.
+const LIMIT: usize = 1024 * 1024;
+
+type Done = Result<Value, (StatusCode, String)>;
+
+pub(crate) async fn answer(
+    engine: &Arc<Engine>,
+    parts: &Parts,
+    mut body: ResponseBody,
+) -> Result<Response<ResponseBody>, ServiceError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data()
+            && bytes.len() + data.len() <= LIMIT + 1
+        {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    engine.settle().await;
+    let done = if !has_key(engine, parts) {
+        Err((
+            StatusCode::UNAUTHORIZED,
+            "the admin routes need the admin key as a bearer token".to_owned(),
+        ))
+    } else if bytes.len() > LIMIT {
+        Err((StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LIMIT} bytes")))
+    } else {
+        carry_out(engine, parts, &bytes)
+    };
+    engine.announce();
+    engine.save();
+    let (status, value) = match done {
+        Ok(value) => (StatusCode::OK, value),
+        Err((status, message)) => (status, json!({"error": message})),
+    };
+    let mut response = Response::new(full(format!("{value:#}\n")));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+fn has_key(engine: &Engine, parts: &Parts) -> bool {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    header.and_then(|header| header.strip_prefix("Bearer ")) == Some(engine.admin_key.as_str())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ClockChange {
+    advance: Option<u64>,
+    hold: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Limits {
+    requests: u32,
+    failed_logins: u32,
+    window: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewKey {
+    permissions: Option<Vec<Permission>>,
+    expires_at: Option<jiff::Timestamp>,
+}
+
+fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
+    let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let segments: Vec<String> = path
+        .trim_matches('/')
+        .split('/')
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let nothing = Ok(json!({}));
+    match (&parts.method, segments.as_slice()) {
+        (&Method::GET, [""]) => Ok(state(engine)),
+        (&Method::GET, ["faults"]) => Ok(json!(engine.faults.list())),
+        (&Method::POST, ["faults"]) => {
+            engine.faults.add(read::<Fault>(body)?);
+            nothing
+        }
+        (&Method::DELETE, ["faults"]) => {
+            engine.faults.clear();
+            nothing
+        }
+        (&Method::GET, ["scripts"]) => Ok(json!(engine.world().scripts.0)),
+        (&Method::POST, ["scripts"]) => {
+            let script = read::<Script>(body)?;
+            engine.world().scripts.0.push(script);
+            nothing
+        }
+        (&Method::DELETE, ["scripts"]) => {
+            engine.world().scripts.0.clear();
+            nothing
+        }
+        (&Method::POST, ["clock"]) => {
+            let change: ClockChange = read(body)?;
+            match change.hold {
+                Some(true) => engine.clock.hold(),
+                Some(false) => engine.clock.release(),
+                None => {}
+            }
+            engine.clock.advance(Duration::from_millis(change.advance.unwrap_or(0)));
+            Ok(json!({"now": time(engine.clock.now())}))
+        }
+        (&Method::PUT, ["maintenance"]) => {
+            engine.world().is_under_maintenance = read(body)?;
+            nothing
+        }
+        (&Method::PUT, ["runner"]) => {
+            let has_runner = read(body)?;
+            engine.world().set_runner(has_runner, engine.clock.now());
+            nothing
+        }
+        (&Method::PUT, ["rate-limits"]) => {
+            let limits: Option<Limits> = read(body)?;
+            let window = |limits: &Limits| Duration::from_millis(limits.window);
+            engine
+                .limiter
+                .set(limits.map(|limits| RateLimits::new(limits.requests, limits.failed_logins, window(&limits))));
+            nothing
+        }
+        (&Method::POST, ["api-keys"]) => Ok(new_key(engine, read(body)?)),
+        (&Method::GET, ["requests"]) => Ok(requests(engine)),
+        (&Method::GET, ["images", id_or_name]) => image(engine, id_or_name),
+        _ => Err((
+            StatusCode::NOT_FOUND,
+            format!("there is no admin route {} {}", parts.method, parts.uri.path()),
+        )),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
+    serde_json::from_slice(body).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn state(engine: &Engine) -> Value {
+    let world = engine.world();
+    let snapshots = world.snapshots.iter().map(|record| {
+        json!({
+            "id": record.id, "name": record.name, "state": record.state, "organizationId": record.organization,
+            "imageName": record.image, "errorReason": record.error,
+        })
+    });
+    json!({
+        "now": time(engine.clock.now()),
+        "maintenance": world.is_under_maintenance,
+        "snapshots": snapshots.collect::<Vec<_>>(),
+        "faults": engine.faults.list(),
+        "scripts": world.scripts.0,
+    })
+}
+
+fn new_key(engine: &Engine, wanted: NewKey) -> Value {
+    let mut world = engine.world();
+    let organization = world
+        .accounts
+        .organizations()
+        .first()
+        .map(|organization| organization.id.clone());
+    let mut key = ApiKey::new(organization.unwrap_or_default());
+    if let Some(permissions) = wanted.permissions {
+        key = key.permissions(permissions);
+    }
+    if let Some(expires) = wanted.expires_at {
+        key = key.expires(expires);
+    }
+    let value = key.value.clone();
+    world.accounts.add_key(key);
+    world.version += 1;
+    json!({"value": value})
+}
+
+fn requests(engine: &Engine) -> Value {
+    let requests = engine
+        .requests
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let shown = requests.iter().map(|request| {
+        json!({
+            "time": time(request.time), "operation": request.operation, "method": request.method.as_str(),
+            "address": request.address, "status": request.status,
+        })
+    });
+    shown.collect()
+}
+
+/// What is known of the image of a snapshot.
+fn image(engine: &Engine, id_or_name: &str) -> Done {
+    let image = engine.image(id_or_name).ok_or_else(|| {
+        let message = format!("no image was built for a snapshot {id_or_name:?}");
+        (StatusCode::NOT_FOUND, message)
+    })?;
+    let files = image.files().map(|file| {
+        json!({
+            "path": file.path, "mode": format!("{:04o}", file.mode), "size": file.size(), "owner": file.owner,
+            "doubt": file.doubt.as_ref().map(ToString::to_string),
+        })
+    });
+    let paths = image
+        .unknown_paths()
+        .map(|(path, unknown)| json!({"path": path, "why": unknown.to_string()}));
+    let root = match image.lookup("/nothing") {
+        Lookup::Absent => json!([]),
+        _ => json!(image.unknown().iter().map(Unknown::to_string).collect::<Vec<_>>()),
+    };
+    Ok(json!({
+        "files": files.collect::<Vec<_>>(),
+        "unknownPaths": paths.collect::<Vec<_>>(),
+        "unknown": root,
+        "env": image.env, "workdir": image.workdir, "user": image.user, "entrypoint": image.entrypoint, "cmd": image.cmd,
+    }))
+}

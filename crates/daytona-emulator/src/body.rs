@@ -1,0 +1,83 @@
+//! Bodies that break off, stand still or come slowly.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+
+use crate::clock::{Clock, after};
+use crate::service::ServiceError;
+use crate::{BoxError, ResponseBody};
+
+pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {
+    http_body_util::Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer.
+pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
+    while let Some(frame) = body.frame().await {
+        frame.map_err(ServiceError::RequestBody)?;
+    }
+    Ok(())
+}
+
+/// Reads so many bytes of a body.
+pub(crate) async fn read_some(mut body: ResponseBody, bytes: u64) -> Result<ResponseBody, ServiceError> {
+    let mut seen = 0;
+    while seen < bytes {
+        let Some(frame) = body.frame().await else { break };
+        if let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data() {
+            seen += data.len() as u64;
+        }
+    }
+    Ok(body)
+}
+
+/// A body that ends after some bytes: with an error, or not at all.
+pub(crate) fn cut(body: ResponseBody, bytes: u64, breaks: bool) -> ResponseBody {
+    let head = stream::unfold((body, bytes), |(mut body, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let frame = body.frame().await?;
+        let (frame, left) = match frame.map(Frame::into_data) {
+            Ok(Ok(mut data)) => {
+                data.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+                let left = left - data.len() as u64;
+                (Ok(Frame::data(data)), left)
+            }
+            Ok(Err(trailers)) => (Ok(trailers), left),
+            Err(error) => (Err(error), 0),
+        };
+        Some((frame, (body, left)))
+    });
+    let tail = stream::once(async move {
+        if !breaks {
+            std::future::pending::<()>().await;
+        }
+        Err(BoxError::from(ServiceError::Disconnected))
+    });
+    StreamBody::new(head.chain(tail)).boxed_unsync()
+}
+
+/// A body that comes no faster than so many bytes a second.
+pub(crate) fn throttle(body: ResponseBody, bytes_per_second: u64, clock: &Clock) -> ResponseBody {
+    let begin = clock.now();
+    let slow = stream::unfold((body, clock.clone(), 0), move |(mut body, clock, seen)| async move {
+        let frame = body.frame().await?;
+        let size = frame
+            .as_ref()
+            .ok()
+            .and_then(Frame::data_ref)
+            .map_or(0, |data| data.len() as u64);
+        let seen: u64 = seen + size;
+        let due = Duration::from_millis(seen.saturating_mul(1000) / bytes_per_second);
+        clock.sleep_until(after(begin, due)).await;
+        Some((frame, (body, clock, seen)))
+    });
+    StreamBody::new(slow).boxed_unsync()
+}

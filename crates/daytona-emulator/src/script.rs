@@ -1,0 +1,240 @@
+//! Scripts: what a test wants to become of a snapshot.
+
+use std::time::Duration;
+
+use daytona_api::SnapshotState;
+use serde::{Deserialize, Serialize};
+
+use crate::builder::pattern;
+
+/// What becomes of the snapshots that it is for, instead of what usually would.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Script};
+/// use std::time::Duration;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// // A build that takes its time, and fails in one of its steps.
+/// emulator.script(
+///     Script::for_dockerfile("npm ci").takes(Duration::from_secs(40)).run_fails("npm ci", 7, "npm error code EUSAGE"),
+/// );
+/// // A snapshot that goes through states of its own.
+/// let slow = Duration::from_secs(5);
+/// emulator.script(Script::for_name("odd-*").state(slow, "thinking").state(slow, "pulling").state(slow, "active"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Over HTTP it is JSON with the same names in camel case, times in milliseconds:
+/// `{"dockerfile": "npm ci", "takes": 40000, "run": [{"containing": "npm ci", "exit": 7}]}`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[must_use]
+pub struct Script {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dockerfile: Option<String>,
+    /// How many snapshots are left for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    times: Option<u64>,
+    #[serde(with = "milliseconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) takes: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fails: Option<String>,
+    pub(crate) rejected: bool,
+    pub(crate) not_in_registry: bool,
+    pub(crate) active_at_once: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) size: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log: Option<Vec<String>>,
+    pub(crate) run: Vec<RunRule>,
+    pub(crate) states: Vec<ScriptedState>,
+}
+
+/// What a `RUN` step prints, and how it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RunRule {
+    /// Text that the step has in it.
+    pub(crate) containing: String,
+    #[serde(default)]
+    pub(crate) exit: i32,
+    #[serde(default)]
+    pub(crate) prints: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ScriptedState {
+    /// Time after the state before.
+    #[serde(with = "milliseconds")]
+    pub(crate) after: Option<Duration>,
+    pub(crate) state: SnapshotState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Script {
+    /// For snapshots of this name; `*` stands for any text without a slash.
+    pub fn for_name(pattern: impl Into<String>) -> Self {
+        Self {
+            name: Some(pattern.into()),
+            ..Self::default()
+        }
+    }
+
+    /// For snapshots of this registry image; `*` stands for any text without a slash.
+    pub fn for_image(pattern: impl Into<String>) -> Self {
+        Self {
+            image: Some(pattern.into()),
+            ..Self::default()
+        }
+    }
+
+    /// For snapshots that are built from a Dockerfile with this text in it.
+    pub fn for_dockerfile(containing: impl Into<String>) -> Self {
+        Self {
+            dockerfile: Some(containing.into()),
+            ..Self::default()
+        }
+    }
+
+    /// For so many snapshots only. Default: all that come.
+    pub fn times(mut self, snapshots: u64) -> Self {
+        self.times = Some(snapshots);
+        self
+    }
+
+    /// The pull or the build takes so long.
+    pub fn takes(mut self, duration: Duration) -> Self {
+        self.takes = Some(duration);
+        self
+    }
+
+    /// The pull or the build fails with this reason.
+    pub fn fails(mut self, reason: impl Into<String>) -> Self {
+        self.fails = Some(reason.into());
+        self
+    }
+
+    /// No runner takes the build, because another is under way: `build_failed`.
+    pub fn rejected(mut self) -> Self {
+        self.rejected = true;
+        self
+    }
+
+    /// The registry does not know the image.
+    pub fn not_in_registry(mut self) -> Self {
+        self.not_in_registry = true;
+        self
+    }
+
+    /// The answer to the creation says `active` already, as it does where the image is ready in the region.
+    pub fn active_at_once(mut self) -> Self {
+        self.active_at_once = true;
+        self
+    }
+
+    /// The image has this size in GiB. Over the organization's limit the snapshot fails.
+    pub fn size(mut self, gibibytes: f64) -> Self {
+        self.size = Some(gibibytes);
+        self
+    }
+
+    /// The log of the build has these lines, and nothing else.
+    pub fn log<I: Into<String>>(mut self, lines: impl IntoIterator<Item = I>) -> Self {
+        self.log = Some(lines.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// `RUN` steps with this text in them print something and end with this status; any but 0 fails the build.
+    pub fn run_fails(self, containing: impl Into<String>, exit: i32, prints: impl Into<String>) -> Self {
+        self.run(containing, exit, prints)
+    }
+
+    /// `RUN` steps with this text in them print something.
+    pub fn run_prints(self, containing: impl Into<String>, prints: impl Into<String>) -> Self {
+        self.run(containing, 0, prints)
+    }
+
+    fn run(mut self, containing: impl Into<String>, exit: i32, prints: impl Into<String>) -> Self {
+        self.run.push(RunRule {
+            containing: containing.into(),
+            exit,
+            prints: prints.into(),
+        });
+        self
+    }
+
+    /// The snapshot goes into this state, some time after the one before. With one such state, nothing else happens to it.
+    /// Any text is a state; one that the service does not have is a test of clients.
+    pub fn state(self, after: Duration, state: impl Into<SnapshotState>) -> Self {
+        self.scripted(after, state.into(), None)
+    }
+
+    /// Like [`Script::state`], with the reason of a failure.
+    pub fn failure(self, after: Duration, state: impl Into<SnapshotState>, reason: impl Into<String>) -> Self {
+        self.scripted(after, state.into(), Some(reason.into()))
+    }
+
+    fn scripted(mut self, after: Duration, state: SnapshotState, reason: Option<String>) -> Self {
+        self.states.push(ScriptedState {
+            after: Some(after),
+            state,
+            reason,
+        });
+        self
+    }
+
+    /// Whether it is for such a snapshot.
+    fn is_for(&self, name: &str, image: &str, dockerfile: Option<&str>) -> bool {
+        let matches = |wanted: &Option<String>, actual: &str| {
+            wanted.as_ref().is_none_or(|wanted| pattern::matches(wanted, actual))
+        };
+        let contains = |wanted: &String| dockerfile.is_some_and(|text| text.contains(wanted.as_str()));
+        self.times != Some(0)
+            && matches(&self.name, name)
+            && matches(&self.image, image)
+            && self.dockerfile.as_ref().is_none_or(contains)
+    }
+}
+
+/// The scripts that are in force.
+#[derive(Debug, Default)]
+pub(crate) struct Scripts(pub(crate) Vec<Script>);
+
+impl Scripts {
+    /// The first script for such a snapshot.
+    pub(crate) fn take(&mut self, name: &str, image: &str, dockerfile: Option<&str>) -> Option<Script> {
+        let script = self
+            .0
+            .iter_mut()
+            .find(|script| script.is_for(name, image, dockerfile))?;
+        script.times = script.times.map(|left| left - 1);
+        let found = script.clone();
+        self.0.retain(|script| script.times != Some(0));
+        Some(found)
+    }
+}
+
+/// Times as whole milliseconds.
+pub(crate) mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        let milliseconds = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        milliseconds.serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
+}

@@ -1,0 +1,75 @@
+//! The index of a folder of objects: a small file for each object, which names the file with its bytes.
+//!
+//! An object is there when its index file is. That file is renamed into its place once the bytes are whole, so that a
+//! process that is killed at any time leaves either the old object or the new one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Stored;
+use super::blob::{Blob, ObjectFile};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    key: String,
+    size: u64,
+    etag: String,
+    /// Name of the file in the same folder.
+    data: String,
+}
+
+/// Reads the folder, and takes away what no index file names.
+pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
+    let mut objects = BTreeMap::new();
+    let mut data = Vec::new();
+    let mut named = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("data") => data.push(path),
+            Some("json") => {
+                let entry: Entry = serde_json::from_slice(&std::fs::read(&path)?)?;
+                // The name came from a file that anybody may have written: it must not lead out of the folder.
+                let is_plain = Path::new(&entry.data).file_name() == Some(entry.data.as_ref());
+                let bytes = folder.join(&entry.data);
+                let is_whole = is_plain && std::fs::metadata(&bytes).is_ok_and(|found| found.len() == entry.size);
+                if !is_whole {
+                    tracing::warn!(key = entry.key, "an object has lost its bytes and is left out");
+                    continue;
+                }
+                named.push(bytes.clone());
+                let stored = Stored {
+                    blob: Blob::File(ObjectFile::new(bytes)),
+                    size: entry.size,
+                    etag: entry.etag,
+                };
+                objects.insert(entry.key, stored);
+            }
+            _ => {}
+        }
+    }
+    for path in data {
+        if !named.contains(&path) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(objects)
+}
+
+/// Names an object that is whole.
+pub(super) fn write(folder: &Path, key: &str, stored: &Stored) -> io::Result<()> {
+    let Blob::File(file) = &stored.blob else { return Ok(()) };
+    let name = file.path().file_name().unwrap_or_default();
+    let entry = Entry {
+        key: key.to_owned(),
+        size: stored.size,
+        etag: stored.etag.clone(),
+        data: name.to_string_lossy().into_owned(),
+    };
+    let path = folder.join(format!("{}.json", hex::encode(Sha256::digest(key))));
+    crate::data_dir::replace_file(&path, &serde_json::to_vec(&entry)?)
+}

@@ -1,0 +1,109 @@
+//! Peculiarities of real stores, and limits.
+
+/// Peculiarities of real stores that the emulator's storage can be given, and where and how much it may keep.
+#[derive(Debug, Clone)]
+#[must_use]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a peculiarity that a store has or not"
+)]
+pub struct StorageOptions {
+    pub(crate) in_memory: bool,
+    pub(crate) forbidden_when_missing: bool,
+    pub(crate) refuse_checksum_headers: bool,
+    pub(crate) refuse_chunked_framing: bool,
+    pub(crate) expire_after_parts: Option<u32>,
+    pub(crate) region: Option<String>,
+    pub(crate) told_region: Option<String>,
+    pub(crate) slow_down: Option<u64>,
+    pub(crate) bytes_per_second: Option<u64>,
+    pub(crate) largest_object: u64,
+    pub(crate) largest_total: u64,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StorageOptions {
+    /// A store without peculiarities, in temporary files. Bucket-level requests, deletion and abortion are refused by policy
+    /// in any case. An object may have 16 GiB, all of them together 32 GiB.
+    pub fn new() -> Self {
+        Self {
+            in_memory: false,
+            forbidden_when_missing: false,
+            refuse_checksum_headers: false,
+            refuse_chunked_framing: false,
+            expire_after_parts: None,
+            region: None,
+            told_region: None,
+            slow_down: None,
+            bytes_per_second: None,
+            largest_object: 16 << 30,
+            largest_total: 32 << 30,
+        }
+    }
+
+    /// Keeps objects in memory instead of in temporary files. With a data directory they are in files all the same.
+    pub fn in_memory(mut self) -> Self {
+        self.in_memory = true;
+        self
+    }
+
+    /// The largest object and the largest sum of all objects, in bytes. Default: 16 GiB and 32 GiB. What does not fit is
+    /// refused with `EntityTooLarge` while it comes in.
+    pub fn limits(mut self, object: u64, total: u64) -> Self {
+        (self.largest_object, self.largest_total) = (object, total);
+        self
+    }
+
+    /// Answers `HEAD` and `GET` of a missing key with 403, as AWS does for callers that may not list.
+    pub fn forbidden_when_missing(mut self) -> Self {
+        self.forbidden_when_missing = true;
+        self
+    }
+
+    /// Refuses requests with checksum headers or trailers, as several S3-compatible stores do.
+    pub fn refuse_checksum_headers(mut self) -> Self {
+        self.refuse_checksum_headers = true;
+        self
+    }
+
+    /// Refuses chunked bodies, of HTTP and of AWS alike.
+    pub fn refuse_chunked_framing(mut self) -> Self {
+        self.refuse_chunked_framing = true;
+        self
+    }
+
+    /// Lets credentials expire once this many objects or parts were put with them.
+    pub fn expire_after_parts(mut self, parts: u32) -> Self {
+        self.expire_after_parts = Some(parts);
+        self
+    }
+
+    /// Takes only requests that are signed for this region, and names it to others. Default: any region is good.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The region that push access names. Default: none, as on server 0.190.0.
+    pub fn told_region(mut self, region: impl Into<String>) -> Self {
+        self.told_region = Some(region.into());
+        self
+    }
+
+    /// Answers every n-th request with 503 `SlowDown`.
+    pub fn slow_down_every(mut self, requests: u64) -> Self {
+        self.slow_down = Some(requests.max(1));
+        self
+    }
+
+    /// Takes bodies no faster than this, on the emulator's clock.
+    pub fn bytes_per_second(mut self, bytes: u64) -> Self {
+        self.bytes_per_second = Some(bytes.max(1));
+        self
+    }
+}
