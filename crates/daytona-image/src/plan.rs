@@ -296,10 +296,15 @@ impl Planner<'_> {
                 Line::Copy {
                     source,
                     target,
+                    name,
                     prefers_plain,
                 } => {
                     let root = tree.place(*number, source);
-                    dockerfile.extend(["COPY ", &copy_words(&root, target, *prefers_plain, escape), "\n"]);
+                    let mut target = quote::copy_target(target, escape);
+                    if let Some(name) = name {
+                        target.push_str(&quote::copy_target_name(name, escape));
+                    }
+                    dockerfile.extend(["COPY ", &copy_words(&root, &target, *prefers_plain, escape), "\n"]);
                 }
                 Line::Raw(raw) => {
                     let is_last = index + 1 == self.lines.len();

@@ -65,6 +65,28 @@ fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A target of `COPY`, which BuildKit reads as a word of its shell: quotes and the escape character stand for themselves,
+/// and variables are put in, as Docker's users expect of a target.
+pub(crate) fn copy_target(target: &str, escape: char) -> String {
+    escaped(target, escape, &['\'', '"'])
+}
+
+/// The name of a file at the end of a target, which stands for itself altogether.
+pub(crate) fn copy_target_name(name: &str, escape: char) -> String {
+    escaped(name, escape, &['\'', '"', '$'])
+}
+
+fn escaped(text: &str, escape: char, special: &[char]) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        if character == escape || special.contains(&character) {
+            escaped.push(escape);
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
 /// A path of the context as a source of `COPY` that stands for itself.
 ///
 /// BuildKit expands a source twice: first as a word of its shell (quotes, `$`, the escape character), then as a pattern

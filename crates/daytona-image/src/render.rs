@@ -20,6 +20,8 @@ pub(crate) enum Line {
     Copy {
         source: Source,
         target: String,
+        /// Name that the file gets below the target.
+        name: Option<String>,
         /// Whether the plain form is preferred to the JSON form.
         prefers_plain: bool,
     },
@@ -134,6 +136,7 @@ impl<'a> Renderer<'a> {
                 let copy = Line::Copy {
                     source,
                     target: REQUIREMENTS_TARGET.to_owned(),
+                    name: None,
                     prefers_plain: true,
                 };
                 Ok(vec![copy, text(format!("RUN {command}"))])
@@ -141,16 +144,12 @@ impl<'a> Renderer<'a> {
             Instruction::Pyproject(pyproject) => pyproject_command(options, pyproject).map(run_lines),
             Instruction::AddLocalFile { file, target } => {
                 let (source, ()) = both(resolve::file(options, file), copy_target(target))?;
-                let target = if target.ends_with('/') {
-                    format!("{target}{}", source.last)
-                } else {
-                    target.clone()
-                };
-                Ok(vec![json_copy(source, target)])
+                let name = target.ends_with('/').then(|| source.last.clone());
+                Ok(vec![json_copy(source, target, name)])
             }
             Instruction::AddLocalDir { dir, target } => {
                 let (source, ()) = both(resolve::folder(options, dir), copy_target(target))?;
-                Ok(vec![json_copy(source, target.clone())])
+                Ok(vec![json_copy(source, target, None)])
             }
             Instruction::RunCommands(commands) => all(commands.iter().map(|command| self.run(command).map(Line::Text))),
             Instruction::Env(variables) => all(variables.iter().map(|(name, value)| pair("ENV", name, value))),
@@ -167,7 +166,8 @@ impl<'a> Renderer<'a> {
                 let from = one_word("the image or stage", from)?;
                 copy_target(source)?;
                 copy_target(target)?;
-                let words = quote::ascii_json_form(&[source, target]);
+                let words = [source, target].map(|path| quote::copy_target(path, self.scope.escape));
+                let words = quote::ascii_json_form(&words);
                 Ok(vec![text(format!("COPY --from={} {words}", quote::shell_word(&from)))])
             }
             Instruction::Dockerfile(source) => {
@@ -212,10 +212,11 @@ fn run_lines(command: Option<String>) -> Vec<Line> {
         .collect()
 }
 
-fn json_copy(source: Source, target: String) -> Line {
+fn json_copy(source: Source, target: &str, name: Option<String>) -> Line {
     Line::Copy {
         source,
-        target,
+        target: target.to_owned(),
+        name,
         prefers_plain: false,
     }
 }

@@ -168,12 +168,14 @@ impl Copy {
             Some(Found::File(file)) => {
                 let kept = self.kept_parents(source, path);
                 if self.unpacks && self.unpack(stage, &file)? {
+                    self.files += 1;
                     return Ok(());
                 }
                 let target = match kept {
                     Some(kept) => join(&self.target, &kept),
                     None => self.file_target(stage, path)?,
                 };
+                self.files += 1;
                 self.place(stage, &target, file)
             }
             Some(Found::Unknown(unknown)) => {
@@ -213,7 +215,10 @@ impl Copy {
             }
             let target = join(&target, &name);
             match found {
-                Found::File(file) => self.place(stage, &target, file)?,
+                Found::File(file) => {
+                    self.files += 1;
+                    self.place(stage, &target, file)?;
+                }
                 Found::Directory => stage.place(&target, Node::Directory)?,
                 Found::Unknown(unknown) => stage.place(&target, Node::Unknown(unknown))?,
             }
@@ -356,7 +361,6 @@ impl Copy {
         } else if !is_certain && !is_known {
             file.doubt.get_or_insert(Doubt::TargetMayBeDirectory);
         }
-        self.files += 1;
         stage.place(target, Node::File(file))
     }
 
