@@ -77,8 +77,8 @@ struct Inner {
 #[derive(Debug)]
 enum Place {
     Memory,
-    /// Until the emulator ends.
-    Scratch(TempDir),
+    /// Until the emulator ends, and nobody holds an image or an object of it.
+    Scratch(Arc<TempDir>),
     /// A folder of the user's, with an index of what is in it.
     Folder(PathBuf),
 }
@@ -127,7 +127,7 @@ impl Storage {
             None if options.in_memory => (Place::Memory, BTreeMap::new()),
             None => {
                 let scratch = tempfile::Builder::new().prefix("daytona-emulator-").tempdir()?;
-                (Place::Scratch(scratch), BTreeMap::new())
+                (Place::Scratch(Arc::new(scratch)), BTreeMap::new())
             }
         };
         let used = objects.values().map(|stored: &Stored| stored.size).sum();
@@ -195,7 +195,7 @@ impl Storage {
             None => Blob::Memory(Bytes::copy_from_slice(bytes)),
             Some(path) => {
                 std::fs::write(&path, bytes)?;
-                Blob::File(blob::ObjectFile::new(path))
+                self.file(path)
             }
         };
         self.lock().used += size;
@@ -230,6 +230,15 @@ impl Storage {
     fn release(&self, bytes: u64) {
         let mut state = self.lock();
         state.used = state.used.saturating_sub(bytes);
+    }
+
+    /// The bytes that were written to a file of this store.
+    fn file(&self, path: PathBuf) -> Blob {
+        let scratch = match &self.inner.place {
+            Place::Scratch(scratch) => Some(Arc::clone(scratch)),
+            Place::Memory | Place::Folder(_) => None,
+        };
+        Blob::File(blob::ObjectFile::new(path, scratch))
     }
 
     /// A file for bytes, unless they are kept in memory: its name has nothing of what a request said.

@@ -354,7 +354,8 @@ impl StageBuilder<'_> {
             self.check_mount(mount)?;
         }
         let command = command_text(instruction, command);
-        let process = match exec_form(&command) {
+        let words = exec_form(&command);
+        let process = match &words {
             Some(words) => words.join(" "),
             None => {
                 let mut words = self.shell();
@@ -372,7 +373,7 @@ impl StageBuilder<'_> {
             }
             None => {
                 self.say("0.001 (the emulator does not execute RUN steps)".to_owned());
-                known_exit(&command)
+                known_exit(words.as_deref(), &command)
             }
         };
         if exit != 0 {
@@ -433,7 +434,10 @@ fn command_text(instruction: &Instruction, command: &str) -> String {
 }
 
 /// The exit status of the few commands that need no running.
-fn known_exit(command: &str) -> i32 {
+fn known_exit(words: Option<&[String]>, command: &str) -> i32 {
+    if let Some(words) = words {
+        return i32::from(words.iter().map(String::as_str).eq(["false"]));
+    }
     match command.trim().split_once(' ') {
         None if command.trim() == "false" => 1,
         Some(("exit", status)) => status.trim().parse().unwrap_or(0),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use tempfile::TempDir;
 
 /// Something to read in any order.
 pub(crate) trait ReadSeek: Read + Seek {}
@@ -25,13 +26,16 @@ pub(crate) enum Blob {
 pub(crate) struct ObjectFile {
     path: PathBuf,
     is_obsolete: AtomicBool,
+    /// The folder, if it goes with its last file.
+    _scratch: Option<Arc<TempDir>>,
 }
 
 impl ObjectFile {
-    pub(crate) fn new(path: PathBuf) -> Arc<Self> {
+    pub(crate) fn new(path: PathBuf, scratch: Option<Arc<TempDir>>) -> Arc<Self> {
         Arc::new(Self {
             path,
             is_obsolete: AtomicBool::new(false),
+            _scratch: scratch,
         })
     }
 

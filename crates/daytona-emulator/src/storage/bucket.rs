@@ -18,7 +18,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use super::blob::{Blob, ObjectFile};
+use super::blob::Blob;
 use super::{Storage, Stored, Upload};
 use crate::clock::after;
 
@@ -67,7 +67,7 @@ impl Incoming<'_> {
             Sink::Memory(bytes) => Blob::Memory(std::mem::take(bytes).freeze()),
             Sink::File { file, path } => {
                 file.flush().await.map_err(internal)?;
-                Blob::File(ObjectFile::new(path.clone()))
+                self.storage.file(path.clone())
             }
         };
         self.is_kept = true;

@@ -43,7 +43,7 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
                 }
                 named.push(bytes.clone());
                 let stored = Stored {
-                    blob: Blob::File(ObjectFile::new(bytes)),
+                    blob: Blob::File(ObjectFile::new(bytes, None)),
                     size: entry.size,
                     etag: entry.etag,
                 };

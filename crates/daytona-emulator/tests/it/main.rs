@@ -1,8 +1,12 @@
 //! The emulator, asked by plain HTTP requests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod answers;
 mod faults;
+mod image;
 mod life;
 mod replay;
+mod s3;
+mod scripts;
 mod support;

@@ -1,0 +1,318 @@
+//! Object storage, asked by requests that are signed here.
+
+use bytes::Bytes;
+use daytona_emulator::{Emulator, Fault, Operation, StorageOptions};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tower_service::Service;
+
+use crate::support::Asked;
+
+/// Temporary credentials, and requests that are signed with them.
+pub(crate) struct Signed<'a> {
+    asked: &'a Asked,
+    access: Value,
+    region: String,
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let pad = |byte: u8| {
+        let mut block = [byte; 64];
+        block.iter_mut().zip(key).for_each(|(block, key)| *block ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
+    Sha256::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize()
+        .to_vec()
+}
+
+impl<'a> Signed<'a> {
+    pub(crate) async fn new(asked: &'a Asked) -> Self {
+        let (status, access) = asked.get("/object-storage/push-access").await;
+        assert_eq!(status, 200, "{access}");
+        Self {
+            asked,
+            access,
+            region: "us-east-1".to_owned(),
+        }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.access[name].as_str().unwrap()
+    }
+
+    /// The path of an object of the own organization.
+    pub(crate) fn path(&self, key: &str) -> String {
+        format!("/{}/{}/{key}", self.field("bucket"), self.field("organizationId"))
+    }
+
+    /// Sends a request whose payload is said to have this hash.
+    async fn send_as(&self, method: &str, path: &str, query: &str, hash: &str, body: &[u8]) -> Response<Bytes> {
+        let host = self.field("storageUrl").trim_start_matches("http://").to_owned();
+        // s3s compares it with the wall clock.
+        let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let day = &date[..8];
+        let token = self.field("sessionToken");
+        let headers =
+            format!("host:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{date}\nx-amz-security-token:{token}\n");
+        let signed = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
+        let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{signed}\n{hash}");
+        let scope = format!("{day}/{}/s3/aws4_request", self.region);
+        let digest = hex::encode(Sha256::digest(canonical));
+        let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
+        let secret = format!("AWS4{}", self.field("secret"));
+        let key = [day, self.region.as_str(), "s3", "aws4_request"]
+            .iter()
+            .fold(secret.into_bytes(), |key, part| hmac(&key, part));
+        let signature = hex::encode(hmac(&key, &text));
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}",
+            self.field("accessKey")
+        );
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{host}{path}{query}"))
+            .header("host", &host)
+            .header("x-amz-content-sha256", hash)
+            .header("x-amz-date", &date)
+            .header("x-amz-security-token", token)
+            .header("authorization", authorization)
+            .header("content-length", body.len())
+            .body(Full::new(Bytes::copy_from_slice(body)))
+            .unwrap();
+        let response = self.asked.emulator.service().call(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Response<Bytes> {
+        self.send_as(method, path, query, &hex::encode(Sha256::digest(body)), body)
+            .await
+    }
+
+    async fn code(&self, method: &str, path: &str, query: &str, body: &[u8]) -> (u16, String) {
+        code(&self.send(method, path, query, body).await)
+    }
+}
+
+/// The status of an answer, and the code of its error.
+fn code(response: &Response<Bytes>) -> (u16, String) {
+    let text = String::from_utf8_lossy(response.body()).into_owned();
+    let code = text
+        .split("<Code>")
+        .nth(1)
+        .and_then(|rest| rest.split("</Code>").next());
+    (response.status().as_u16(), code.unwrap_or_default().to_owned())
+}
+
+fn answer(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+fn with(options: StorageOptions) -> Asked {
+    Asked::with(Emulator::builder().storage(options).in_process().unwrap())
+}
+
+#[tokio::test]
+async fn an_object_is_put_read_and_listed_below_the_own_prefix_only() {
+    for options in [StorageOptions::new(), StorageOptions::new().in_memory()] {
+        let asked = with(options);
+        let s3 = Signed::new(&asked).await;
+        let path = s3.path("abc/context.tar");
+        assert_eq!(s3.code("PUT", &path, "", b"hello").await, answer(200, ""));
+        assert_eq!(s3.send("GET", &path, "", b"").await.body().as_ref(), b"hello");
+        let head = s3.send("HEAD", &path, "", b"").await;
+        assert_eq!(
+            (head.status().as_u16(), &head.headers()["content-length"]),
+            (200, &"5".parse().unwrap())
+        );
+        assert_eq!(s3.code("HEAD", &s3.path("none/context.tar"), "", b"").await.0, 404);
+        let own = format!("list-type=2&prefix={}", asked.emulator.organization_id());
+        let list = s3.send("GET", "/daytona", &own, b"").await;
+        assert!(String::from_utf8_lossy(list.body()).contains("abc/context.tar"));
+        let denied = answer(403, "AccessDenied");
+        for (method, path, query) in [
+            ("PUT", "/daytona/another-organization/abc/context.tar", ""),
+            ("GET", "/daytona/another-organization/abc/context.tar", ""),
+            ("GET", "/daytona", "list-type=2"),
+            ("GET", "/daytona", "list-type=2&prefix=another"),
+            ("GET", "/", ""),
+            ("PUT", "/daytona", ""),
+            ("DELETE", path.as_str(), ""),
+            ("DELETE", path.as_str(), "uploadId=1"),
+            ("GET", path.as_str(), "uploadId=1"),
+        ] {
+            assert_eq!(
+                s3.code(method, path, query, b"").await,
+                denied,
+                "{method} {path}?{query}"
+            );
+        }
+        assert_eq!(s3.code("HEAD", "/daytona", "", b"").await.0, 403);
+        assert_eq!(asked.emulator.objects().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_what_they_were_given_out_as() {
+    let asked = Asked::new();
+    let mut s3 = Signed::new(&asked).await;
+    let path = s3.path("abc/context.tar");
+    let good = s3.access.clone();
+    for (field, status, code) in [
+        ("secret", 403, "SignatureDoesNotMatch"),
+        ("sessionToken", 400, "InvalidToken"),
+        ("accessKey", 403, "InvalidAccessKeyId"),
+    ] {
+        s3.access[field] = "wrong".into();
+        assert_eq!(s3.code("PUT", &path, "", b"x").await, answer(status, code), "{field}");
+        s3.access = good.clone();
+    }
+    // They end on the emulator's clock.
+    asked.emulator.clock().advance(std::time::Duration::from_mins(61));
+    assert_eq!(s3.code("PUT", &path, "", b"x").await, answer(400, "ExpiredToken"));
+    assert!(asked.emulator.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_payload_that_is_not_the_signed_one_is_refused_and_leaves_nothing() {
+    let asked = Asked::new();
+    let s3 = Signed::new(&asked).await;
+    let other = hex::encode(Sha256::digest(b"other"));
+    let refused = s3
+        .send_as("PUT", &s3.path("abc/context.tar"), "", &other, b"hello")
+        .await;
+    assert_eq!(code(&refused), answer(400, "XAmzContentSHA256Mismatch"));
+    assert!(asked.emulator.objects().is_empty());
+}
+
+#[tokio::test]
+async fn parts_become_an_object_when_they_are_put_together() {
+    let asked = Asked::new();
+    let s3 = Signed::new(&asked).await;
+    let path = s3.path("abc/context.tar");
+    let begun = s3.send("POST", &path, "uploads=", b"").await;
+    let text = String::from_utf8_lossy(begun.body()).into_owned();
+    let id = text
+        .split("<UploadId>")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap()
+        .to_owned();
+    let large = vec![7; 5 * 1024 * 1024];
+    let mut named = String::new();
+    for (number, part) in [(1, large.as_slice()), (2, b"end")] {
+        let put = s3
+            .send("PUT", &path, &format!("partNumber={number}&uploadId={id}"), part)
+            .await;
+        assert_eq!(put.status(), 200);
+        let tag = put.headers()["etag"].to_str().unwrap().to_owned();
+        named.push_str(&format!(
+            "<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"
+        ));
+    }
+    assert!(asked.emulator.objects().is_empty());
+    let complete = format!("<CompleteMultipartUpload>{named}</CompleteMultipartUpload>");
+    let done = s3
+        .code("POST", &path, &format!("uploadId={id}"), complete.as_bytes())
+        .await;
+    assert_eq!(done, answer(200, ""));
+    assert_eq!(asked.emulator.objects()[0].size, 5 * 1024 * 1024 + 3);
+    assert!(asked.emulator.objects()[0].read().unwrap().ends_with(b"\x07end"));
+    // A small part that is not the last, and an upload that is over.
+    assert_eq!(
+        s3.code("POST", &path, &format!("uploadId={id}"), complete.as_bytes())
+            .await,
+        answer(404, "NoSuchUpload")
+    );
+    assert_eq!(
+        s3.code("PUT", &path, &format!("partNumber=1&uploadId={id}"), b"x")
+            .await,
+        answer(404, "NoSuchUpload")
+    );
+}
+
+#[tokio::test]
+async fn each_peculiarity_of_real_stores_can_be_had() {
+    let path = |s3: &Signed<'_>| s3.path("abc/context.tar");
+    let asked = with(StorageOptions::new().forbidden_when_missing());
+    let s3 = Signed::new(&asked).await;
+    assert_eq!(s3.code("HEAD", &path(&s3), "", b"").await.0, 403);
+
+    let asked = with(StorageOptions::new().region("eu-west-3").told_region("eu-west-3"));
+    let mut s3 = Signed::new(&asked).await;
+    assert_eq!(s3.field("region"), "eu-west-3");
+    let refused = s3.send("PUT", &path(&s3), "", b"x").await;
+    assert_eq!(code(&refused), answer(400, "AuthorizationHeaderMalformed"));
+    assert!(String::from_utf8_lossy(refused.body()).contains("<Region>eu-west-3</Region>"));
+    assert_eq!(refused.headers()["x-amz-bucket-region"], "eu-west-3");
+    s3.region = "eu-west-3".to_owned();
+    assert_eq!(s3.code("PUT", &path(&s3), "", b"x").await, answer(200, ""));
+
+    let asked = with(StorageOptions::new().expire_after_parts(1));
+    let s3 = Signed::new(&asked).await;
+    assert_eq!(s3.code("PUT", &path(&s3), "", b"x").await, answer(200, ""));
+    assert_eq!(s3.code("PUT", &path(&s3), "", b"x").await, answer(400, "ExpiredToken"));
+
+    let asked = with(StorageOptions::new().slow_down_every(2));
+    let s3 = Signed::new(&asked).await;
+    assert_eq!(s3.code("PUT", &path(&s3), "", b"x").await, answer(200, ""));
+    assert_eq!(s3.code("PUT", &path(&s3), "", b"x").await, answer(503, "SlowDown"));
+
+    let asked = with(StorageOptions::new().limits(10, 15));
+    let s3 = Signed::new(&asked).await;
+    assert_eq!(
+        s3.code("PUT", &path(&s3), "", &[0; 11]).await,
+        answer(400, "EntityTooLarge")
+    );
+    assert_eq!(s3.code("PUT", &path(&s3), "", &[0; 10]).await, answer(200, ""));
+    assert_eq!(
+        s3.code("PUT", &s3.path("other/context.tar"), "", &[0; 10]).await,
+        answer(400, "EntityTooLarge")
+    );
+    // What was refused takes no room.
+    assert_eq!(
+        s3.code("PUT", &s3.path("other/context.tar"), "", &[0; 5]).await,
+        answer(200, "")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_store_takes_its_time() {
+    let asked = with(StorageOptions::new().bytes_per_second(1024));
+    let s3 = Signed::new(&asked).await;
+    let before = asked.emulator.clock().now();
+    assert_eq!(
+        s3.code("PUT", &s3.path("a/context.tar"), "", &[0; 10 * 1024]).await,
+        answer(200, "")
+    );
+    assert_eq!(asked.emulator.clock().now().duration_since(before).as_secs(), 10);
+}
+
+#[tokio::test]
+async fn a_fault_can_be_for_one_part() {
+    let asked = Asked::new();
+    let s3 = Signed::new(&asked).await;
+    asked
+        .emulator
+        .inject(Fault::status(500).on(Operation::UploadPart).part(2));
+    let path = s3.path("abc/context.tar");
+    assert_eq!(s3.code("PUT", &path, "partNumber=1&uploadId=x", b"x").await.0, 404);
+    assert_eq!(
+        s3.code("PUT", &path, "partNumber=2&uploadId=x", b"x").await,
+        answer(500, "InternalError")
+    );
+    assert_eq!(s3.code("PUT", &path, "partNumber=2&uploadId=x", b"x").await.0, 404);
+}
