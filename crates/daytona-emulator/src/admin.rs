@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::ResponseBody;
 use crate::account::{ApiKey, Permission};
 use crate::api::time;
-use crate::body::full;
+use crate::body::{full, read_limited};
 use crate::builder::{Lookup, Unknown};
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -34,26 +33,19 @@ type Done = Result<Value, (StatusCode, String)>;
 pub(crate) async fn answer(
     engine: &Arc<Engine>,
     parts: &Parts,
-    mut body: ResponseBody,
+    body: ResponseBody,
 ) -> Result<Response<ResponseBody>, ServiceError> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data()
-            && bytes.len() + data.len() <= LIMIT + 1
-        {
-            bytes.extend_from_slice(&data);
-        }
-    }
+    let bytes = read_limited(body, LIMIT).await?;
     engine.settle().await;
     let done = if !has_key(engine, parts) {
         Err((
             StatusCode::UNAUTHORIZED,
             "the admin routes need the admin key as a bearer token".to_owned(),
         ))
-    } else if bytes.len() > LIMIT {
-        Err((StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LIMIT} bytes")))
-    } else {
+    } else if let Some(bytes) = bytes {
         carry_out(engine, parts, &bytes)
+    } else {
+        Err((StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LIMIT} bytes")))
     };
     engine.announce();
     engine.save();

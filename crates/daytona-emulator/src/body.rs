@@ -25,6 +25,21 @@ pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
     Ok(())
 }
 
+/// Reads a body to its end; `None` if it is larger than the limit.
+pub(crate) async fn read_limited(mut body: ResponseBody, limit: usize) -> Result<Option<Vec<u8>>, ServiceError> {
+    let (mut bytes, mut is_too_large) = (Vec::new(), false);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data() else {
+            continue;
+        };
+        is_too_large |= bytes.len() + data.len() > limit;
+        if !is_too_large {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((!is_too_large).then_some(bytes))
+}
+
 /// Reads so many bytes of a body.
 pub(crate) async fn read_some(mut body: ResponseBody, bytes: u64) -> Result<ResponseBody, ServiceError> {
     let mut seen = 0;

@@ -2,12 +2,12 @@
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{Answer, no_route};
 use crate::ResponseBody;
+use crate::body::read_limited;
 use crate::service::ServiceError;
 
 /// Largest request body; the server answers 404 to anything over it.
@@ -32,20 +32,10 @@ impl Problem {
 pub(super) type Read = Result<Map<String, Value>, Problem>;
 
 /// Reads a body to its end, even if it is too large.
-pub(super) async fn read(parts: &Parts, mut body: ResponseBody) -> Result<Read, ServiceError> {
-    let (mut bytes, mut is_too_large) = (Vec::new(), false);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data() else {
-            continue;
-        };
-        is_too_large |= bytes.len() + data.len() > LIMIT;
-        if !is_too_large {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    if is_too_large {
+pub(super) async fn read(parts: &Parts, body: ResponseBody) -> Result<Read, ServiceError> {
+    let Some(bytes) = read_limited(body, LIMIT).await? else {
         return Ok(Err(Problem::TooLarge));
-    }
+    };
     let content_type = parts
         .headers
         .get(CONTENT_TYPE)

@@ -4,9 +4,13 @@
 mod accounts;
 mod answers;
 mod faults;
+mod http;
 mod image;
 mod life;
+mod page;
+mod program;
 mod replay;
 mod s3;
 mod scripts;
+mod socket;
 mod support;

@@ -1,0 +1,314 @@
+//! The status page, in a browser that is driven over WebDriver.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use daytona_emulator::{Emulator, Fault, Operation, Script};
+use serde_json::{Value, json};
+
+use crate::http::{address, ask};
+use crate::image::archive;
+
+/// A browser without a window.
+struct Browser {
+    driver: Child,
+    address: SocketAddr,
+    session: String,
+    _profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        drop(self.driver.kill());
+        drop(self.driver.wait());
+    }
+}
+
+impl Browser {
+    /// Starts one, if Chromium and its driver are on this machine.
+    async fn start(dark: bool) -> Option<Self> {
+        let found = |path: &str| PathBuf::from(path).exists();
+        if !found("/usr/bin/chromedriver") || !found("/usr/bin/chromium") {
+            println!("skipped: there is no /usr/bin/chromium with /usr/bin/chromedriver");
+            return None;
+        }
+        let mut driver = Command::new("/usr/bin/chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.split_once("successfully on port ")?
+                    .1
+                    .trim_end_matches('.')
+                    .parse()
+                    .ok()
+            })
+            .unwrap();
+        let profile = tempfile::tempdir().unwrap();
+        let mut arguments = vec![
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--disable-quic".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        arguments.extend(dark.then(|| "--force-dark-mode".to_owned()));
+        let mut browser = Self {
+            driver,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            session: String::new(),
+            _profile: profile,
+        };
+        let options = json!({"args": arguments, "binary": "/usr/bin/chromium"});
+        let capabilities = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
+        let made = browser.post("/session", &capabilities).await;
+        browser.session = format!("/session/{}", made["sessionId"].as_str().unwrap());
+        Some(browser)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let path = format!("{}{path}", self.session);
+        let answer = ask(
+            self.address,
+            "POST",
+            &path,
+            "content-type: application/json\r\n",
+            &body.to_string(),
+        )
+        .await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()["value"].clone()
+    }
+
+    async fn open(&self, url: &str) {
+        self.post("/url", &json!({"url": url})).await;
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        self.post(
+            "/execute/sync",
+            &json!({"script": format!("return {script}"), "args": []}),
+        )
+        .await
+    }
+
+    /// Waits in the browser until it is so.
+    async fn until(&self, condition: &str) {
+        let script = "const done = arguments[arguments.length - 1]; const look = () => { if (CONDITION) done(true); else requestAnimationFrame(look); }; look();";
+        let script = script.replace("CONDITION", condition);
+        self.post("/execute/async", &json!({"script": script, "args": []}))
+            .await;
+    }
+
+    /// Presses keys, one after the other. Code points of WebDriver: tab is U+E004, enter U+E007.
+    async fn press(&self, keys: &str) {
+        let strokes: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| {
+                [
+                    json!({"type": "keyDown", "value": key}),
+                    json!({"type": "keyUp", "value": key}),
+                ]
+            })
+            .collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": strokes});
+        self.post("/actions", &json!({"actions": [keyboard]})).await;
+    }
+
+    async fn resize(&self, width: u32, height: u32) {
+        self.post("/window/rect", &json!({"width": width, "height": height}))
+            .await;
+    }
+}
+
+/// An emulator with something of everything, in the middle of a build.
+async fn busy() -> Emulator {
+    let emulator = Emulator::start().await.unwrap();
+    let key = format!("{}/one/context.tar", emulator.organization_id());
+    let members: [(&str, u32, &[u8]); 2] = [("app/main.py", 0o644, b"print()"), ("app/run.sh", 0o755, b"#!")];
+    emulator.put_object(&key, &archive(&members)).unwrap();
+    emulator.script(Script::for_dockerfile("slow").takes(Duration::from_mins(2)));
+    emulator.inject(Fault::status(503).on(Operation::GetPushAccess).nth(3));
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+        emulator.api_key()
+    );
+    for (name, line) in [
+        ("my-app", "RUN exit 0"),
+        ("<b>odd</b>", "RUN true"),
+        ("broken", "RUN exit 7"),
+        ("slow", "RUN slow"),
+    ] {
+        let dockerfile = format!("FROM alpine:3.20\nCOPY app /app/\n{line}\n");
+        let body = json!({"name": name, "buildInfo": {"dockerfileContent": dockerfile, "contextHashes": ["one"]}});
+        ask(
+            address(&emulator.api_url()),
+            "POST",
+            "/api/snapshots",
+            &headers,
+            &body.to_string(),
+        )
+        .await;
+    }
+    emulator.clock().advance(Duration::from_secs(30));
+    emulator
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_and_anybody_else_what_the_server_says() {
+    let emulator = busy().await;
+    let address = address(&emulator.api_url());
+    let page = ask(address, "GET", "/", "accept: text/html,*/*\r\n", "").await;
+    assert_eq!(page.status, 200);
+    for text in [
+        "my-app",
+        "broken",
+        "&lt;b&gt;odd",
+        "one/context.tar",
+        "getPushAccess",
+        "POST /api/snapshots",
+    ] {
+        assert!(
+            page.body.contains(text) || text.starts_with("&lt;"),
+            "{text}: {}",
+            page.body
+        );
+    }
+    assert!(!page.body.contains(emulator.api_key()) && !page.body.contains(emulator.admin_key()));
+    assert!(!page.body.contains("<b>odd"));
+    assert_eq!(ask(address, "GET", "/", "", "").await.status, 302);
+    assert_eq!(ask(address, "GET", "/dashboard/", "", "").await.status, 200);
+    assert_eq!(
+        ask(address, "GET", "/dashboard/snapshots/none", "", "").await.status,
+        404
+    );
+    let image = emulator.image("my-app").await.unwrap();
+    assert_eq!(image.file("/app/run.sh").unwrap().mode, 0o755);
+}
+
+/// A page of somebody else, whose name was made to point here, gets nothing.
+#[tokio::test]
+async fn the_page_is_not_shown_under_a_name() {
+    let emulator = Emulator::start().await.unwrap();
+    let address = address(&emulator.api_url());
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = "GET /dashboard/ HTTP/1.1\r\nhost: evil.example:80\r\nconnection: close\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+        .await
+        .unwrap();
+    let mut text = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut text)
+        .await
+        .unwrap();
+    assert!(text.starts_with("HTTP/1.1 403"), "{text}");
+}
+
+#[tokio::test]
+async fn the_page_can_be_used_with_the_keyboard_and_follows_a_build() {
+    let emulator = busy().await;
+    let Some(browser) = Browser::start(false).await else {
+        return;
+    };
+    let page = emulator.api_url().replace("/api", "/");
+    browser.open(&page).await;
+    assert_eq!(browser.run("document.querySelectorAll('tbody th a').length").await, 3);
+    // The first stop is the way past the header; it becomes visible, and leads there.
+    browser.press("\u{e004}").await;
+    assert_eq!(browser.run("document.activeElement.className").await, "skip");
+    assert!(
+        browser
+            .run("document.activeElement.getBoundingClientRect().left")
+            .await
+            .as_f64()
+            .unwrap()
+            >= 0.0
+    );
+    browser.press("\u{e007}").await;
+    // From there two stops: the table, which scrolls, and the newest snapshot.
+    browser.press("\u{e004}\u{e004}").await;
+    assert_eq!(browser.run("document.activeElement.textContent").await, "slow");
+    let outline = browser
+        .run("getComputedStyle(document.activeElement).outlineStyle")
+        .await;
+    assert_eq!(outline, "solid");
+    browser.press("\u{e007}").await;
+    browser
+        .until("document.querySelector('h1')?.textContent.startsWith('slow')")
+        .await;
+    // The log grows while the page is open.
+    browser
+        .until("document.getElementById('log').textContent.includes('[3/3] RUN slow')")
+        .await;
+    assert_eq!(
+        browser
+            .run("document.getElementById('log').textContent.includes('exporting')")
+            .await,
+        false
+    );
+    emulator.clock().advance(Duration::from_mins(3));
+    browser
+        .until("document.getElementById('log').textContent.includes('exporting to image')")
+        .await;
+    browser.open(&page).await;
+    emulator.inject(Fault::disconnect().on(Operation::HeadObject));
+    browser.until("document.body.textContent.includes('headObject')").await;
+}
+
+#[tokio::test]
+async fn the_page_can_be_read_on_a_phone_in_the_dark() {
+    let emulator = busy().await;
+    let Some(browser) = Browser::start(true).await else {
+        return;
+    };
+    let page = emulator.api_url().replace("/api", "/");
+    browser.resize(360, 740).await;
+    browser.open(&page).await;
+    assert_eq!(
+        browser.run("matchMedia('(prefers-color-scheme: dark)').matches").await,
+        true
+    );
+    assert_eq!(
+        browser.run("getComputedStyle(document.body).backgroundColor").await,
+        "rgb(20, 23, 29)"
+    );
+    let id = browser
+        .run("document.querySelector('tbody th a').getAttribute('href')")
+        .await;
+    for path in ["/dashboard/", id.as_str().unwrap()] {
+        browser.open(&format!("{}{path}", page.trim_end_matches('/'))).await;
+        // Nothing sticks out but what scrolls by itself.
+        let width = browser
+            .run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+            .await;
+        assert!(width[0].as_u64() <= width[1].as_u64(), "{path}: {width}");
+        let size = browser
+            .run("parseFloat(getComputedStyle(document.body).fontSize)")
+            .await;
+        assert!(size.as_f64().unwrap() >= 16.0);
+    }
+    // Every text stands out from what is behind it.
+    let contrast = browser
+        .run(
+            "(() => { const light = (color) => { const [r, g, b] = color.match(/\\d+/g).slice(0, 3).map((part) => { const x = part / 255; \
+             return x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; }; \
+             const behind = light(getComputedStyle(document.body).backgroundColor); \
+             return Math.min(...[...document.querySelectorAll('main *')].map((element) => { \
+             const ink = light(getComputedStyle(element).color); \
+             return (Math.max(ink, behind) + 0.05) / (Math.min(ink, behind) + 0.05); })); })()",
+        )
+        .await;
+    assert!(contrast.as_f64().unwrap() >= 4.5, "{contrast}");
+}

@@ -1,0 +1,199 @@
+//! The emulator as a program.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::http::{address, ask};
+use crate::image::archive;
+
+/// A running program, which is killed with the test.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+    key: String,
+    admin_key: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = command(arguments).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut variable = |name: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(&format!("export {name}=")).unwrap().to_owned()
+        };
+        let url = variable("DAYTONA_API_URL");
+        Self {
+            address: address(&url),
+            key: variable("DAYTONA_API_KEY"),
+            admin_key: variable("DAYTONA_EMULATOR_ADMIN_KEY"),
+            child,
+        }
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
+        let headers = format!(
+            "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+            self.key
+        );
+        let answer = ask(self.address, method, path, &headers, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    }
+
+    /// Its log, once it has ended.
+    fn log(mut self) -> String {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daytona-emulator"));
+    command
+        .args(arguments)
+        .env_remove("DAYTONA_EMULATOR_API_KEY")
+        .env_remove("DAYTONA_EMULATOR_ADMIN_KEY")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What it says, and how it ends.
+fn refused(arguments: &[&str]) -> String {
+    let output = command(arguments).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn what_was_kept_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").to_str().unwrap().to_owned();
+    let bytes = archive(&[("app.py", 0o644, b"print()")]);
+    let (key, first) = {
+        let program = Program::start(&["--data-dir", &data, "--trust-hashes"]);
+        let bearer = format!("authorization: Bearer {}\r\n", program.admin_key);
+        assert_eq!(ask(program.address, "GET", "/_emulator", &bearer, "").await.status, 200);
+        put_archive(Path::new(&data), &program.organization().await, &bytes);
+        drop(program);
+        // The archive lies in the folder now: a new process finds it, and builds from it.
+        let program = Program::start(&["--data-dir", &data, "--trust-hashes"]);
+        let body = json!({"name": "x", "buildInfo": {"dockerfileContent": "FROM scratch\nCOPY app.py /app.py\n", "contextHashes": ["one"]}});
+        let created = program.ask("POST", "/api/snapshots", &body.to_string()).await;
+        (program.key.clone(), created["id"].clone())
+        // Killed here, in the middle of the build.
+    };
+    let program = Program::start(&["--data-dir", &data, "--trust-hashes", "--speed", "50"]);
+    assert_eq!(program.key, key);
+    let mut state = String::new();
+    for _ in 0..2_000 {
+        let body = program.ask("GET", "/api/snapshots/x", "").await;
+        assert_eq!(body["id"], first);
+        body["state"].as_str().unwrap().clone_into(&mut state);
+        if state == "active" {
+            break;
+        }
+    }
+    assert_eq!(state, "active");
+    drop(program);
+    // What is known of its image is worked out again.
+    let program = Program::start(&["--data-dir", &data, "--trust-hashes"]);
+    let bearer = format!("authorization: Bearer {}\r\n", program.admin_key);
+    let image = ask(program.address, "GET", "/_emulator/images/x", &bearer, "")
+        .await
+        .json();
+    assert_eq!(image["files"][0]["path"], "/app.py");
+}
+
+impl Program {
+    async fn organization(&self) -> String {
+        let created = self
+            .ask("POST", "/api/snapshots", "{\"name\":\"o\",\"imageName\":\"a:1\"}")
+            .await;
+        created["organizationId"].as_str().unwrap().to_owned()
+    }
+}
+
+/// An object as the emulator keeps it.
+fn put_archive(data: &Path, organization: &str, bytes: &[u8]) {
+    use sha2::{Digest, Sha256};
+
+    let key = format!("{organization}/one/context.tar");
+    let objects = data.join("objects");
+    std::fs::write(objects.join("by-hand.data"), bytes).unwrap();
+    let entry = json!({"key": key, "size": bytes.len(), "etag": "x", "data": "by-hand.data"});
+    let name = format!("{}.json", hex::encode(Sha256::digest(&key)));
+    std::fs::write(objects.join(name), entry.to_string()).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_stops_it_cleanly_and_its_log_can_be_read() {
+    let mut program = Program::start(&[]);
+    program.ask("GET", "/api/snapshots?limit=1", "").await;
+    let pid = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(program.child.wait().unwrap().success());
+    let (key, admin_key) = (program.key.clone(), program.admin_key.clone());
+    let log = program.log();
+    assert!(
+        log.contains("200 ") && log.contains("GET /api/snapshots?limit=1"),
+        "{log}"
+    );
+    assert!(
+        log.contains("serving until Ctrl-C; RUN steps are not executed") && log.trim_end().ends_with("stopped"),
+        "{log}"
+    );
+    assert!(!log.contains(&key) && !log.contains(&admin_key), "{log}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_with_a_way_out() {
+    let none = "--engine=nothing";
+    assert!(refused(&[none]).contains("none of docker, podman, buildah"));
+    assert!(refused(&["--speed", "0"]).contains("the speed has to be more than 0"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = refused(&["--port", &port]);
+    assert!(said.contains(&format!("cannot serve on 127.0.0.1:{port}: ")), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("state.json"), "{").unwrap();
+    let said = refused(&["--data-dir", folder.path().to_str().unwrap()]);
+    assert!(said.contains("state.json is not the state of an emulator"), "{said}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named() {
+    // With nothing on its path, no engine is found.
+    let output = command(&["--engine", "podman"])
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("podman cannot be started"),
+        "{said}"
+    );
+    assert!(said.contains("leave --engine away"), "{said}");
+}
+
+#[test]
+fn leaving_the_loopback_is_warned_of() {
+    // An address for documentation, which no machine has: nothing is opened to anybody.
+    let said = refused(&["--bind", "192.0.2.1"]);
+    assert!(said.contains("warning: 192.0.2.1:0 is not on the loopback"), "{said}");
+}

@@ -1,0 +1,210 @@
+//! What only shows on a socket, and the admin routes as another language would use them.
+
+use daytona_emulator::{Emulator, StorageOptions};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::http::{Answer, address, ask};
+
+fn bearer(key: &str) -> String {
+    format!("authorization: Bearer {key}\r\ncontent-type: application/json\r\n")
+}
+
+/// A connection lives on between requests, and is closed without a word once it was idle for five seconds.
+#[tokio::test]
+async fn an_idle_connection_is_closed() {
+    let emulator = Emulator::start().await.unwrap();
+    let mut stream = TcpStream::connect(address(&emulator.api_url())).await.unwrap();
+    let request = b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n";
+    for _ in 0..2 {
+        stream.write_all(request).await.unwrap();
+        let mut start = [0; 15];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+        let mut rest = vec![0; 4096];
+        let count = stream.read(&mut rest).await.unwrap();
+        assert!(String::from_utf8_lossy(&rest[..count]).contains("keep-alive: timeout=5"));
+    }
+    let mut rest = Vec::new();
+    assert_eq!(stream.read_to_end(&mut rest).await.unwrap(), 0);
+}
+
+async fn admin(emulator: &Emulator, method: &str, path: &str, body: &Value) -> Answer {
+    let path = format!("/_emulator{path}");
+    let has_body = matches!(method, "POST" | "PUT");
+    let body = if has_body { body.to_string() } else { String::new() };
+    ask(
+        address(&emulator.api_url()),
+        method,
+        &path,
+        &bearer(emulator.admin_key()),
+        &body,
+    )
+    .await
+}
+
+async fn api(emulator: &Emulator, method: &str, path: &str, body: &str) -> Answer {
+    let path = format!("/api{path}");
+    ask(
+        address(&emulator.api_url()),
+        method,
+        &path,
+        &bearer(emulator.api_key()),
+        body,
+    )
+    .await
+}
+
+#[tokio::test]
+async fn another_language_sets_faults_scripts_and_the_clock() {
+    let emulator = Emulator::start().await.unwrap();
+    let fault = json!({"effect": {"status": {"status": 503, "headers": {"Retry-After": "1"}}}, "on": "getAllSnapshots", "times": 1});
+    assert_eq!(admin(&emulator, "POST", "/faults", &fault).await.status, 200);
+    assert_eq!(
+        admin(&emulator, "GET", "/faults", &Value::Null).await.json()[0]["on"],
+        "getAllSnapshots"
+    );
+    let refused = api(&emulator, "GET", "/snapshots", "").await;
+    assert_eq!(refused.status, 503);
+    assert!(refused.head.contains("retry-after: 1"));
+    assert_eq!(api(&emulator, "GET", "/snapshots", "").await.status, 200);
+    for effect in [
+        json!("disconnect"),
+        json!({"truncate": 1}),
+        json!({"delay": 1}),
+        json!("malformed"),
+        json!({"throttleUpload": 9}),
+    ] {
+        let answer = admin(&emulator, "POST", "/faults", &json!({"effect": effect})).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    assert_eq!(admin(&emulator, "DELETE", "/faults", &Value::Null).await.status, 200);
+
+    let script = json!({"name": "x", "states": [{"after": 1000, "state": "odd"}, {"after": 60000, "state": "active"}]});
+    assert_eq!(admin(&emulator, "POST", "/scripts", &script).await.status, 200);
+    assert_eq!(
+        admin(&emulator, "POST", "/clock", &json!({"hold": true})).await.status,
+        200
+    );
+    api(
+        &emulator,
+        "POST",
+        "/snapshots",
+        "{\"name\":\"x\",\"imageName\":\"a:1\"}",
+    )
+    .await;
+    admin(&emulator, "POST", "/clock", &json!({"advance": 1500})).await;
+    assert_eq!(api(&emulator, "GET", "/snapshots/x", "").await.json()["state"], "odd");
+    admin(&emulator, "POST", "/clock", &json!({"advance": 60000, "hold": false})).await;
+    assert_eq!(
+        admin(&emulator, "GET", "", &Value::Null).await.json()["snapshots"][0]["state"],
+        "active"
+    );
+
+    admin(&emulator, "PUT", "/maintenance", &json!(true)).await;
+    assert_eq!(api(&emulator, "GET", "/snapshots", "").await.status, 503);
+    admin(&emulator, "PUT", "/maintenance", &json!(false)).await;
+    admin(
+        &emulator,
+        "PUT",
+        "/rate-limits",
+        &json!({"requests": 1, "failedLogins": 3, "window": 60000}),
+    )
+    .await;
+    assert_eq!(api(&emulator, "GET", "/snapshots", "").await.status, 200);
+    assert_eq!(api(&emulator, "GET", "/snapshots", "").await.status, 429);
+    admin(&emulator, "PUT", "/rate-limits", &Value::Null).await;
+    assert_eq!(admin(&emulator, "PUT", "/runner", &json!(false)).await.status, 200);
+    let key = admin(&emulator, "POST", "/api-keys", &json!({"permissions": []}))
+        .await
+        .json()["value"]
+        .clone();
+    let headers = bearer(key.as_str().unwrap());
+    let denied = ask(address(&emulator.api_url()), "POST", "/api/snapshots", &headers, "{}").await;
+    assert_eq!(denied.status, 403);
+    let requests = admin(&emulator, "GET", "/requests", &Value::Null).await.json();
+    assert_eq!(requests.as_array().unwrap().last().unwrap()["status"], 403);
+}
+
+#[tokio::test]
+async fn the_admin_routes_need_the_admin_key_and_say_what_is_wrong() {
+    let emulator = Emulator::builder().admin_key("secret").start().await.unwrap();
+    let address = address(&emulator.api_url());
+    for key in [emulator.api_key(), "wrong", ""] {
+        let refused = ask(address, "DELETE", "/_emulator/faults", &bearer(key), "").await;
+        assert_eq!(refused.status, 401);
+    }
+    assert_eq!(ask(address, "GET", "/_emulator", "", "").await.status, 401);
+    for (method, path, body, status, text) in [
+        (
+            "POST",
+            "/faults",
+            json!({"effect": "explode"}),
+            400,
+            "unknown variant `explode`",
+        ),
+        (
+            "POST",
+            "/faults",
+            json!({"effect": "disconnect", "onn": 1}),
+            400,
+            "unknown field `onn`",
+        ),
+        ("POST", "/scripts", json!({"takes": "long"}), 400, "invalid type"),
+        (
+            "GET",
+            "/nothing",
+            Value::Null,
+            404,
+            "no admin route GET /_emulator/nothing",
+        ),
+        ("GET", "/images/none", Value::Null, 404, "no image was built"),
+    ] {
+        let answer = admin(&emulator, method, path, &body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(answer.body.contains(text), "{}", answer.body);
+    }
+    let large = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
+    assert_eq!(
+        ask(address, "POST", "/_emulator/faults", &bearer("secret"), &large)
+            .await
+            .status,
+        413
+    );
+}
+
+/// Paths of requests never become paths of files: the data directory holds names of the emulator's own.
+#[tokio::test]
+async fn no_path_of_a_request_reaches_the_file_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let emulator = Emulator::builder()
+        .data_dir(&data)
+        .storage(StorageOptions::new())
+        .start()
+        .await
+        .unwrap();
+    std::fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+    let address = address(&emulator.api_url());
+    for path in [
+        "/daytona/../secret.txt",
+        "/daytona/%2e%2e/%2e%2e/secret.txt",
+        "/dashboard/../../secret.txt",
+        "/dashboard/snapshots/..%2f..%2fsecret.txt",
+        "/snapshots/..%2fsecret/build-logs",
+    ] {
+        let answer = ask(address, "GET", path, &bearer(emulator.api_key()), "").await;
+        assert!(
+            !answer.body.contains("secret\n") && answer.status >= 300,
+            "{path}: {answer:?}"
+        );
+    }
+    emulator.put_object("../../escape", b"x").unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["data", "secret.txt"]);
+}
