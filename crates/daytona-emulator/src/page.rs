@@ -278,7 +278,7 @@ async fn snapshot(engine: &Arc<Engine>, id: &str) -> Option<Markup> {
             dt { "Entrypoint" } dd { code { (record.entrypoint.clone().unwrap_or_default().join(" ")) } }
             dt { "Updated" } dd { time { (time(record.updated)) } }
             dt { "Resources" }
-            dd { (record.resources.cpu) " cores, " (record.resources.memory) " GB of memory, " (record.resources.disk) " GB of disk" }
+            dd { "CPU " (record.resources.cpu) ", " (record.resources.memory) " GB of memory, " (record.resources.disk) " GB of disk" }
         }
         @if record.build.is_some() {
             section aria-labelledby="log-title" {

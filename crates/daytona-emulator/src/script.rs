@@ -45,14 +45,19 @@ pub struct Script {
     pub(crate) takes: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fails: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) rejected: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) not_in_registry: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) active_at_once: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) run: Vec<RunRule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) states: Vec<ScriptedState>,
 }
 

@@ -139,13 +139,8 @@ pub(crate) fn follow_log(engine: &Arc<Engine>, id: &str) -> Option<ResponseBody>
     let world = engine.world();
     let record = world.snapshots.iter().find(|record| record.id == id)?;
     world.build(record)?;
-    let is_over = matches!(
-        record.state,
-        SnapshotState::Active | SnapshotState::Error | SnapshotState::BuildFailed | SnapshotState::Inactive
-    );
-    let end = if is_over { End::Now } else { End::Silence };
     drop(world);
-    Some(log(engine, id, end))
+    Some(log(engine, id, End::Over))
 }
 
 fn not_open(reference: Option<&str>) -> String {
@@ -200,6 +195,8 @@ enum End {
     Built,
     /// After a long silence.
     Silence,
+    /// As soon as the build is over, however it ended.
+    Over,
 }
 
 /// A log from its beginning.
@@ -217,6 +214,13 @@ fn log(engine: &Arc<Engine>, id: SnapshotId, end: End) -> ResponseBody {
     StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk)))).boxed_unsync()
 }
 
+fn is_under_way(state: &SnapshotState) -> bool {
+    matches!(
+        state,
+        SnapshotState::Pending | SnapshotState::Pulling | SnapshotState::Building
+    )
+}
+
 struct Reader {
     engine: Arc<Engine>,
     changes: tokio::sync::watch::Receiver<()>,
@@ -231,13 +235,15 @@ impl Reader {
         let silent_since = self.engine.clock.now();
         loop {
             self.engine.settle().await;
-            let (chunk, built) = self.look();
+            let (chunk, built, is_over) = self.look();
             if let Some(chunk) = chunk {
                 self.position += chunk.len();
                 return Some(chunk);
             }
             let deadline = match self.end {
                 End::Now => return None,
+                End::Over if is_over => return None,
+                End::Over => None,
                 End::Built => built.map(|built| after(built.max(silent_since), LINGER)),
                 End::Silence => Some(after(silent_since, RELAY_SILENCE)),
             };
@@ -257,12 +263,12 @@ impl Reader {
         }
     }
 
-    /// What was added since, and when the image came to be.
-    fn look(&self) -> (Option<Bytes>, Option<jiff::Timestamp>) {
+    /// What was added since, when the image came to be, and whether nothing more comes.
+    fn look(&self) -> (Option<Bytes>, Option<jiff::Timestamp>, bool) {
         let world = self.engine.world();
         let record = world.snapshots.iter().find(|record| record.id == self.id);
         let Some(build) = record.and_then(|record| world.build(record)) else {
-            return (None, None);
+            return (None, None, true);
         };
         let added = build
             .log
@@ -270,6 +276,10 @@ impl Reader {
             .unwrap_or_default()
             .get(self.position..)
             .unwrap_or_default();
-        ((!added.is_empty()).then(|| Bytes::copy_from_slice(added)), build.built)
+        (
+            (!added.is_empty()).then(|| Bytes::copy_from_slice(added)),
+            build.built,
+            !build.is_running && record.is_none_or(|record| !is_under_way(&record.state)),
+        )
     }
 }

@@ -371,10 +371,13 @@ impl StageBuilder<'_> {
                 }
                 rule.exit
             }
-            None => {
-                self.say("0.001 (the emulator does not execute RUN steps)".to_owned());
-                known_exit(words.as_deref(), &command)
-            }
+            None => match known_exit(words.as_deref(), &command) {
+                0 => {
+                    self.say("0.001 (the emulator does not execute RUN steps)".to_owned());
+                    0
+                }
+                exit => exit,
+            },
         };
         if exit != 0 {
             return Err(format!(

@@ -5,6 +5,7 @@
     fetch(log.dataset.live).then(async (answer) => {
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = '';
+      const wasOver = document.querySelector('h1 .state:not(.busy)');
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
@@ -13,6 +14,8 @@
         log.textContent = text;
         if (atEnd) log.scrollTop = log.scrollHeight;
       }
+      // The build has ended: its outcome and its image are on the page now.
+      if (!wasOver) location.reload();
     }).catch(() => {});
     return;
   }

@@ -1,4 +1,4 @@
-//! The status page, in a browser that is driven over WebDriver.
+//! The status page, in a browser that is driven over `WebDriver`.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -29,6 +29,7 @@ impl Drop for Browser {
 
 impl Browser {
     /// Starts one, if Chromium and its driver are on this machine.
+    #[expect(clippy::print_stdout, reason = "says that the test was skipped")]
     async fn start(dark: bool) -> Option<Self> {
         let found = |path: &str| PathBuf::from(path).exists();
         if !found("/usr/bin/chromedriver") || !found("/usr/bin/chromium") {
@@ -80,17 +81,15 @@ impl Browser {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {
+        let value = self.try_post(path, body).await;
+        value.unwrap_or_else(|| panic!("{path} {body}"))
+    }
+
+    async fn try_post(&self, path: &str, body: &Value) -> Option<Value> {
         let path = format!("{}{path}", self.session);
-        let answer = ask(
-            self.address,
-            "POST",
-            &path,
-            "content-type: application/json\r\n",
-            &body.to_string(),
-        )
-        .await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        answer.json()["value"].clone()
+        let headers = "content-type: application/json\r\n";
+        let answer = ask(self.address, "POST", &path, headers, &body.to_string()).await;
+        (answer.status == 200).then(|| answer.json()["value"].clone())
     }
 
     async fn open(&self, url: &str) {
@@ -105,15 +104,19 @@ impl Browser {
         .await
     }
 
-    /// Waits in the browser until it is so.
+    /// Asks the browser again and again until it is so.
     async fn until(&self, condition: &str) {
-        let script = "const done = arguments[arguments.length - 1]; const look = () => { if (CONDITION) done(true); else requestAnimationFrame(look); }; look();";
-        let script = script.replace("CONDITION", condition);
-        self.post("/execute/async", &json!({"script": script, "args": []}))
-            .await;
+        for _ in 0..10_000 {
+            // While a page is being left, a script has no answer.
+            let body = json!({"script": format!("return Boolean({condition})"), "args": []});
+            if self.try_post("/execute/sync", &body).await == Some(json!(true)) {
+                return;
+            }
+        }
+        panic!("never: {condition}");
     }
 
-    /// Presses keys, one after the other. Code points of WebDriver: tab is U+E004, enter U+E007.
+    /// Presses keys, one after the other. Code points of `WebDriver`: tab is U+E004, enter U+E007.
     async fn press(&self, keys: &str) {
         let strokes: Vec<Value> = keys
             .chars()
@@ -140,7 +143,7 @@ async fn busy() -> Emulator {
     let key = format!("{}/one/context.tar", emulator.organization_id());
     let members: [(&str, u32, &[u8]); 2] = [("app/main.py", 0o644, b"print()"), ("app/run.sh", 0o755, b"#!")];
     emulator.put_object(&key, &archive(&members)).unwrap();
-    emulator.script(Script::for_dockerfile("slow").takes(Duration::from_mins(2)));
+    emulator.script(Script::for_dockerfile("slow").takes(Duration::from_secs(50)));
     emulator.inject(Fault::status(503).on(Operation::GetPushAccess).nth(3));
     let headers = format!(
         "authorization: Bearer {}\r\ncontent-type: application/json\r\n",

@@ -219,9 +219,8 @@ async fn parts_become_an_object_when_they_are_put_together() {
             .await;
         assert_eq!(put.status(), 200);
         let tag = put.headers()["etag"].to_str().unwrap().to_owned();
-        named.push_str(&format!(
-            "<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"
-        ));
+        let part = format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>");
+        named.push_str(&part);
     }
     assert!(asked.emulator.objects().is_empty());
     let complete = format!("<CompleteMultipartUpload>{named}</CompleteMultipartUpload>");

@@ -257,7 +257,7 @@ impl Stage {
             let name = name.map_or_else(|| format!("other-{number}"), ToOwned::to_owned);
             // The later in the list, the longer ago it was used.
             let used = now.checked_sub(Duration::from_secs(60 * (number + 1))).unwrap();
-            let mut snapshot = self.of(form, &name).created(used);
+            let mut snapshot = Self::of(form, &name).created(used);
             if form.is_none_or(|form| form["lastUsedAt"].is_string()) {
                 snapshot = snapshot.last_used(used);
             }
@@ -294,13 +294,13 @@ impl Stage {
             return;
         }
         let is_id = uuid::Uuid::parse_str(&name).is_ok();
-        let shown = Some(response).map(body).filter(|body| body["id"].is_string());
+        let shown = Some(body(response)).filter(|body| body["id"].is_string());
         let known = self.known.get(&name).cloned();
         let form = shown.or(known);
         let mut snapshot = match &form {
             Some(form) => {
                 let shown = form["name"].as_str().unwrap_or("seeded");
-                self.of(Some(form), if is_id { shown } else { &name })
+                Self::of(Some(form), if is_id { shown } else { &name })
             }
             None if !is_id || message.contains("no build info") || !operation.starts_with("build-logs") => {
                 SeededSnapshot::from_image(if is_id { "seeded" } else { name.as_str() }, "a:1")
@@ -341,7 +341,7 @@ impl Stage {
     }
 
     /// A snapshot of the form that a recording shows.
-    fn of(&self, form: Option<&Value>, name: &str) -> SeededSnapshot {
+    fn of(form: Option<&Value>, name: &str) -> SeededSnapshot {
         let Some(form) = form else {
             return SeededSnapshot::from_image(name, "a:1");
         };
