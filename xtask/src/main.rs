@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod codegen;
+mod peers;
 
 /// Tasks of the maintainers of this workspace.
 #[derive(Debug, Parser)]
@@ -19,11 +20,14 @@ struct Arguments {
 enum Task {
     /// Generate the types and operations of daytona-api from its contract.
     Codegen(codegen::Arguments),
+    /// Run the official Python and TypeScript SDKs against the emulator.
+    Peers,
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().task {
-        Task::Codegen(arguments) => codegen::run(&arguments, &workspace()),
+    let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
+        Task::Codegen(arguments) => codegen::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Peers => peers::run(&workspace()).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,13 +1,14 @@
 //! The emulator as a program: serves until it is told to stop.
 
 use std::fmt;
+use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use daytona_emulator::{BuildEngine, Emulator};
+use daytona_emulator::{BuildEngine, Emulator, StorageOptions};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -46,6 +47,10 @@ struct Arguments {
     #[arg(long, env = "DAYTONA_EMULATOR_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
     admin_key: Option<String>,
 
+    /// Region of the object storage to tell clients. Without it none is told, as by server 0.190.0.
+    #[arg(long, value_name = "REGION")]
+    storage_region: Option<String>,
+
     /// Take context hashes of 64 digits as they are, as the real server does, whether or not they are the SHA-256 of their
     /// archive.
     #[arg(long)]
@@ -80,6 +85,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> io::Result<()> {
+    let stopped = stop_signal()?;
     let address = SocketAddr::from((arguments.bind, arguments.port));
     if !arguments.bind.is_loopback() {
         tracing::warn!("{address} is not on the loopback: whoever reaches it and has the key can use the emulator");
@@ -94,6 +100,9 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     }
     if let Some(folder) = arguments.data_dir {
         builder = builder.data_dir(folder);
+    }
+    if let Some(region) = arguments.storage_region {
+        builder = builder.storage(StorageOptions::new().told_region(region));
     }
     if let Some(key) = arguments.api_key {
         builder = builder.api_key(key);
@@ -115,24 +124,30 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
         |engine| format!("{engine} builds"),
     );
     tracing::info!("serving until Ctrl-C; {runs}; what it holds is shown at {page}");
-    stopped().await?;
+    stopped.await?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for the signal with which services are stopped.
-async fn stopped() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminated = signal(SignalKind::terminate())?;
+/// Ctrl-C, or the signal with which services are stopped. Listened for from here on.
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminated.recv() => Ok(()),
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+        Ok(())
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
+    Ok(tokio::signal::ctrl_c())
 }
 
 /// One line an event: the time, the level where it is more than information, and the text.

@@ -6,14 +6,17 @@ use std::path::Path;
 use std::process::Stdio;
 use std::str::FromStr;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
+use self::plain::Plain;
 use super::assemble::{AssemblyError, BuildContext, assemble};
 use super::{BuildOptions, interpret};
 use crate::storage::Storage;
 use crate::world::BuildJob;
+
+mod plain;
 
 /// A program that builds images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,31 +144,60 @@ pub(crate) async fn build(
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{engine} cannot be started: {error}"))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (_, last) = tokio::join!(forward(stdout, &progress), forward(stderr, &progress));
+    let mut output = Output {
+        plain: (engine != Engine::Docker).then(Plain::new),
+        reason: None,
+        progress,
+    };
+    let mut stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+    let mut stderr = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
+    while stdout.is_some() || stderr.is_some() {
+        tokio::select! {
+            line = next(&mut stdout) => output.take(line, &mut stdout),
+            line = next(&mut stderr) => output.take(line, &mut stderr),
+        }
+    }
     let status = child.wait().await.map_err(|error| error.to_string())?;
     if status.success() {
         return Ok(image);
     }
     let fallback = || format!("{engine} build ended with {status}");
-    Err(last.unwrap_or_else(fallback))
+    Err(output.reason.unwrap_or_else(fallback))
 }
 
-/// Sends lines on, and keeps the last that is not blank.
-async fn forward(output: Option<impl AsyncRead + Unpin>, progress: &mpsc::UnboundedSender<Progress>) -> Option<String> {
-    let mut last = None;
-    let mut lines = BufReader::new(output?).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if !line.trim().is_empty() {
-            last = Some(
-                line.trim_start_matches("ERROR: ")
-                    .trim_start_matches("Error: ")
-                    .to_owned(),
-            );
-        }
-        drop(progress.send(Progress::Line(line)));
+/// The next line; never, if there are no more.
+async fn next<R: AsyncRead + Unpin>(lines: &mut Option<Lines<BufReader<R>>>) -> Option<String> {
+    match lines {
+        Some(lines) => lines.next_line().await.ok().flatten(),
+        None => std::future::pending().await,
     }
-    last
+}
+
+/// What an engine says.
+struct Output {
+    plain: Option<Plain>,
+    /// The last that sounds like a reason.
+    reason: Option<String>,
+    progress: mpsc::UnboundedSender<Progress>,
+}
+
+impl Output {
+    /// Sends a line on, or takes note that there are no more.
+    fn take<L>(&mut self, line: Option<String>, source: &mut Option<L>) {
+        let Some(line) = line else {
+            *source = None;
+            return;
+        };
+        let docker = line.split_once("ERROR: ").map(|(_, reason)| reason.to_owned());
+        self.reason = plain::reason(&line).or(docker).or(self.reason.take());
+        let lines = match &mut self.plain {
+            Some(plain) => plain.lines(&line),
+            None => vec![line],
+        };
+        for line in lines {
+            drop(self.progress.send(Progress::Line(line)));
+        }
+    }
 }
 
 /// Writes the context as files. Names were cleaned of `..` when they were read; links are empty files by then.

@@ -28,6 +28,9 @@ const CHUNK: usize = 1024 * 1024;
 /// All parts but the last have at least so many bytes.
 const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
+/// Keys of one answer to a list.
+const MOST_KEYS: i32 = 1000;
+
 pub(super) struct Bucket(pub(super) Storage);
 
 /// Bytes that come in: what was reserved for them is given back if they do not stay.
@@ -315,23 +318,26 @@ impl S3 for Bucket {
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
-        let contents: Vec<Object> = {
+        let most = usize::try_from(input.max_keys.unwrap_or(MOST_KEYS)).unwrap_or(0);
+        let most = most.min(usize::try_from(MOST_KEYS).unwrap_or(0));
+        let (contents, is_truncated) = {
             let state = self.0.lock();
-            let below = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
-            let objects = below.map(|(key, stored)| Object {
+            let mut below = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
+            let objects = below.by_ref().take(most).map(|(key, stored)| Object {
                 key: Some(key.clone()),
                 size: length(stored.size),
                 e_tag: Some(ETag::Strong(stored.etag.clone())),
                 ..Object::default()
             });
-            objects.collect()
+            let objects: Vec<Object> = objects.collect();
+            (objects, below.next().is_some())
         };
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: input.prefix,
             key_count: i32::try_from(contents.len()).ok(),
-            max_keys: Some(1000),
-            is_truncated: Some(false),
+            max_keys: i32::try_from(most).ok(),
+            is_truncated: Some(is_truncated),
             contents: Some(contents),
             ..ListObjectsV2Output::default()
         }))

@@ -12,5 +12,6 @@ mod program;
 mod replay;
 mod s3;
 mod scripts;
+mod signature;
 mod socket;
 mod support;

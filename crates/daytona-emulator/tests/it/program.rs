@@ -27,7 +27,10 @@ impl Drop for Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).spawn().unwrap();
+        Self::from(command(arguments).spawn().unwrap())
+    }
+
+    fn from(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut variable = |name: &str| {
             let line = lines.next().unwrap().unwrap();
@@ -88,7 +91,7 @@ async fn what_was_kept_survives_a_kill() {
         let program = Program::start(&["--data-dir", &data, "--trust-hashes"]);
         let bearer = format!("authorization: Bearer {}\r\n", program.admin_key);
         assert_eq!(ask(program.address, "GET", "/_emulator", &bearer, "").await.status, 200);
-        put_archive(Path::new(&data), &program.organization().await, &bytes);
+        put_archive(Path::new(&data), &program.organization().await, "one", &bytes);
         drop(program);
         // The archive lies in the folder now: a new process finds it, and builds from it.
         let program = Program::start(&["--data-dir", &data, "--trust-hashes"]);
@@ -129,13 +132,13 @@ impl Program {
 }
 
 /// An object as the emulator keeps it.
-fn put_archive(data: &Path, organization: &str, bytes: &[u8]) {
+fn put_archive(data: &Path, organization: &str, hash: &str, bytes: &[u8]) {
     use sha2::{Digest, Sha256};
 
-    let key = format!("{organization}/one/context.tar");
+    let key = format!("{organization}/{hash}/context.tar");
     let objects = data.join("objects");
-    std::fs::write(objects.join("by-hand.data"), bytes).unwrap();
-    let entry = json!({"key": key, "size": bytes.len(), "etag": "x", "data": "by-hand.data"});
+    std::fs::write(objects.join(format!("{hash}.data")), bytes).unwrap();
+    let entry = json!({"key": key, "size": bytes.len(), "etag": "x", "data": format!("{hash}.data")});
     let name = format!("{}.json", hex::encode(Sha256::digest(&key)));
     std::fs::write(objects.join(name), entry.to_string()).unwrap();
 }
@@ -196,4 +199,58 @@ fn leaving_the_loopback_is_warned_of() {
     // An address for documentation, which no machine has: nothing is opened to anybody.
     let said = refused(&["--bind", "192.0.2.1"]);
     assert!(said.contains("warning: 192.0.2.1:0 is not on the loopback"), "{said}");
+}
+
+/// A stand-in for podman: it says what the context holds, and fails if it is told to.
+#[cfg(unix)]
+#[tokio::test]
+async fn an_engine_builds_from_the_context_and_its_outcome_counts() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let script = "#!/bin/sh\n[ \"$1\" = info ] && exit 0\nfor last; do :; done\necho 'STEP 1/2: FROM a:1'\nread text < \"$last/run.sh\"\n\
+                  echo \"STEP 2/2: RUN it\"\necho \"it says $text\"\n[ -x \"$last/run.sh\" ] && echo 'Error: building at STEP \"RUN it\": exit status 3' >&2 && exit 1\nexit 0\n";
+    let podman = folder.path().join("podman");
+    std::fs::write(&podman, script).unwrap();
+    std::fs::set_permissions(&podman, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    let program = Program::start(&["--data-dir", data.to_str().unwrap()]);
+    let organization = program.organization().await;
+    drop(program);
+    put_archive(&data, &organization, "good", &archive(&[("run.sh", 0o644, b"hello\n")]));
+    put_archive(&data, &organization, "bad", &archive(&[("run.sh", 0o755, b"hello\n")]));
+    let mut child = command(&["--engine", "podman", "--data-dir", data.to_str().unwrap()]);
+    let program = Program::from(child.env("PATH", folder.path()).spawn().unwrap());
+    for (name, outcome) in [
+        ("good", ""),
+        (
+            "bad",
+            "process \"/bin/sh -c it\" did not complete successfully: exit code: 3",
+        ),
+    ] {
+        let info = json!({"dockerfileContent": format!("FROM a:1\n#{name}\nRUN it\n"), "contextHashes": [name]});
+        let created = program
+            .ask(
+                "POST",
+                "/api/snapshots",
+                &json!({"name": name, "buildInfo": info}).to_string(),
+            )
+            .await;
+        let mut reason = None;
+        for _ in 0..20_000 {
+            let body = program.ask("GET", &format!("/api/snapshots/{name}"), "").await;
+            if matches!(body["state"].as_str(), Some("active" | "error")) {
+                reason = Some(body["errorReason"].as_str().unwrap_or_default().to_owned());
+                break;
+            }
+        }
+        assert_eq!(reason.as_deref(), Some(outcome), "{name}");
+        let headers = format!("authorization: Bearer {}\r\n", program.key);
+        let path = format!("/snapshots/{}/build-logs", created["id"].as_str().unwrap());
+        let log = ask(program.address, "GET", &path, &headers, "").await.body;
+        assert!(
+            log.contains("#1 [1/2] FROM a:1") && log.contains(" it says hello"),
+            "{log}"
+        );
+    }
 }

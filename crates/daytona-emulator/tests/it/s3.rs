@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use daytona_emulator::{Emulator, Fault, Operation, StorageOptions};
-use http::{Request, Response};
+use http::Response;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower_service::Service;
 
+use crate::signature::sign;
 use crate::support::Asked;
 
 /// Temporary credentials, and requests that are signed with them.
@@ -15,20 +16,6 @@ pub(crate) struct Signed<'a> {
     asked: &'a Asked,
     access: Value,
     region: String,
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let pad = |byte: u8| {
-        let mut block = [byte; 64];
-        block.iter_mut().zip(key).for_each(|(block, key)| *block ^= key);
-        block
-    };
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
-    Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
 }
 
 impl<'a> Signed<'a> {
@@ -53,40 +40,7 @@ impl<'a> Signed<'a> {
 
     /// Sends a request whose payload is said to have this hash.
     async fn send_as(&self, method: &str, path: &str, query: &str, hash: &str, body: &[u8]) -> Response<Bytes> {
-        let host = self.field("storageUrl").trim_start_matches("http://").to_owned();
-        // s3s compares it with the wall clock.
-        let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let day = &date[..8];
-        let token = self.field("sessionToken");
-        let headers =
-            format!("host:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{date}\nx-amz-security-token:{token}\n");
-        let signed = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
-        let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{signed}\n{hash}");
-        let scope = format!("{day}/{}/s3/aws4_request", self.region);
-        let digest = hex::encode(Sha256::digest(canonical));
-        let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
-        let secret = format!("AWS4{}", self.field("secret"));
-        let key = [day, self.region.as_str(), "s3", "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-        let signature = hex::encode(hmac(&key, &text));
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}",
-            self.field("accessKey")
-        );
-        let query = if query.is_empty() {
-            String::new()
-        } else {
-            format!("?{query}")
-        };
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("http://{host}{path}{query}"))
-            .header("host", &host)
-            .header("x-amz-content-sha256", hash)
-            .header("x-amz-date", &date)
-            .header("x-amz-security-token", token)
-            .header("authorization", authorization)
+        let request = sign(&self.access, &self.region, method, path, query, hash)
             .header("content-length", body.len())
             .body(Full::new(Bytes::copy_from_slice(body)))
             .unwrap();
