@@ -293,18 +293,14 @@ impl Planner<'_> {
         for (index, (number, line)) in self.lines.iter().enumerate() {
             match line {
                 Line::Text(text) => dockerfile.extend([text, "\n"]),
-                Line::Copy {
-                    source,
-                    target,
-                    name,
-                    prefers_plain,
-                } => {
-                    let root = tree.place(*number, source);
-                    let mut target = quote::copy_target(target, escape);
-                    if let Some(name) = name {
+                Line::Copy(copy) => {
+                    let root = tree.place(*number, &copy.source);
+                    let mut target = quote::copy_target(&copy.target, escape);
+                    if let Some(name) = &copy.name {
                         target.push_str(&quote::copy_target_name(name, escape));
                     }
-                    dockerfile.extend(["COPY ", &copy_words(&root, &target, *prefers_plain, escape), "\n"]);
+                    let words = copy_words(&root, &target, copy.prefers_plain, escape);
+                    dockerfile.extend(["COPY ", &words, "\n"]);
                 }
                 Line::Raw(raw) => {
                     let is_last = index + 1 == self.lines.len();

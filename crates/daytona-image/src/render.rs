@@ -16,23 +16,25 @@ use crate::scope::Scope;
 pub(crate) enum Line {
     /// A line as it is, without its line feed.
     Text(String),
-    /// A `COPY` of local files, whose place in the context is yet to be found.
-    Copy {
-        source: Source,
-        target: String,
-        /// Name that the file gets below the target.
-        name: Option<String>,
-        /// Whether the plain form is preferred to the JSON form.
-        prefers_plain: bool,
-    },
+    Copy(Box<LocalCopy>),
     /// Lines of the caller's own.
     Raw(Box<Raw>),
+}
+
+/// A `COPY` of local files, whose place in the context is yet to be found.
+pub(crate) struct LocalCopy {
+    pub(crate) source: Source,
+    pub(crate) target: String,
+    /// Name that the file gets below the target.
+    pub(crate) name: Option<String>,
+    /// Whether the plain form is preferred to the JSON form.
+    pub(crate) prefers_plain: bool,
 }
 
 impl Line {
     pub(crate) fn source(&self) -> Option<&Source> {
         match self {
-            Line::Copy { source, .. } => Some(source),
+            Line::Copy(copy) => Some(&copy.source),
             Line::Text(_) | Line::Raw(_) => None,
         }
     }
@@ -40,7 +42,7 @@ impl Line {
     pub(crate) fn raw(&self) -> Option<&Raw> {
         match self {
             Line::Raw(raw) => Some(raw),
-            Line::Text(_) | Line::Copy { .. } => None,
+            Line::Text(_) | Line::Copy(_) => None,
         }
     }
 }
@@ -133,13 +135,13 @@ impl<'a> Renderer<'a> {
             Instruction::AptInstall(apt) => apt.command().map(run_lines),
             Instruction::Requirements(requirements) => {
                 let (source, command) = both(resolve::file(options, &requirements.path), requirements.command())?;
-                let copy = Line::Copy {
+                let copy = LocalCopy {
                     source,
                     target: REQUIREMENTS_TARGET.to_owned(),
                     name: None,
                     prefers_plain: true,
                 };
-                Ok(vec![copy, text(format!("RUN {command}"))])
+                Ok(vec![Line::Copy(Box::new(copy)), text(format!("RUN {command}"))])
             }
             Instruction::Pyproject(pyproject) => pyproject_command(options, pyproject).map(run_lines),
             Instruction::AddLocalFile { file, target } => {
@@ -213,12 +215,12 @@ fn run_lines(command: Option<String>) -> Vec<Line> {
 }
 
 fn json_copy(source: Source, target: &str, name: Option<String>) -> Line {
-    Line::Copy {
+    Line::Copy(Box::new(LocalCopy {
         source,
         target: target.to_owned(),
         name,
         prefers_plain: false,
-    }
+    }))
 }
 
 fn pyproject_command(options: &PlanOptions, pyproject: &Pyproject) -> Result<Option<String>, Problems> {
