@@ -357,11 +357,14 @@ impl Planner<'_> {
         notes.extend(tree.secrets());
         notes.extend(self.oversize(tree));
         for (number, line) in &self.lines {
-            let walked = line
-                .source()
-                .map(|source| &source.walked)
-                .or(line.raw().map(|raw| &raw.walked));
-            notes.extend(walked.into_iter().flat_map(surprises).map(|message| (*number, message)));
+            let own = line.source().map(|source| (source.last.as_str(), &source.walked));
+            let walked = own.or(line.raw().map(|raw| ("", &raw.walked)));
+            notes.extend(
+                walked
+                    .into_iter()
+                    .flat_map(|(folder, walked)| surprises(folder, walked))
+                    .map(|message| (*number, message)),
+            );
             for (line, message) in line.raw().into_iter().flat_map(|raw| &raw.warnings) {
                 notes.push((*number, format!("line {line}: {message}")));
             }
@@ -428,11 +431,16 @@ fn copy_words(root: &str, target: &str, prefers_plain: bool, escape: char) -> St
     quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), target])
 }
 
-fn surprises(walked: &Walked) -> impl Iterator<Item = String> {
+/// What may surprise in a folder that was walked.
+fn surprises(folder: &str, walked: &Walked) -> impl Iterator<Item = String> {
+    let below = move |name: &str| match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    };
     let empty = walked
         .empty
         .iter()
-        .map(|name| format!("the empty folder `{name}` does not reach the build"));
+        .map(move |name| format!("the empty folder `{}` does not reach the build", below(name)));
     let skipped = walked.skipped.iter().map(|problem| format!("left out: {problem}"));
     empty.chain(skipped)
 }

@@ -4,6 +4,7 @@
 mod dockerfiles;
 mod errors;
 mod flow;
+mod one_tree;
 mod service;
 mod support;
 mod time;
