@@ -55,3 +55,25 @@ pub(crate) fn is_taken(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or_default();
     first == NEUTRAL || RESERVED.contains(&first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The official Python SDK's names: ours are the same, but for paths that show where they lie, or climb out.
+    #[test]
+    fn names_are_those_of_the_vectors_or_neutral() {
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("../tests/fixtures/image.json")).unwrap();
+        let vectors = fixture["archive_base_path_vectors"].as_array().unwrap();
+        for vector in vectors {
+            let (input, output) = (vector["input"].as_str().unwrap(), vector["output"].as_str().unwrap());
+            let wanted = if input.starts_with('/') || output.starts_with("..") {
+                Place::Neutral
+            } else {
+                Place::Own(if output == "." { "" } else { output }.to_owned())
+            };
+            assert_eq!(place(Path::new(input)), Some(wanted), "{input:?}");
+        }
+        assert!(vectors.len() >= 16);
+    }
+}

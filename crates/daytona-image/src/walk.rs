@@ -16,6 +16,8 @@ use crate::problem::ProblemKind;
 
 mod directory;
 mod fingerprint;
+#[cfg(all(test, unix))]
+mod tests;
 
 use directory::{Directory, Entry};
 pub use fingerprint::Fingerprint;
@@ -42,6 +44,9 @@ pub struct Walk {
     links: Links,
     rules: IgnoreRules,
     start: String,
+    /// Called with a path after it was looked at and before it is opened.
+    #[cfg(test)]
+    meanwhile: Option<fn(&Path)>,
 }
 
 /// What a walk found.
@@ -115,6 +120,8 @@ impl Walk {
             links: Links::default(),
             rules: IgnoreRules::none(),
             start: String::new(),
+            #[cfg(test)]
+            meanwhile: None,
         }
     }
 
@@ -262,6 +269,7 @@ impl Walker<'_> {
             }
         }
         let path = path.join(entry);
+        self.meanwhile(&path);
         match kind {
             Ok(Entry::Link) => self.link(&path, name, &matches),
             Ok(kind) => self.resolved(kind, || directory.open(entry), path, name, &matches),
@@ -271,6 +279,18 @@ impl Walker<'_> {
             }),
         }
     }
+
+    /// What somebody else may do between two looks, in tests.
+    #[cfg(test)]
+    fn meanwhile(&self, path: &Path) {
+        if let Some(meanwhile) = self.walk.meanwhile {
+            meanwhile(path);
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the place of the seam")]
+    fn meanwhile(&self, _path: &Path) {}
 
     fn link(&mut self, path: &Path, name: String, matches: &Matches) {
         let shown = self.shown(&name);
@@ -282,6 +302,7 @@ impl Walker<'_> {
             Err(error) if is_link_loop(&error) => return self.unsendable(ProblemKind::LinkLoop { path: shown }),
             Err(source) => return self.problem(ProblemKind::Unreadable { path: shown, source }),
         };
+        self.meanwhile(&target);
         let Ok(below) = target.strip_prefix(self.root) else {
             return self.unsendable(ProblemKind::LinkEscape { path: shown, target });
         };

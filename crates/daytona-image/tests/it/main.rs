@@ -5,5 +5,6 @@ mod dockerfiles;
 mod folders;
 mod ignore;
 mod methods;
+mod moby;
 mod text;
 mod vectors;

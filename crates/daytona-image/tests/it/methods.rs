@@ -3,8 +3,8 @@
 use std::fs;
 
 use daytona_image::{
-    AptInstall, Command, DockerfileCommands, Image, Links, LocalDir, PipInstall, PlanOptions, Pyproject, PythonVersion,
-    Requirements, UvPipInstall,
+    AptInstall, Command, DockerfileCommands, DockerfileSource, Image, Links, LocalDir, PipInstall, PlanOptions,
+    Pyproject, PythonVersion, Requirements, UvPipInstall,
 };
 
 /// Makes a folder with what the methods need, and shows what is planned.
@@ -40,38 +40,74 @@ fn planned(image: &Image) -> String {
     )
 }
 
+/// A snapshot of each method: what it writes, what it sends, what it warns of.
 #[test]
-fn every_method() {
-    let image = Image::debian_slim(PythonVersion::default())
-        .apt_install(["git", "curl"])
-        .apt_install(AptInstall::new(["ffmpeg"]).recommends())
-        .pip_install("one")
-        .pip_install(
-            PipInstall::new(["b", "a"])
-                .find_links("https://f")
-                .index_url("https://i")
-                .extra_index_url("https://e")
-                .pre()
-                .extra_options("-q"),
-        )
-        .uv_pip_install(UvPipInstall::new(["b>=2", "a"]).index_url("https://i").pre())
-        .pip_install_from_requirements(Requirements::new("requirements.txt").index_url("https://i"))
-        .pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["dev", "nope"]).pre())
-        .add_local_file("conf.ini", "/etc/")
-        .add_local_dir(LocalDir::new("app").ignore(["cache"]).links(Links::Skip), "/app")
-        .run_commands(["make && \\\n  make install"])
-        .run_commands([Command::exec(["echo", "a b"])])
-        .env([("A", "1"), ("B", "two words")])
-        .arg("VERSION", "1.0")
-        .label([("org.example.name", "a b")])
-        .user("app")
-        .expose(8080)
-        .shell(["/bin/bash", "-c"])
-        .copy_from("alpine:3.20", "/etc/os-release", "/x")
-        .dockerfile_commands(["# as it is", "VOLUME /data"])
-        .dockerfile_commands(DockerfileCommands::new(["COPY conf.ini /y"]).context_dir("."))
-        .workdir("/app")
-        .entrypoint(["python", "main.py"])
-        .cmd(["--serve"]);
-    insta::assert_snapshot!(planned(&image));
+fn each_method() {
+    let base = || Image::base("alpine:3.20");
+    let all_options = PipInstall::new(["b", "a"])
+        .find_links("https://f")
+        .index_url("https://i")
+        .extra_index_url("https://e")
+        .pre()
+        .extra_options("-q");
+    for (name, image) in [
+        ("base", base()),
+        ("debian_slim", Image::debian_slim(PythonVersion::default())),
+        ("apt_install", base().apt_install(["git", "curl"])),
+        (
+            "apt_install_recommends",
+            base().apt_install(AptInstall::new(["ffmpeg"]).recommends()),
+        ),
+        ("pip_install", base().pip_install("one")),
+        ("pip_install_options", base().pip_install(all_options)),
+        (
+            "uv_pip_install",
+            base().uv_pip_install(UvPipInstall::new(["b>=2", "a"]).index_url("https://i").pre()),
+        ),
+        (
+            "pip_install_from_requirements",
+            base().pip_install_from_requirements(Requirements::new("requirements.txt").index_url("https://i")),
+        ),
+        (
+            "pip_install_from_pyproject",
+            base().pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["dev", "nope"]).pre()),
+        ),
+        ("add_local_file", base().add_local_file("conf.ini", "/etc/")),
+        (
+            "add_local_dir",
+            base().add_local_dir(LocalDir::new("app").ignore(["cache"]).links(Links::Skip), "/app"),
+        ),
+        (
+            "run_commands_shell",
+            base().run_commands(["make && \\\n  make install"]),
+        ),
+        (
+            "run_commands_exec",
+            base().run_commands([Command::exec(["echo", "a b"])]),
+        ),
+        ("env", base().env([("A", "1"), ("B", "two words")])),
+        ("arg", base().arg("VERSION", "1.0")),
+        ("label", base().label([("org.example.name", "a b")])),
+        ("user", base().user("app")),
+        ("expose", base().expose(8080)),
+        ("shell", base().shell(["/bin/bash", "-c"])),
+        ("copy_from", base().copy_from("alpine:3.20", "/etc/os-release", "/x")),
+        (
+            "dockerfile_commands",
+            base().dockerfile_commands(["# as it is", "VOLUME /data"]),
+        ),
+        (
+            "dockerfile_commands_context",
+            base().dockerfile_commands(DockerfileCommands::new(["COPY conf.ini /y"]).context_dir(".")),
+        ),
+        (
+            "from_dockerfile",
+            Image::from_dockerfile(DockerfileSource::text("FROM alpine:3.20\nCOPY conf.ini /z\n").context_dir(".")),
+        ),
+        ("workdir", base().workdir("/app")),
+        ("entrypoint", base().entrypoint(["python", "main.py"])),
+        ("cmd", base().cmd(["--serve"])),
+    ] {
+        insta::assert_snapshot!(name, planned(&image));
+    }
 }
