@@ -67,7 +67,10 @@ fn show(plan: &ImagePlan) {
     for member in plan.members() {
         println!("  {:o} {:>10}  {}", member.mode(), member.size(), member.name());
     }
-    println!("{} left out:", plan.excluded().len());
+    match plan.excluded().len() {
+        0 => println!("nothing is left out"),
+        count => println!("{count} left out:"),
+    }
     for excluded in plan.excluded() {
         println!("  {}  by {}", excluded.name, excluded.rule);
     }

@@ -180,6 +180,12 @@ impl PlanOptions {
         self
     }
 
+    /// The folder that a path starts from.
+    pub(crate) fn base_of(&self, path: &Path) -> Option<&Path> {
+        let is_relative = !path.is_absolute() && !path.starts_with("~");
+        self.base_dir.as_deref().ok().filter(|_| is_relative)
+    }
+
     /// The path in full, by its spelling alone.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ProblemKind> {
         if let Ok(rest) = path.strip_prefix("~") {

@@ -113,9 +113,12 @@ pub enum ProblemKind {
         version: String,
     },
     /// A local path that does not exist.
+    #[non_exhaustive]
     NotFound {
         /// The path as it was given.
         path: PathBuf,
+        /// The folder that a relative path started from, where it was not the one of the Dockerfile's context.
+        base: Option<PathBuf>,
     },
     /// A local path that is a folder where a file is needed.
     NotAFile {
@@ -249,12 +252,15 @@ impl fmt::Display for ProblemKind {
                 "Python {version} is not supported: choose one of {}, or start from `Image::base`",
                 PythonVersion::SERIES.join(", ")
             ),
-            Self::NotFound { path } => write!(
+            Self::NotFound { path, base: Some(base) } => write!(
                 formatter,
-                "`{}` does not exist: check the spelling; relative paths start from the current folder unless \
-                 `PlanOptions::base_dir` says another",
-                path.display()
+                "`{}` does not exist in `{}`: check the spelling, or say with `PlanOptions::base_dir` where paths start from",
+                path.display(),
+                base.display()
             ),
+            Self::NotFound { path, base: None } => {
+                write!(formatter, "`{}` does not exist: check the spelling", path.display())
+            }
             Self::NotAFile { path } => {
                 write!(
                     formatter,

@@ -114,7 +114,10 @@ pub(crate) fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Met
         let path = path.to_owned();
         vec![match (source.kind(), fs::symlink_metadata(&full)) {
             (io::ErrorKind::NotFound, Ok(_)) => ProblemKind::BrokenLink { path },
-            (io::ErrorKind::NotFound, Err(_)) => ProblemKind::NotFound { path },
+            (io::ErrorKind::NotFound, Err(_)) => ProblemKind::NotFound {
+                base: options.base_of(&path).map(Path::to_owned),
+                path,
+            },
             _ => ProblemKind::Unreadable { path, source },
         }]
     })

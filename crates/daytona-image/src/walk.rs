@@ -205,7 +205,7 @@ impl Walker<'_> {
         if let Err(error) = fs::symlink_metadata(&path) {
             let path = self.shown(name);
             return self.problem(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ProblemKind::NotFound { path },
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ProblemKind::NotFound { path, base: None },
                 _ => ProblemKind::Unreadable { path, source: error },
             });
         }

@@ -18,7 +18,7 @@ async fn output(project: &str, arguments: &[&str]) -> String {
 
 /// The names that are sent.
 fn sent(shown: &str) -> Vec<&str> {
-    let rows = shown.lines().skip(1).take_while(|line| !line.ends_with("left out:"));
+    let rows = shown.lines().skip(1).take_while(|line| !line.contains("left out"));
     rows.map(|row| row.trim_start().splitn(2, "  ").last().unwrap_or_default())
         .map(|name| name.trim_start_matches(|character: char| character.is_ascii_digit() || character == ' '))
         .collect()
