@@ -1,15 +1,17 @@
 //! One canonical archive: its layout, known before a byte is read.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use daytona_image::walk::Found;
 use daytona_image::{Fingerprint, Member};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::error::ContextError;
-use crate::header::{self, BLOCK, padding};
+use crate::header::{self, END, padding};
 use crate::reader::ArchiveReader;
 
 /// A canonical tar archive of some files: ustar, sorted by the bytes of the names, without anything that differs
@@ -24,11 +26,13 @@ pub struct Archive {
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) entries: Vec<Entry>,
+    /// Where each entry's headers begin.
+    starts: Vec<u64>,
     size: u64,
 }
 
 /// A member of the archive, and what it has to be like.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     name: String,
     mode: u32,
@@ -37,31 +41,73 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    pub(crate) fn of_member(member: &Member) -> Self {
+        Self {
+            name: member.name().to_owned(),
+            mode: member.mode(),
+            source: member.source().to_owned(),
+            fingerprint: member.fingerprint().clone(),
+        }
+    }
+
+    pub(crate) fn of_found(found: Found) -> Self {
+        Self {
+            name: found.name,
+            mode: if found.is_executable { 0o755 } else { 0o644 },
+            source: found.source,
+            fingerprint: found.fingerprint,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn header(&self) -> Vec<u8> {
         header::blocks(&self.name, self.fingerprint.size(), self.mode)
+    }
+
+    /// Headers, content and padding.
+    pub(crate) fn size_in_archive(&self) -> u64 {
+        let size = self.fingerprint.size();
+        header::length(&self.name, size) + size + padding(size) as u64
+    }
+}
+
+impl Layout {
+    /// The entry in which a position lies, and where it begins; `None` at the end.
+    pub(crate) fn entry_at(&self, position: u64) -> Option<(usize, u64)> {
+        let index = self.starts.partition_point(|start| *start <= position).checked_sub(1)?;
+        let start = self.starts[index];
+        (position < start + self.entries[index].size_in_archive()).then_some((index, start))
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
     }
 }
 
 impl Archive {
-    /// The archive of these members, which are sorted by their names.
-    pub(crate) fn new(members: &[Member]) -> Self {
-        let entries: Vec<Entry> = members
-            .iter()
-            .map(|member| Entry {
-                name: member.name().to_owned(),
-                mode: member.mode(),
-                source: member.source().to_owned(),
-                fingerprint: member.fingerprint().clone(),
-            })
-            .collect();
-        let contents = entries.iter().map(|entry| {
-            let size = entry.fingerprint.size();
-            entry.header().len() as u64 + size + padding(size) as u64
+    /// The archive of these entries, which are sorted by their names.
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+        let mut size = 0;
+        let starts = entries.iter().map(|entry| {
+            let start = size;
+            size += entry.size_in_archive();
+            start
         });
-        let size = contents.sum::<u64>() + 2 * BLOCK;
+        let starts = starts.collect();
         Self {
-            layout: Arc::new(Layout { entries, size }),
+            layout: Arc::new(Layout {
+                entries,
+                starts,
+                size: size + END,
+            }),
         }
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.layout.entries.iter()
     }
 
     /// Its exact size in bytes.
@@ -86,7 +132,7 @@ impl Archive {
     /// [`ContextError::Changed`] and [`ContextError::Unreadable`], naming the file.
     pub fn digest(&self) -> Result<Digest, ContextError> {
         let mut hasher = Sha256::new();
-        let mut reader = self.reader();
+        let mut reader = self.reader_at(0);
         while let Some(chunk) = reader.next_chunk()? {
             hasher.update(&chunk);
         }
@@ -99,7 +145,7 @@ impl Archive {
     ///
     /// An I/O error of the writer, or one that wraps a [`ContextError`] naming the file.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
-        let mut reader = self.reader();
+        let mut reader = self.reader_at(0);
         while let Some(chunk) = reader.next_chunk().map_err(io::Error::other)? {
             writer.write_all(&chunk)?;
         }
@@ -111,7 +157,39 @@ impl Archive {
         self.layout.entries.iter().map(|entry| entry.source.as_path())
     }
 
-    pub(crate) fn reader(&self) -> ArchiveReader {
-        ArchiveReader::new(Arc::clone(&self.layout))
+    /// The names of its members, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries().map(Entry::name)
+    }
+
+    /// Reads it from a position on, without reading what is before. Blocks.
+    ///
+    /// The reader fails with an error that wraps a [`ContextError`], which names the file.
+    pub fn read_from(&self, position: u64) -> impl Read + use<> {
+        ChunkReader {
+            reader: self.reader_at(position),
+            chunk: Bytes::new(),
+        }
+    }
+
+    pub(crate) fn reader_at(&self, position: u64) -> ArchiveReader {
+        ArchiveReader::new(Arc::clone(&self.layout), position)
+    }
+}
+
+/// Chunks as [`Read`].
+struct ChunkReader {
+    reader: ArchiveReader,
+    chunk: Bytes,
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.chunk.is_empty() {
+            self.chunk = self.reader.next_chunk().map_err(io::Error::other)?.unwrap_or_default();
+        }
+        let count = buffer.len().min(self.chunk.len());
+        buffer[..count].copy_from_slice(&self.chunk.split_to(count));
+        Ok(count)
     }
 }

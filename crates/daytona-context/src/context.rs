@@ -1,12 +1,21 @@
 //! The context of an image: a list of archives.
 
-use daytona_image::ImagePlan;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use crate::archive::Archive;
+use daytona_image::ImagePlan;
+use daytona_image::ignore::IgnoreRules;
+use daytona_image::walk::Walk;
+
+use crate::archive::{Archive, Entry};
+use crate::cut::cut;
+use crate::error::ScanError;
+use crate::header::END;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
 ///
-/// An image without local files has none.
+/// A context of up to 32 MiB is one archive. A larger one is cut between files, so that an edit re-sends one archive and not
+/// all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
 #[derive(Debug, Clone)]
 pub struct Context {
     archives: Vec<Archive>,
@@ -15,12 +24,61 @@ pub struct Context {
 impl Context {
     /// The context of a plan.
     pub fn of_plan(plan: &ImagePlan) -> Self {
-        let members = plan.members();
+        Self::of_entries(plan.members().iter().map(Entry::of_member).collect())
+    }
+
+    /// The files below a folder, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::fs::write(folder.path().join("main.py"), "print()")?;
+    /// let context = daytona_context::Context::scan(folder.path())?;
+    /// assert_eq!(context.archives()[0].names().collect::<Vec<_>>(), ["main.py"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`ScanError`] with everything that cannot be sent: links out of the folder, broken links, special files, names that
+    /// are not UTF-8, and a `.dockerignore` that cannot be read.
+    pub fn scan(folder: impl AsRef<Path>) -> Result<Self, ScanError> {
+        let folder = folder.as_ref();
+        let walked = Walk::new(folder).rules(ignore_rules(folder)?).run();
+        if !walked.problems.is_empty() {
+            return Err(ScanError::new(walked.problems));
+        }
+        Ok(Self::of_entries(
+            walked.files.into_iter().map(Entry::of_found).collect(),
+        ))
+    }
+
+    /// The archives of these entries, which are sorted by their names.
+    fn of_entries(entries: Vec<Entry>) -> Self {
+        let sizes: Vec<(&str, u64)> = entries
+            .iter()
+            .map(|entry| (entry.name(), entry.size_in_archive()))
+            .collect();
+        let mut lengths: Vec<usize> = cut(&sizes, END).into_iter().map(|range| range.len()).collect();
+        let mut entries = entries.into_iter();
+        let archives = lengths
+            .drain(..)
+            .map(|length| Archive::new(entries.by_ref().take(length).collect()));
         Self {
-            archives: if members.is_empty() {
+            archives: archives.collect(),
+        }
+    }
+
+    /// The same files in one archive, whatever its size.
+    #[must_use]
+    pub fn in_one_archive(self) -> Self {
+        let entries: Vec<Entry> = self.archives.iter().flat_map(Archive::entries).cloned().collect();
+        Self {
+            archives: if entries.is_empty() {
                 Vec::new()
             } else {
-                vec![Archive::new(members)]
+                vec![Archive::new(entries)]
             },
         }
     }
@@ -33,5 +91,16 @@ impl Context {
     /// Bytes of all archives together.
     pub fn size(&self) -> u64 {
         self.archives.iter().map(Archive::size).sum()
+    }
+}
+
+fn ignore_rules(folder: &Path) -> Result<IgnoreRules, ScanError> {
+    let path: PathBuf = folder.join(".dockerignore");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => IgnoreRules::parse(&text, &path.to_string_lossy()).map_err(ScanError::ignore),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(IgnoreRules::none())
+        }
+        Err(source) => Err(ScanError::unreadable(path, source)),
     }
 }

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use daytona_image::ProblemKind;
+use daytona_image::ignore::IgnoreError;
+
 use crate::storage::StorageError;
 
 /// Why a context could not be packed or pushed.
@@ -56,4 +59,30 @@ fn list(paths: &[PathBuf]) -> String {
         text.push(format!("and {} more", paths.len() - SHOWN));
     }
     text.join(", ")
+}
+
+/// Everything in a folder that cannot be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ScanError {
+    problems: Vec<ProblemKind>,
+}
+
+impl ScanError {
+    pub(crate) fn new(problems: Vec<ProblemKind>) -> Self {
+        Self { problems }
+    }
+
+    pub(crate) fn ignore(error: IgnoreError) -> Self {
+        Self::new(vec![ProblemKind::InvalidPattern { error }])
+    }
+
+    pub(crate) fn unreadable(path: PathBuf, source: io::Error) -> Self {
+        Self::new(vec![ProblemKind::Unreadable { path, source }])
+    }
+
+    /// The problems, each with its path.
+    pub fn problems(&self) -> &[ProblemKind] {
+        &self.problems
+    }
 }

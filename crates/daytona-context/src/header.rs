@@ -5,6 +5,9 @@
 
 use tar::{EntryType, Header};
 
+/// Bytes that close an archive: two blocks of zeros.
+pub(crate) const END: u64 = 2 * BLOCK;
+
 /// Size of a block; headers and contents are padded to it.
 pub(crate) const BLOCK: u64 = 512;
 
@@ -36,6 +39,14 @@ pub(crate) fn blocks(name: &str, size: u64, mode: u32) -> Vec<u8> {
     let size = if size > LARGEST { 0 } else { size };
     bytes.extend(block(fields, size, mode, EntryType::Regular));
     bytes
+}
+
+/// The length of [`blocks`], without making them.
+pub(crate) fn length(name: &str, size: u64) -> u64 {
+    if split(name).is_some() && size <= LARGEST {
+        return BLOCK;
+    }
+    blocks(name, size, 0o644).len() as u64
 }
 
 /// Zero bytes between a content of this length and the next block.

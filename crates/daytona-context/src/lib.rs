@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod archive;
+pub mod conformance;
 mod context;
+mod cut;
 mod digest;
 mod error;
 mod header;
@@ -14,12 +16,13 @@ mod storage;
 
 pub use archive::Archive;
 pub use context::Context;
+pub use cut::{CUT_VERSION, LARGEST_ARCHIVE, MOST_ARCHIVES};
 pub use daytona_image::{ignore, walk};
 pub use digest::Digest;
-pub use error::ContextError;
+pub use error::{ContextError, ScanError};
 pub use payload::{Chunks, Payload};
-pub use push::{Progress, Pushed, push};
-pub use storage::{Head, ObjectStorage, StorageError, StorageErrorKind};
+pub use push::{Progress, Push, Pushed};
+pub use storage::{FolderStorage, Head, MemoryStorage, ObjectStorage, StorageError, StorageErrorKind};
 
 /// An error of any kind, as it passes through seams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,6 +1,7 @@
-//! An archive as the body of a request that can be sent again.
+//! Bytes as the body of a request that can be sent again.
 
 use std::fmt;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, ready};
@@ -14,7 +15,7 @@ use crate::BodyError;
 use crate::archive::Archive;
 use crate::digest::Digest;
 use crate::error::ContextError;
-use crate::reader::ArchiveReader;
+use crate::reader::{ArchiveReader, CHUNK};
 
 /// The bytes of a payload, from its beginning. An error ends it.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send + Sync>>;
@@ -22,11 +23,36 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send + S
 /// What is put into object storage: bytes of known length and hash, that can be read again for each attempt.
 #[derive(Clone)]
 pub struct Payload {
-    archive: Archive,
+    source: Source,
+    range: Range<u64>,
     digest: Digest,
+    parts: Arc<[Digest]>,
     on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
     /// Why reading ended early: the storage's error would tell it only through whatever layers it has.
     failure: Arc<Mutex<Option<ContextError>>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Archive(Archive),
+    Bytes(Bytes),
+}
+
+/// Bytes of a part but the last. With a larger one a part that has to be sent again costs more, with a smaller one a large file
+/// has more than the 10,000 parts that S3 takes.
+const SMALLEST_PART: u64 = 64 * 1024 * 1024;
+
+/// Archives over this size come in parts. Up to it one request is faster, and what is lost with a broken one is bounded; S3
+/// takes up to 5 GiB in one.
+const PARTS_FROM: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Parts of an object at the most.
+const MOST_PARTS: u64 = 10_000;
+
+/// The bytes of each part of an archive of this size but the last, if it comes in parts.
+pub(crate) fn part_size(size: u64) -> Option<u64> {
+    let fitting = size.div_ceil(MOST_PARTS).next_multiple_of(1024 * 1024);
+    (size > PARTS_FROM).then_some(fitting.max(SMALLEST_PART))
 }
 
 /// The error that ends a body; the storage's client wraps it as it likes.
@@ -39,15 +65,23 @@ impl fmt::Debug for Payload {
         formatter
             .debug_struct("Payload")
             .field("digest", &self.digest)
+            .field("range", &self.range)
             .finish_non_exhaustive()
     }
 }
 
 impl Payload {
-    pub(crate) fn new(archive: Archive, digest: Digest, on_bytes: Arc<dyn Fn(u64) + Send + Sync>) -> Self {
+    pub(crate) fn new(
+        archive: Archive,
+        digest: Digest,
+        parts: Arc<[Digest]>,
+        on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Self {
         Self {
-            archive,
+            range: 0..archive.size(),
+            source: Source::Archive(archive),
             digest,
+            parts,
             on_bytes,
             failure: Arc::default(),
         }
@@ -55,17 +89,45 @@ impl Payload {
 
     /// The bytes of an archive, which have to have this digest.
     pub fn of(archive: &Archive, digest: Digest) -> Self {
-        Self::new(archive.clone(), digest, Arc::new(|_| {}))
+        Self::new(archive.clone(), digest, Arc::default(), Arc::new(|_| {}))
+    }
+
+    /// Bytes in memory, which have to have this digest.
+    pub fn of_bytes(bytes: impl Into<Bytes>, digest: Digest) -> Self {
+        let bytes = bytes.into();
+        Self {
+            range: 0..bytes.len() as u64,
+            source: Source::Bytes(bytes),
+            digest,
+            parts: Arc::default(),
+            on_bytes: Arc::new(|_| {}),
+            failure: Arc::default(),
+        }
     }
 
     /// Exact number of bytes.
     pub fn size(&self) -> u64 {
-        self.archive.size()
+        self.range.end - self.range.start
     }
 
     /// The SHA-256 that the bytes have to have.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The payload in parts of its own, each with its digest, if it is so large that it should not be sent in one request.
+    pub fn parts(&self) -> Vec<Self> {
+        let Some(part) = part_size(self.size()).filter(|_| !self.parts.is_empty()) else {
+            return Vec::new();
+        };
+        let starts = (self.range.start..self.range.end).step_by(usize::try_from(part).unwrap_or(usize::MAX));
+        let parts = starts.zip(self.parts.iter()).map(|(start, digest)| Self {
+            range: start..(start + part).min(self.range.end),
+            digest: *digest,
+            parts: Arc::default(),
+            ..self.clone()
+        });
+        parts.collect()
     }
 
     /// The bytes, from the beginning.
@@ -74,8 +136,12 @@ impl Payload {
     /// a request with an exact length then fails rather than to store something else.
     pub fn chunks(&self) -> Chunks {
         let verifier = Verifier {
+            reader: match &self.source {
+                Source::Archive(archive) => Reader::Archive(archive.reader_at(self.range.start)),
+                Source::Bytes(bytes) => Reader::Bytes(bytes.clone()),
+            },
+            left: self.size(),
             payload: self.clone(),
-            reader: self.archive.reader(),
             hasher: Sha256::new(),
             held_back: None,
         };
@@ -104,6 +170,11 @@ impl Payload {
         }))
     }
 
+    /// Whether reading the bytes has failed: then it will again.
+    pub fn is_unreadable(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Why the bytes could not be read to their end, if that is so.
     pub(crate) fn take_failure(&self) -> Option<ContextError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -113,9 +184,27 @@ impl Payload {
 /// Hashes what passes and keeps the last chunk until the hash is known to be right.
 struct Verifier {
     payload: Payload,
-    reader: ArchiveReader,
+    reader: Reader,
+    left: u64,
     hasher: Sha256,
     held_back: Option<Bytes>,
+}
+
+enum Reader {
+    Archive(ArchiveReader),
+    Bytes(Bytes),
+}
+
+impl Reader {
+    fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
+        match self {
+            Self::Archive(reader) => reader.next_chunk(),
+            Self::Bytes(bytes) => {
+                let chunk = bytes.split_to(CHUNK.min(bytes.len()));
+                Ok((!chunk.is_empty()).then_some(chunk))
+            }
+        }
+    }
 }
 
 type Reading = tokio::task::JoinHandle<(Verifier, Result<Option<Bytes>, ContextError>)>;
@@ -138,16 +227,24 @@ impl Verifier {
         };
         self.held_back = self.advance()?;
         if self.held_back.is_none() && Digest::finish(self.hasher.clone()) != self.payload.digest {
-            let paths = self.payload.archive.sources().map(ToOwned::to_owned).collect();
+            let paths = match &self.payload.source {
+                Source::Archive(archive) => archive.sources().map(ToOwned::to_owned).collect(),
+                Source::Bytes(_) => Vec::new(),
+            };
             return Err(ContextError::ChangedUnseen { paths });
         }
         Ok(Some(ready))
     }
 
     fn advance(&mut self) -> Result<Option<Bytes>, ContextError> {
-        let chunk = self.reader.next_chunk()?;
-        if let Some(chunk) = &chunk {
-            self.hasher.update(chunk);
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let mut chunk = self.reader.next_chunk()?;
+        if let Some(chunk) = &mut chunk {
+            chunk.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= chunk.len() as u64;
+            self.hasher.update(&*chunk);
         }
         Ok(chunk)
     }

@@ -1,19 +1,24 @@
 //! Pushes what is not there yet.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use daytona_image::ImagePlan;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::ContextError;
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
+use crate::reader::ArchiveReader;
 use crate::storage::{Head, ObjectStorage, StorageError};
 
-/// How many archives are under way at once.
+/// How many archives are sent at once.
 const PARALLEL: usize = 4;
+
+/// How many archives are hashed at once.
+const HASHING: usize = 2;
 
 /// What a push did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,93 +68,218 @@ pub enum Progress {
     },
 }
 
-/// Sends the context of a plan to `<prefix>/<hash>/context.tar`, but for what is there.
+/// Sends the archives of a context to `<prefix>/<hash>/context.tar`, but for those that are there.
 ///
 /// Each archive is hashed first. Is it stored under its hash with its exact size, it is skipped; else it is sent, hashed
 /// again on its way. Dropping the future ends the push; nothing incomplete becomes visible.
 ///
-/// # Errors
+/// ```
+/// use daytona_context::{Context, MemoryStorage, Push};
 ///
-/// [`ContextError`]: a file that cannot be read or has changed, or the storage's refusal.
-pub async fn push(
-    plan: &ImagePlan,
-    storage: &dyn ObjectStorage,
-    prefix: &str,
-    on_progress: impl Fn(Progress) + Send + Sync + 'static,
-) -> Result<Pushed, ContextError> {
-    let on_progress: Arc<dyn Fn(Progress) + Send + Sync> = Arc::new(on_progress);
-    let context = Context::of_plan(plan);
-    let mut pushes = Vec::new();
-    for archive in context.archives() {
-        pushes.push(push_one(archive.clone(), storage, prefix, Arc::clone(&on_progress)));
-    }
-    let archives: Vec<(Digest, bool, u64)> = stream::iter(pushes).buffered(PARALLEL).try_collect().await?;
-    let mut pushed = Pushed::default();
-    for (hash, was_sent, size) in archives {
-        pushed.hashes.push(hash);
-        *(if was_sent {
-            &mut pushed.sent
-        } else {
-            &mut pushed.skipped
-        }) += size;
-    }
-    Ok(pushed)
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("main.py"), "print()")?;
+/// let storage = MemoryStorage::new();
+/// let context = Context::scan(folder.path())?;
+/// let pushed = Push::new().run(&context, &storage, "my-organization").await?;
+/// assert_eq!(storage.keys(), [format!("my-organization/{}/context.tar", pushed.hashes[0])]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "does nothing until it is run"]
+pub struct Push {
+    parallel: usize,
+    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
-/// The archive's hash, whether it was sent, and its size.
-async fn push_one(
-    archive: Archive,
-    storage: &dyn ObjectStorage,
-    prefix: &str,
-    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
-) -> Result<(Digest, bool, u64), ContextError> {
-    let size = archive.size();
-    let hash = hash(&archive).await?;
-    on_progress(Progress::Hashed { hash, size });
-    let key = format!("{prefix}/{hash}/context.tar");
-    let failed = |operation| {
-        let key = key.clone();
-        move |source: StorageError| ContextError::Storage { operation, key, source }
-    };
-    let head = storage.head(&key).await.map_err(failed("head"))?;
-    tracing::debug!(%key, size, ?head, "looked for the context archive");
-    if head == (Head::Stored { size }) {
-        on_progress(Progress::Skipped { hash, size });
-        return Ok((hash, false, size));
+impl Default for Push {
+    fn default() -> Self {
+        Self::new()
     }
-    let on_bytes = {
-        let on_progress = Arc::clone(&on_progress);
-        move |bytes| on_progress(Progress::Sent { hash, bytes, size })
-    };
-    let payload = Payload::new(archive, hash, Arc::new(on_bytes));
-    let outcome = storage.put(&key, payload.clone()).await;
-    outcome.map_err(|error| payload.take_failure().unwrap_or_else(|| failed("put")(error)))?;
-    tracing::debug!(%key, size, "stored the context archive");
-    on_progress(Progress::Stored { hash, size });
-    Ok((hash, true, size))
+}
+
+impl std::fmt::Debug for Push {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Push")
+            .field("parallel", &self.parallel)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Push {
+    /// A push that tells nobody how far it is.
+    pub fn new() -> Self {
+        Self {
+            parallel: PARALLEL,
+            on_progress: Arc::new(|_| {}),
+        }
+    }
+
+    /// How many archives are sent at once. Default: 4.
+    pub fn parallel(mut self, archives: usize) -> Self {
+        self.parallel = archives.max(1);
+        self
+    }
+
+    /// Called for every step, from whatever thread takes it.
+    pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Arc::new(callback);
+        self
+    }
+
+    /// Pushes.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError`]: a file that cannot be read or has changed, or the storage's refusal.
+    pub async fn run(
+        &self,
+        context: &Context,
+        storage: &dyn ObjectStorage,
+        prefix: &str,
+    ) -> Result<Pushed, ContextError> {
+        let seen = Mutex::new(HashSet::new());
+        // Looking for an archive and sending it holds up no hashing.
+        let hashed = stream::iter(context.archives().to_vec()).map(hash).buffered(HASHING);
+        let sent = hashed
+            .map(|hashed| self.send(hashed, storage, prefix, &seen))
+            .buffered(self.parallel);
+        sent.try_fold(Pushed::default(), |mut pushed, (hash, was_sent, size)| async move {
+            pushed.hashes.push(hash);
+            *(if was_sent {
+                &mut pushed.sent
+            } else {
+                &mut pushed.skipped
+            }) += size;
+            Ok(pushed)
+        })
+        .await
+    }
+
+    /// The archive's hash, whether it was sent, and its size.
+    async fn send(
+        &self,
+        hashed: Result<Hashed, ContextError>,
+        storage: &dyn ObjectStorage,
+        prefix: &str,
+        seen: &Mutex<HashSet<Digest>>,
+    ) -> Result<(Digest, bool, u64), ContextError> {
+        let Hashed { archive, hash, parts } = hashed?;
+        let size = archive.size();
+        (self.on_progress)(Progress::Hashed { hash, size });
+        let is_first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
+        if !is_first {
+            return Ok((hash, false, size));
+        }
+        let key = format!("{prefix}/{hash}/context.tar");
+        let failed = |operation| {
+            let key = key.clone();
+            move |source: StorageError| ContextError::Storage { operation, key, source }
+        };
+        let head = storage.head(&key).await.map_err(failed("head"))?;
+        tracing::debug!(%key, size, ?head, "looked for the context archive");
+        if head == (Head::Stored { size }) {
+            (self.on_progress)(Progress::Skipped { hash, size });
+            return Ok((hash, false, size));
+        }
+        let on_bytes = {
+            let on_progress = Arc::clone(&self.on_progress);
+            move |bytes| on_progress(Progress::Sent { hash, bytes, size })
+        };
+        let payload = Payload::new(archive, hash, parts, Arc::new(on_bytes));
+        let outcome = storage.put(&key, payload.clone()).await;
+        outcome.map_err(|error| payload.take_failure().unwrap_or_else(|| failed("put")(error)))?;
+        tracing::debug!(%key, size, "stored the context archive");
+        (self.on_progress)(Progress::Stored { hash, size });
+        Ok((hash, true, size))
+    }
+}
+
+/// An archive that was read once.
+struct Hashed {
+    archive: Archive,
+    hash: Digest,
+    /// Of its parts, if it is so large that it comes in parts.
+    parts: Arc<[Digest]>,
 }
 
 /// Hashes on another thread, some chunks at a time: a push that is dropped does not go on reading.
-async fn hash(archive: &Archive) -> Result<Digest, ContextError> {
-    use sha2::Digest as _;
-
+async fn hash(archive: Archive) -> Result<Hashed, ContextError> {
     const CHUNKS_AT_A_TIME: usize = 32;
-    let mut state = (archive.reader(), sha2::Sha256::new());
+    let mut state = Hashing::new(&archive);
     loop {
         let step = tokio::task::spawn_blocking(move || {
-            let (mut reader, mut hasher) = state;
             for _ in 0..CHUNKS_AT_A_TIME {
-                match reader.next_chunk()? {
-                    Some(chunk) => hasher.update(&chunk),
-                    None => return Ok((reader, hasher, true)),
+                if !state.step()? {
+                    return Ok((state, true));
                 }
             }
-            Ok((reader, hasher, false))
+            Ok((state, false))
         });
-        let (reader, hasher, is_done) = step.await.expect("hashing does not panic, and is not aborted")?;
+        let (next, is_done) = step.await.expect("hashing does not panic, and is not aborted")?;
+        state = next;
         if is_done {
-            return Ok(Digest::finish(hasher));
+            let (hash, parts) = state.finish();
+            return Ok(Hashed { archive, hash, parts });
         }
-        state = (reader, hasher);
+    }
+}
+
+/// The whole and its parts, hashed in one pass.
+struct Hashing {
+    reader: ArchiveReader,
+    whole: Sha256,
+    part_size: Option<u64>,
+    part: Sha256,
+    in_part: u64,
+    parts: Vec<Digest>,
+}
+
+impl Hashing {
+    fn new(archive: &Archive) -> Self {
+        Self {
+            reader: archive.reader_at(0),
+            whole: Sha256::new(),
+            part_size: payload::part_size(archive.size()),
+            part: Sha256::new(),
+            in_part: 0,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Takes a chunk in; false at the end.
+    fn step(&mut self) -> Result<bool, ContextError> {
+        let Some(mut chunk) = self.reader.next_chunk()? else {
+            return Ok(false);
+        };
+        self.whole.update(&chunk);
+        let Some(part_size) = self.part_size else {
+            return Ok(true);
+        };
+        while !chunk.is_empty() {
+            let fitting = usize::try_from(part_size - self.in_part)
+                .unwrap_or(usize::MAX)
+                .min(chunk.len());
+            self.part.update(chunk.split_to(fitting));
+            self.in_part += fitting as u64;
+            if self.in_part == part_size {
+                self.end_part();
+            }
+        }
+        Ok(true)
+    }
+
+    fn end_part(&mut self) {
+        self.parts.push(Digest::finish(std::mem::take(&mut self.part)));
+        self.in_part = 0;
+    }
+
+    fn finish(mut self) -> (Digest, Arc<[Digest]>) {
+        if self.in_part > 0 {
+            self.end_part();
+        }
+        (Digest::finish(self.whole), self.parts.into())
     }
 }

@@ -1,7 +1,7 @@
 //! Reads an archive from its files, chunk by chunk.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -9,7 +9,7 @@ use daytona_image::Fingerprint;
 
 use crate::archive::{Entry, Layout};
 use crate::error::ContextError;
-use crate::header::{BLOCK, padding};
+use crate::header::{END, padding};
 
 /// Bytes in a chunk, but for the last one: large enough that the cost of a hand-over between threads does not count,
 /// small enough that some of them in flight do not either.
@@ -21,6 +21,8 @@ pub(crate) struct ArchiveReader {
     layout: Arc<Layout>,
     /// The next entry to open.
     next: usize,
+    /// Bytes of that entry to pass over.
+    skip: u64,
     state: State,
     buffer: BytesMut,
 }
@@ -31,16 +33,29 @@ enum State {
     Between,
     /// In the content of the entry before `next`.
     Content { file: File, left: u64 },
+    /// In the zeros at the end, of which so many are left.
+    Zeros(usize),
     /// After the last block.
     End,
 }
 
 impl ArchiveReader {
-    pub(crate) fn new(layout: Arc<Layout>) -> Self {
+    /// Begins at a position of the archive.
+    pub(crate) fn new(layout: Arc<Layout>, position: u64) -> Self {
+        let (next, skip, state) = match layout.entry_at(position) {
+            Some((index, start)) => (index, position - start, State::Between),
+            // In the blocks at the end, or after them.
+            None => {
+                let left = layout.size().saturating_sub(position).min(END);
+                let zeros = usize::try_from(left).expect("two blocks are small");
+                (layout.entries.len(), 0, State::Zeros(zeros))
+            }
+        };
         Self {
             layout,
-            next: 0,
-            state: State::Between,
+            next,
+            skip,
+            state,
             buffer: BytesMut::new(),
         }
     }
@@ -60,27 +75,40 @@ impl ArchiveReader {
         match &mut self.state {
             State::Between => match self.layout.entries.get(self.next) {
                 Some(entry) => {
-                    let file = open(entry)?;
-                    self.buffer.extend_from_slice(&entry.header());
+                    let mut file = open(entry)?;
+                    let header = entry.header();
+                    let skipped = self.skip.min(header.len() as u64);
+                    self.buffer
+                        .extend_from_slice(&header[usize::try_from(skipped).unwrap_or(0)..]);
+                    self.skip -= skipped;
                     self.next += 1;
-                    let left = entry.fingerprint.size();
+                    let begin = self.skip.min(entry.fingerprint.size());
+                    if begin > 0 {
+                        file.seek(SeekFrom::Start(begin))
+                            .map_err(|source| unreadable(entry, source))?;
+                        self.skip -= begin;
+                    }
+                    let left = entry.fingerprint.size() - begin;
                     self.state = State::Content { file, left };
                 }
-                None => {
-                    self.zeros(2 * usize::try_from(BLOCK).expect("a block is small"));
-                    self.state = State::End;
-                }
+                None => self.state = State::Zeros(usize::try_from(END).expect("two blocks are small")),
             },
+            State::Zeros(count) => {
+                let count = *count;
+                self.zeros(count);
+                self.state = State::End;
+            }
             State::Content { file, left } => {
                 let entry = &self.layout.entries[self.next - 1];
                 let wanted = usize::try_from(*left)
                     .unwrap_or(usize::MAX)
-                    .min(CHUNK - self.buffer.len());
+                    .min(CHUNK - self.buffer.len().min(CHUNK));
                 let read = read(entry, file, &mut self.buffer, wanted)?;
                 *left -= read as u64;
                 if *left == 0 {
                     check_unchanged(entry, file)?;
-                    self.zeros(padding(entry.fingerprint.size()));
+                    let skipped = usize::try_from(std::mem::take(&mut self.skip)).unwrap_or(0);
+                    self.zeros(padding(entry.fingerprint.size()) - skipped);
                     self.state = State::Between;
                 }
             }

@@ -7,6 +7,12 @@ use async_trait::async_trait;
 use crate::BoxError;
 use crate::payload::Payload;
 
+mod folder;
+mod memory;
+
+pub use folder::FolderStorage;
+pub use memory::MemoryStorage;
+
 /// Somewhere to keep archives under their keys.
 #[async_trait]
 pub trait ObjectStorage: fmt::Debug + Send + Sync {

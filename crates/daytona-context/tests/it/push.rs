@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use daytona_context::{
-    ContextError, Digest, Head, ObjectStorage, Payload, Progress, StorageError, StorageErrorKind, push,
-};
+use daytona_context::{ContextError, Digest, Head, ObjectStorage, Payload, Progress, StorageError, StorageErrorKind};
 use futures_util::TryStreamExt;
 
-use crate::support::{folder, plan, write};
+use crate::support::{folder, plan, push, write};
 
 /// A storage in memory that does something between the look and the upload.
 #[derive(Default)]

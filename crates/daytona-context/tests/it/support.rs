@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use daytona_context::{Archive, Context};
+use daytona_context::{Archive, Context, ContextError, ObjectStorage, Progress, Push, Pushed};
 use daytona_image::{Image, ImagePlan, PlanOptions};
 use tempfile::TempDir;
 
@@ -35,4 +35,15 @@ pub(crate) fn bytes(archive: &Archive) -> Vec<u8> {
     let mut bytes = Vec::new();
     archive.write_to(&mut bytes).unwrap();
     bytes
+}
+
+/// Pushes the context of a plan.
+pub(crate) async fn push(
+    plan: &ImagePlan,
+    storage: &dyn ObjectStorage,
+    prefix: &str,
+    on_progress: impl Fn(Progress) + Send + Sync + 'static,
+) -> Result<Pushed, ContextError> {
+    let push = Push::new().on_progress(on_progress);
+    push.run(&Context::of_plan(plan), storage, prefix).await
 }

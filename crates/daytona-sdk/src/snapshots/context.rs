@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daytona_api::{GetPushAccess, StorageAccess};
-use daytona_context::{ObjectStorage, Progress, Pushed, push};
+use daytona_context::{Context, ObjectStorage, Progress, Push, Pushed};
 use daytona_image::ImagePlan;
 
 use crate::client::Daytona;
@@ -21,7 +21,9 @@ pub(crate) async fn process(
     check_supported(client)?;
     let access = client.call(&GetPushAccess::new()).await?;
     let storage = storage(client, &access)?;
-    Ok(push(plan, storage.as_ref(), &access.organization_id, on_progress).await?)
+    let push = Push::new().on_progress(on_progress);
+    let context = Context::of_plan(plan);
+    Ok(push.run(&context, storage.as_ref(), &access.organization_id).await?)
 }
 
 /// Whether there is a way to store anything, before any call.

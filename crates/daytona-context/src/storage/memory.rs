@@ -1,0 +1,67 @@
+//! Object storage in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
+
+use super::{Head, ObjectStorage, StorageError, StorageErrorKind};
+use crate::payload::Payload;
+
+/// Keeps archives in memory, for tests. Clones share them.
+#[derive(Clone, Default)]
+pub struct MemoryStorage {
+    objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
+}
+
+impl MemoryStorage {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The bytes under a key.
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        self.lock().get(key).cloned()
+    }
+
+    /// The keys, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStorage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MemoryStorage")
+            .field("keys", &self.keys())
+            .finish()
+    }
+}
+
+#[async_trait]
+impl ObjectStorage for MemoryStorage {
+    async fn head(&self, key: &str) -> Result<Head, StorageError> {
+        let size = self.lock().get(key).map(|bytes| bytes.len() as u64);
+        Ok(size.map_or(Head::Missing, |size| Head::Stored { size }))
+    }
+
+    async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        let failed = |error| StorageError::new(StorageErrorKind::Refused).with_source(error);
+        let mut bytes = BytesMut::new();
+        let mut chunks = payload.chunks();
+        while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+        }
+        self.lock().insert(key.to_owned(), bytes.freeze());
+        Ok(())
+    }
+}

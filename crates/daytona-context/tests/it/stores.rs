@@ -1,0 +1,52 @@
+//! The storages of this crate do what every storage has to.
+
+use std::fs;
+
+use async_trait::async_trait;
+use daytona_context::conformance::{self, Nonconforming};
+use daytona_context::{Digest, FolderStorage, Head, MemoryStorage, ObjectStorage, Payload, StorageError};
+
+#[tokio::test]
+async fn memory_and_folders_conform() {
+    conformance::check(&MemoryStorage::new(), "org").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    conformance::check(&FolderStorage::new(folder.path().join("made")), "org")
+        .await
+        .unwrap();
+    // Nothing is left of what was refused or dropped.
+    let left = fs::read_dir(folder.path().join("made/org/wrong")).unwrap().count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn a_key_never_leads_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FolderStorage::new(folder.path().join("inner"));
+    for key in ["../escape", "/etc/escape", "a/../../escape", ""] {
+        let put = storage.put(key, Payload::of_bytes("x", Digest::of(b"x"))).await;
+        assert!(put.unwrap_err().to_string().contains("is no key"), "{key}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A storage that takes everything and looks at nothing.
+#[derive(Debug)]
+struct Careless;
+
+#[async_trait]
+impl ObjectStorage for Careless {
+    async fn head(&self, _key: &str) -> Result<Head, StorageError> {
+        Ok(Head::Missing)
+    }
+
+    async fn put(&self, _key: &str, _payload: Payload) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_is_found_out() {
+    let found = conformance::check(&Careless, "org").await.unwrap_err();
+    assert!(matches!(found, Nonconforming::Differs { .. }), "{found}");
+    assert!(found.to_string().contains("found with its size"), "{found}");
+}
