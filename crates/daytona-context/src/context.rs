@@ -60,10 +60,10 @@ impl Context {
             .iter()
             .map(|entry| (entry.name(), entry.size_in_archive()))
             .collect();
-        let mut lengths: Vec<usize> = cut(&sizes, END).into_iter().map(|range| range.len()).collect();
+        let lengths = cut(&sizes, END);
         let mut entries = entries.into_iter();
         let archives = lengths
-            .drain(..)
+            .into_iter()
             .map(|length| Archive::new(entries.by_ref().take(length).collect()));
         Self {
             archives: archives.collect(),

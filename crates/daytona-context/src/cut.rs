@@ -21,21 +21,22 @@ pub const LARGEST_ARCHIVE: u64 = 32 * 1024 * 1024;
 /// The most archives of a context; the limit above doubles until there are no more.
 pub const MOST_ARCHIVES: usize = 512;
 
-/// Cuts members, each with its name and the bytes that it takes in an archive. `end` are the bytes that close an archive.
-pub(crate) fn cut(members: &[(&str, u64)], end: u64) -> Vec<Range<usize>> {
+/// How many members each archive has. Of a member its name and the bytes that it takes in an archive count; `end` are the bytes
+/// that close an archive.
+pub(crate) fn cut(members: &[(&str, u64)], end: u64) -> Vec<usize> {
     let total: u64 = members.iter().map(|(_, size)| size).sum::<u64>() + end;
     if members.is_empty() {
         return Vec::new();
     }
     if total <= LARGEST_ARCHIVE || members.len() == 1 {
-        return vec![0..members.len()];
+        return vec![members.len()];
     }
     let hashes: Vec<u64> = members.iter().map(|(name, _)| hash(name)).collect();
     let mut limit = LARGEST_ARCHIVE;
     loop {
-        let ranges = cut_at(members, &hashes, limit.saturating_sub(end));
-        if ranges.len() <= MOST_ARCHIVES {
-            return ranges;
+        let lengths = cut_at(members, &hashes, limit.saturating_sub(end));
+        if lengths.len() <= MOST_ARCHIVES {
+            return lengths;
         }
         limit *= 2;
     }
@@ -43,7 +44,7 @@ pub(crate) fn cut(members: &[(&str, u64)], end: u64) -> Vec<Range<usize>> {
 
 /// Goes through the members once. A range is cut before its greatest hash, so that the ranges form a tree in which every
 /// parent is greater than its children; it is built from left to right with a stack, however unlucky the hashes are.
-fn cut_at(members: &[(&str, u64)], hashes: &[u64], limit: u64) -> Vec<Range<usize>> {
+fn cut_at(members: &[(&str, u64)], hashes: &[u64], limit: u64) -> Vec<usize> {
     let sums: Vec<u64> = members
         .iter()
         .scan(0, |sum, (_, size)| {
@@ -54,17 +55,17 @@ fn cut_at(members: &[(&str, u64)], hashes: &[u64], limit: u64) -> Vec<Range<usiz
     let size = |range: &Range<usize>| sums[range.end - 1] - if range.start == 0 { 0 } else { sums[range.start - 1] };
     let tree = Tree::of(hashes);
     let mut open = vec![(0..members.len(), tree.root)];
-    let mut ranges = Vec::new();
+    let mut lengths = Vec::new();
     while let Some((range, top)) = open.pop() {
         let Some(top) = top.filter(|_| size(&range) > limit) else {
-            ranges.push(range);
+            lengths.push(range.len());
             continue;
         };
         // The right part is looked at later, so that the ranges come in their order.
         open.push((top..range.end, tree.right[top]));
         open.push((range.start..top, tree.left[top]));
     }
-    ranges
+    lengths
 }
 
 /// For every place where one may cut, which is before any member but the first, the greatest places on both sides.
@@ -107,7 +108,7 @@ fn hash(name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -132,10 +133,13 @@ mod tests {
 
     fn archives(members: &[(String, u64)]) -> Vec<Vec<(String, u64)>> {
         let list: Vec<(&str, u64)> = members.iter().map(|(name, size)| (name.as_str(), *size)).collect();
-        cut(&list, 1024)
-            .into_iter()
-            .map(|range| members[range].to_vec())
-            .collect()
+        let mut rest = members;
+        let archives = cut(&list, 1024).into_iter().map(|length| {
+            let (archive, after) = rest.split_at(length);
+            rest = after;
+            archive.to_vec()
+        });
+        archives.collect()
     }
 
     fn size(archive: &[(String, u64)]) -> u64 {
@@ -144,10 +148,10 @@ mod tests {
 
     /// Bytes of the archives that were not there before.
     fn sent(before: &[Vec<(String, u64)>], after: &[Vec<(String, u64)>]) -> u64 {
-        let known: HashMap<&Vec<(String, u64)>, ()> = before.iter().map(|archive| (archive, ())).collect();
+        let known: HashSet<&Vec<(String, u64)>> = before.iter().collect();
         after
             .iter()
-            .filter(|archive| !known.contains_key(archive))
+            .filter(|archive| !known.contains(archive))
             .map(|archive| size(archive))
             .sum()
     }
@@ -155,9 +159,9 @@ mod tests {
     #[test]
     fn a_small_context_is_one_archive_and_none_is_lost() {
         assert!(cut(&[], 1024).is_empty());
-        assert_eq!(cut(&[("a", 100 * MIB)], 1024), [0..1]);
-        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB - 1024)], 1024), [0..2]);
-        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB)], 1024), [0..1, 1..2]);
+        assert_eq!(cut(&[("a", 100 * MIB)], 1024), [1]);
+        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB - 1024)], 1024), [2]);
+        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB)], 1024), [1, 1]);
         for (count, largest) in [(1, MIB), (10, 40 * MIB), (3_000, MIB), (20_000, 64 * 1024)] {
             let members = members(count, 7, largest);
             let archives = archives(&members);
@@ -178,7 +182,7 @@ mod tests {
         assert_eq!(archives.concat(), many);
         // Even where nothing can be put together.
         let sizes: Vec<(&str, u64)> = vec![("x", 1); 3];
-        assert_eq!(cut(&sizes, 1024), [0..3]);
+        assert_eq!(cut(&sizes, 1024), [3]);
     }
 
     /// One change re-sends at most two archives and the file, whatever it is.
@@ -244,9 +248,9 @@ mod tests {
                 names.reverse();
             }
             let list: Vec<(&str, u64)> = names.iter().map(|(_, name)| (name.as_str(), 64 * 1024)).collect();
-            let ranges = cut(&list, 1024);
-            assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), list.len());
-            assert!(ranges.len() <= MOST_ARCHIVES);
+            let lengths = cut(&list, 1024);
+            assert_eq!(lengths.iter().sum::<usize>(), list.len());
+            assert!(lengths.len() <= MOST_ARCHIVES);
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Payload {
     source: Source,
     range: Range<u64>,
     digest: Digest,
-    parts: Arc<[Digest]>,
+    parts: Parts,
     on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
     /// Why reading ended early: the storage's error would tell it only through whatever layers it has.
     failure: Arc<Mutex<Option<ContextError>>>,
@@ -38,21 +38,12 @@ enum Source {
     Bytes(Bytes),
 }
 
-/// Bytes of a part but the last. With a larger one a part that has to be sent again costs more, with a smaller one a large file
-/// has more than the 10,000 parts that S3 takes.
-const SMALLEST_PART: u64 = 64 * 1024 * 1024;
-
-/// Archives over this size come in parts. Up to it one request is faster, and what is lost with a broken one is bounded; S3
-/// takes up to 5 GiB in one.
-const PARTS_FROM: u64 = 2 * 1024 * 1024 * 1024;
-
-/// Parts of an object at the most.
-const MOST_PARTS: u64 = 10_000;
-
-/// The bytes of each part of an archive of this size but the last, if it comes in parts.
-pub(crate) fn part_size(size: u64) -> Option<u64> {
-    let fitting = size.div_ceil(MOST_PARTS).next_multiple_of(1024 * 1024);
-    (size > PARTS_FROM).then_some(fitting.max(SMALLEST_PART))
+/// The parts of a payload that should not be sent in one request; there are none of a smaller one.
+#[derive(Clone, Default)]
+pub(crate) struct Parts {
+    /// Bytes of each but the last.
+    pub(crate) size: u64,
+    pub(crate) digests: Arc<[Digest]>,
 }
 
 /// The error that ends a body; the storage's client wraps it as it likes.
@@ -74,7 +65,7 @@ impl Payload {
     pub(crate) fn new(
         archive: Archive,
         digest: Digest,
-        parts: Arc<[Digest]>,
+        parts: Parts,
         on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Self {
         Self {
@@ -89,7 +80,7 @@ impl Payload {
 
     /// The bytes of an archive, which have to have this digest.
     pub fn of(archive: &Archive, digest: Digest) -> Self {
-        Self::new(archive.clone(), digest, Arc::default(), Arc::new(|_| {}))
+        Self::new(archive.clone(), digest, Parts::default(), Arc::new(|_| {}))
     }
 
     /// Bytes in memory, which have to have this digest.
@@ -99,7 +90,7 @@ impl Payload {
             range: 0..bytes.len() as u64,
             source: Source::Bytes(bytes),
             digest,
-            parts: Arc::default(),
+            parts: Parts::default(),
             on_bytes: Arc::new(|_| {}),
             failure: Arc::default(),
         }
@@ -117,15 +108,16 @@ impl Payload {
 
     /// The payload in parts of its own, each with its digest, if it is so large that it should not be sent in one request.
     pub fn parts(&self) -> Vec<Self> {
-        let Some(part) = part_size(self.size()).filter(|_| !self.parts.is_empty()) else {
-            return Vec::new();
-        };
-        let starts = (self.range.start..self.range.end).step_by(usize::try_from(part).unwrap_or(usize::MAX));
-        let parts = starts.zip(self.parts.iter()).map(|(start, digest)| Self {
-            range: start..(start + part).min(self.range.end),
-            digest: *digest,
-            parts: Arc::default(),
-            ..self.clone()
+        let size = self.parts.size;
+        let digests = (0..).zip(self.parts.digests.iter());
+        let parts = digests.map(|(number, digest): (u64, _)| {
+            let start = self.range.start + number * size;
+            Self {
+                range: start..(start + size).min(self.range.end),
+                digest: *digest,
+                parts: Parts::default(),
+                ..self.clone()
+            }
         });
         parts.collect()
     }

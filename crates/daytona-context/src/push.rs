@@ -10,7 +10,7 @@ use crate::archive::Archive;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::ContextError;
-use crate::payload::{self, Payload};
+use crate::payload::{Parts, Payload};
 use crate::reader::ArchiveReader;
 use crate::storage::{Head, ObjectStorage, StorageError};
 
@@ -90,7 +90,33 @@ pub enum Progress {
 #[must_use = "does nothing until it is run"]
 pub struct Push {
     parallel: usize,
+    multipart: Multipart,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+/// When an archive comes in parts, and how large they are.
+#[derive(Debug, Clone, Copy)]
+struct Multipart {
+    from: u64,
+    part: u64,
+}
+
+/// One request is faster than several, and S3 takes up to 5 GiB in one; but what is lost with a request that breaks off has to
+/// have an end. With larger parts a part that is sent again costs more, with smaller ones a large file has too many.
+const MULTIPART: Multipart = Multipart {
+    from: 2 * 1024 * 1024 * 1024,
+    part: 64 * 1024 * 1024,
+};
+
+/// Parts of an object that S3 takes.
+const MOST_PARTS: u64 = 10_000;
+
+impl Multipart {
+    /// The bytes of each part of an archive of this size but the last, if it comes in parts.
+    fn part_of(self, size: u64) -> Option<u64> {
+        let fitting = size.div_ceil(MOST_PARTS).next_multiple_of(1024 * 1024);
+        (size > self.from).then_some(fitting.max(self.part))
+    }
 }
 
 impl Default for Push {
@@ -113,6 +139,7 @@ impl Push {
     pub fn new() -> Self {
         Self {
             parallel: PARALLEL,
+            multipart: MULTIPART,
             on_progress: Arc::new(|_| {}),
         }
     }
@@ -120,6 +147,16 @@ impl Push {
     /// How many archives are sent at once. Default: 4.
     pub fn parallel(mut self, archives: usize) -> Self {
         self.parallel = archives.max(1);
+        self
+    }
+
+    /// An archive over `from` bytes, which is of one large file, is sent in parts of `part` bytes, or larger ones where there
+    /// would be more than 10,000. Default: from 2 GiB, in parts of 64 MiB. S3 takes no parts under 5 MiB.
+    pub fn multipart(mut self, from: u64, part: u64) -> Self {
+        self.multipart = Multipart {
+            from,
+            part: part.max(1),
+        };
         self
     }
 
@@ -142,7 +179,9 @@ impl Push {
     ) -> Result<Pushed, ContextError> {
         let seen = Mutex::new(HashSet::new());
         // Looking for an archive and sending it holds up no hashing.
-        let hashed = stream::iter(context.archives().to_vec()).map(hash).buffered(HASHING);
+        let multipart = self.multipart;
+        let archives = stream::iter(context.archives().to_vec());
+        let hashed = archives.map(move |archive| hash(archive, multipart)).buffered(HASHING);
         let sent = hashed
             .map(|hashed| self.send(hashed, storage, prefix, &seen))
             .buffered(self.parallel);
@@ -202,13 +241,13 @@ struct Hashed {
     archive: Archive,
     hash: Digest,
     /// Of its parts, if it is so large that it comes in parts.
-    parts: Arc<[Digest]>,
+    parts: Parts,
 }
 
 /// Hashes on another thread, some chunks at a time: a push that is dropped does not go on reading.
-async fn hash(archive: Archive) -> Result<Hashed, ContextError> {
+async fn hash(archive: Archive, multipart: Multipart) -> Result<Hashed, ContextError> {
     const CHUNKS_AT_A_TIME: usize = 32;
-    let mut state = Hashing::new(&archive);
+    let mut state = Hashing::new(&archive, multipart.part_of(archive.size()));
     loop {
         let step = tokio::task::spawn_blocking(move || {
             for _ in 0..CHUNKS_AT_A_TIME {
@@ -238,11 +277,11 @@ struct Hashing {
 }
 
 impl Hashing {
-    fn new(archive: &Archive) -> Self {
+    fn new(archive: &Archive, part_size: Option<u64>) -> Self {
         Self {
             reader: archive.reader_at(0),
             whole: Sha256::new(),
-            part_size: payload::part_size(archive.size()),
+            part_size,
             part: Sha256::new(),
             in_part: 0,
             parts: Vec::new(),
@@ -276,10 +315,14 @@ impl Hashing {
         self.in_part = 0;
     }
 
-    fn finish(mut self) -> (Digest, Arc<[Digest]>) {
+    fn finish(mut self) -> (Digest, Parts) {
         if self.in_part > 0 {
             self.end_part();
         }
-        (Digest::finish(self.whole), self.parts.into())
+        let parts = Parts {
+            size: self.part_size.unwrap_or(0),
+            digests: self.parts.into(),
+        };
+        (Digest::finish(self.whole), parts)
     }
 }

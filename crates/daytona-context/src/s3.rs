@@ -5,36 +5,34 @@
 //! `PUT` of exact keys. Nothing is read from `AWS_*` variables, profiles or instance metadata.
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
-};
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use secrecy::SecretString;
 
 use crate::payload::Payload;
 use crate::storage::{Head, ObjectStorage, StorageError, StorageErrorKind};
 
+mod client;
 mod connector;
+mod failure;
+mod retry;
 mod signing;
 
-pub use connector::{HttpClient, RequestBody};
+use client::client;
+use failure::{Failure, failure, is_expired};
+use retry::Activity;
 
-/// Region that is signed with where the service names none and the address shows none.
-const DEFAULT_REGION: &str = "us-east-1";
+pub use connector::{HttpClient, RequestBody};
+pub use retry::RetryPolicy;
 
 /// Where and how to reach a bucket.
 #[derive(Debug, Clone)]
@@ -73,18 +71,61 @@ impl S3Config {
     }
 }
 
-/// A bucket of an S3 store.
+/// Gives new credentials when the old ones are no longer good.
+#[async_trait]
+pub trait RefreshCredentials: fmt::Debug + Send + Sync {
+    /// Where and how to reach the bucket now.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if there are no new credentials to be had.
+    async fn refresh(&self) -> Result<S3Config, StorageError>;
+}
+
+/// A bucket of an S3 store. Clones share their credentials.
 #[derive(Clone)]
 pub struct S3Storage {
-    client: aws_sdk_s3::Client,
-    bucket: String,
+    shared: Arc<Shared>,
 }
+
+struct Shared {
+    http: Arc<dyn HttpClient>,
+    state: Mutex<State>,
+    refresh: Option<Arc<dyn RefreshCredentials>>,
+    /// Held while credentials are fetched, once for all who need them.
+    refreshing: tokio::sync::Mutex<()>,
+    retry: RetryPolicy,
+    on_retry: Option<OnRetry>,
+}
+
+type OnRetry = Box<dyn Fn(&StorageError) + Send + Sync>;
+
+/// What requests are signed with at the moment.
+#[derive(Clone)]
+struct State {
+    client: aws_sdk_s3::Client,
+    config: S3Config,
+    /// Counts the changes.
+    generation: u64,
+    is_region_corrected: bool,
+    /// Refreshes since a request was accepted.
+    refreshes: usize,
+}
+
+/// Refreshes in a row: credentials that are refused as soon as they are given out would otherwise never end.
+const MOST_REFRESHES: usize = 3;
+
+/// Parts that are sent at once.
+const PARALLEL_PARTS: usize = 4;
+
+/// Bytes of a frame: small enough that on a slow line one is taken before the line counts as dead.
+const FRAME: usize = 64 * 1024;
 
 impl fmt::Debug for S3Storage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("S3Storage")
-            .field("bucket", &self.bucket)
+            .field("bucket", &self.shared.state().config.bucket)
             .finish_non_exhaustive()
     }
 }
@@ -96,163 +137,304 @@ impl S3Storage {
     ///
     /// [`StorageError`] of kind `Refused` if the endpoint is no address.
     pub fn new(config: &S3Config, http: Arc<dyn HttpClient>) -> Result<Self, StorageError> {
-        let endpoint = endpoint(&config.endpoint)?;
-        let region = config.region.clone().filter(|region| !region.is_empty());
-        let region = region
-            .or_else(|| region_of_host(&endpoint))
-            .unwrap_or_else(|| DEFAULT_REGION.to_owned());
-        let credentials = Credentials::new(
-            config.access_key.expose_secret(),
-            config.secret_key.expose_secret(),
-            config
-                .session_token
-                .as_ref()
-                .map(|token| token.expose_secret().to_owned()),
-            None,
-            "daytona",
-        );
-        let sdk_config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region))
-            .endpoint_url(endpoint.as_str())
-            .force_path_style(true)
-            .credentials_provider(credentials)
-            .identity_cache(IdentityCache::no_cache())
-            .http_client(connector::over(http))
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .interceptor(signing::NothingAmbient)
-            .build();
+        let state = State {
+            client: client(config, &http)?,
+            config: config.clone(),
+            generation: 0,
+            is_region_corrected: false,
+            refreshes: 0,
+        };
         Ok(Self {
-            client: aws_sdk_s3::Client::from_conf(sdk_config),
-            bucket: config.bucket.clone(),
+            shared: Arc::new(Shared {
+                http,
+                state: Mutex::new(state),
+                refresh: None,
+                refreshing: tokio::sync::Mutex::new(()),
+                retry: RetryPolicy::default(),
+                on_retry: None,
+            }),
         })
+    }
+
+    /// Gets new credentials here when the store says that they have expired, in the middle of an upload too.
+    #[must_use]
+    pub fn refresh_with(mut self, refresh: Arc<dyn RefreshCredentials>) -> Self {
+        self.change(|shared| shared.refresh = Some(refresh));
+        self
+    }
+
+    /// How often requests are sent, and when they count as stalled.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.change(|shared| shared.retry = policy);
+        self
+    }
+
+    /// Called with the failure before a request is sent again.
+    #[must_use]
+    pub fn on_retry(mut self, callback: impl Fn(&StorageError) + Send + Sync + 'static) -> Self {
+        self.change(|shared| shared.on_retry = Some(Box::new(callback)));
+        self
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Shared)) {
+        // Options come before the storage is used and shared.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            change(shared);
+        }
+    }
+
+    /// Sends a request until it succeeds, as often as it makes sense.
+    async fn call<T, F>(&self, is_readable: impl Fn() -> bool, request: impl Fn(State) -> F) -> Result<T, StorageError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let shared = &self.shared;
+        let mut attempt = 0;
+        loop {
+            let state = shared.state().clone();
+            let generation = state.generation;
+            let failure = match request(state).await {
+                Ok(done) => {
+                    shared.state().refreshes = 0;
+                    return Ok(done);
+                }
+                Err(failure) => failure,
+            };
+            // The store is not to blame.
+            if !is_readable() {
+                return Err(failure.error);
+            }
+            if let Some(region) = &failure.region
+                && shared.correct_region(region, generation)?
+            {
+                continue;
+            }
+            if is_expired(&failure.error) && shared.renew(generation).await? {
+                continue;
+            }
+            attempt += 1;
+            if !failure.error.is_retryable() || attempt >= shared.retry.attempts {
+                return Err(failure.error.with_attempts(attempt));
+            }
+            let wait = RetryPolicy::wait(attempt - 1);
+            tracing::debug!(error = %failure.error, ?wait, "a request to object storage is sent again");
+            if let Some(on_retry) = &shared.on_retry {
+                on_retry(&failure.error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn put_whole(&self, key: &str, payload: &Payload) -> Result<(), StorageError> {
+        let stall = self.shared.retry.stall;
+        let size = size(payload)?;
+        let request = |state: State| async move {
+            let activity = Activity::new();
+            let request = state
+                .client
+                .put_object()
+                .bucket(&state.config.bucket)
+                .key(key)
+                .content_length(size)
+                .body(body(payload, &activity));
+            let signed = request.customize().interceptor(signing::PayloadHash(payload.digest()));
+            let sent = activity.watch(stall, signed.send()).await.map_err(StorageError::from)?;
+            sent.map(drop).map_err(failure)
+        };
+        self.call(|| !payload.is_unreadable(), request).await
+    }
+
+    /// The parts of a large object, some at once. Nothing is visible before all are there.
+    async fn put_parts(&self, key: &str, parts: Vec<Payload>) -> Result<(), StorageError> {
+        let begin = |state: State| async move {
+            let request = state
+                .client
+                .create_multipart_upload()
+                .bucket(&state.config.bucket)
+                .key(key);
+            let begun = Activity::new()
+                .watch(self.shared.retry.stall, request.send())
+                .await
+                .map_err(StorageError::from)?;
+            Ok(begun.map_err(failure)?.upload_id.unwrap_or_default())
+        };
+        let id = self.call(|| true, begin).await?;
+        let sent = self.send_parts(key, &id, parts).await;
+        if sent.is_err() {
+            // The policy may not allow it, and the first error is the one that counts.
+            let state = self.shared.state().clone();
+            let abort = state
+                .client
+                .abort_multipart_upload()
+                .bucket(&state.config.bucket)
+                .key(key)
+                .upload_id(&id);
+            if let Err(error) = abort.send().await {
+                tracing::debug!(%error, "the parts that were sent stay behind");
+            }
+        }
+        sent
+    }
+
+    async fn send_parts(&self, key: &str, id: &str, parts: Vec<Payload>) -> Result<(), StorageError> {
+        let sends = (1..)
+            .zip(parts)
+            .map(|(number, part)| async move { self.put_part(key, id, number, &part).await });
+        let done: Vec<CompletedPart> = stream::iter(sends).buffered(PARALLEL_PARTS).try_collect().await?;
+        let whole = CompletedMultipartUpload::builder().set_parts(Some(done)).build();
+        let complete = |state: State| {
+            let request = state
+                .client
+                .complete_multipart_upload()
+                .bucket(&state.config.bucket)
+                .key(key)
+                .upload_id(id);
+            let request = request.multipart_upload(whole.clone());
+            async move {
+                let sent = Activity::new()
+                    .watch(self.shared.retry.stall, request.send())
+                    .await
+                    .map_err(StorageError::from)?;
+                sent.map(drop).map_err(failure)
+            }
+        };
+        self.call(|| true, complete).await
+    }
+
+    async fn put_part(&self, key: &str, id: &str, number: i32, part: &Payload) -> Result<CompletedPart, StorageError> {
+        let size = size(part)?;
+        let request = |state: State| async move {
+            let activity = Activity::new();
+            let request = state
+                .client
+                .upload_part()
+                .bucket(&state.config.bucket)
+                .key(key)
+                .upload_id(id)
+                .part_number(number)
+                .content_length(size)
+                .body(body(part, &activity));
+            let signed = request.customize().interceptor(signing::PayloadHash(part.digest()));
+            let sent = activity
+                .watch(self.shared.retry.stall, signed.send())
+                .await
+                .map_err(StorageError::from)?;
+            let tag = sent.map_err(failure)?.e_tag;
+            Ok(CompletedPart::builder().part_number(number).set_e_tag(tag).build())
+        };
+        self.call(|| !part.is_unreadable(), request).await
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs for the region that the store names, once. Whether there is anything new to try.
+    fn correct_region(&self, region: &str, generation: u64) -> Result<bool, StorageError> {
+        let mut state = self.state();
+        if state.generation != generation {
+            return Ok(true);
+        }
+        if state.is_region_corrected || state.config.region.as_deref() == Some(region) {
+            return Ok(false);
+        }
+        tracing::debug!(region, "the store wants another region");
+        state.config.region = Some(region.to_owned());
+        state.client = client(&state.config, &self.http)?;
+        state.is_region_corrected = true;
+        state.generation += 1;
+        Ok(true)
+    }
+
+    /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
+    async fn renew(&self, generation: u64) -> Result<bool, StorageError> {
+        let Some(refresh) = &self.refresh else { return Ok(false) };
+        let _alone = self.refreshing.lock().await;
+        {
+            let mut state = self.state();
+            if state.generation != generation {
+                return Ok(true);
+            }
+            if state.refreshes >= MOST_REFRESHES {
+                return Ok(false);
+            }
+            state.refreshes += 1;
+        }
+        tracing::debug!("the credentials of object storage have expired");
+        let mut config = refresh.refresh().await?;
+        let mut state = self.state();
+        if state.is_region_corrected {
+            config.region.clone_from(&state.config.region);
+        }
+        state.client = client(&config, &self.http)?;
+        state.config = config;
+        state.generation += 1;
+        Ok(true)
     }
 }
 
 #[async_trait]
 impl ObjectStorage for S3Storage {
     async fn head(&self, key: &str) -> Result<Head, StorageError> {
-        match self.client.head_object().bucket(&self.bucket).key(key).send().await {
-            Ok(object) => {
-                let size = object.content_length().and_then(|size| u64::try_from(size).ok());
-                Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
+        let request = |state: State| async move {
+            let request = state.client.head_object().bucket(&state.config.bucket).key(key);
+            let sent = Activity::new()
+                .watch(self.shared.retry.stall, request.send())
+                .await
+                .map_err(StorageError::from)?;
+            match sent {
+                Ok(object) => {
+                    let size = object.content_length().and_then(|size| u64::try_from(size).ok());
+                    Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
+                }
+                Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
+                    Some(404) => Ok(Head::Missing),
+                    // Wrong credentials would be refused for the upload too; an answer to HEAD has no body that says more.
+                    None | Some(401) => Err(failure(error)),
+                    // A store that does not let one look, or fails at it: only the upload decides.
+                    Some(_) => Ok(Head::Unknown),
+                },
             }
-            Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
-                Some(404) => Ok(Head::Missing),
-                // Wrong credentials would be refused for the upload too; an answer to HEAD has no body that says more.
-                None | Some(401) => Err(storage_error(error)),
-                // A store that does not let one look, or fails at it: only the upload decides.
-                Some(_) => Ok(Head::Unknown),
-            },
-        }
+        };
+        self.call(|| true, request).await
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
-        let size = i64::try_from(payload.size())
-            .map_err(|error| StorageError::new(StorageErrorKind::Refused).with_source(error))?;
-        let digest = payload.digest();
-        let body = ByteStream::new(SdkBody::retryable(move || sdk_body(&payload)));
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_length(size)
-            .body(body);
-        let signed = request.customize().interceptor(signing::PayloadHash(digest));
-        signed.send().await.map(|_| ()).map_err(storage_error)
+        let parts = payload.parts();
+        if parts.is_empty() {
+            self.put_whole(key, &payload).await
+        } else {
+            Box::pin(self.put_parts(key, parts)).await
+        }
     }
 }
 
-fn sdk_body(payload: &Payload) -> SdkBody {
-    let frames = StreamBody::new(payload.chunks().map_ok(Frame::data));
+fn size(payload: &Payload) -> Result<i64, StorageError> {
+    i64::try_from(payload.size()).map_err(|error| StorageError::new(StorageErrorKind::Refused).with_source(error))
+}
+
+/// A body that notes when something of it is taken.
+fn body(payload: &Payload, activity: &Activity) -> ByteStream {
+    let (payload, activity) = (payload.clone(), activity.clone());
+    ByteStream::new(SdkBody::retryable(move || sdk_body(&payload, &activity)))
+}
+
+fn sdk_body(payload: &Payload, activity: &Activity) -> SdkBody {
+    let activity = activity.clone();
+    let pieces = payload
+        .chunks()
+        .map_ok(|chunk| stream::iter(pieces(chunk).map(Ok::<_, crate::BodyError>)))
+        .try_flatten();
+    let frames = StreamBody::new(pieces.map_ok(move |piece| {
+        activity.note();
+        Frame::data(piece)
+    }));
     SdkBody::from_body_1_x(connector::Sized::new(frames, payload.size()))
 }
 
-/// The address with a scheme, and a slash at its end: without it the bucket's name would be glued to the path.
-fn endpoint(text: &str) -> Result<Url, StorageError> {
-    let text = text.trim_end_matches('/');
-    let full = if text.contains("://") {
-        format!("{text}/")
-    } else {
-        format!("https://{text}/")
-    };
-    let wrong = |problem: String| {
-        let message = format!("`{text}` is no address of an object storage: {problem}");
-        StorageError::new(StorageErrorKind::Refused).with_code(None, Some(message))
-    };
-    let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        scheme => Err(wrong(format!("its scheme `{scheme}` is neither http nor https"))),
-    }
-}
-
-/// `eu-west-1` of `s3.eu-west-1.amazonaws.com`.
-fn region_of_host(endpoint: &Url) -> Option<String> {
-    let labels: Vec<&str> = endpoint
-        .host_str()?
-        .strip_suffix(".amazonaws.com")?
-        .split('.')
-        .collect();
-    match labels.as_slice() {
-        ["s3" | "s3-fips", region] | [_, "s3", region] | ["s3", "dualstack", region] => Some((*region).to_owned()),
-        _ => None,
-    }
-}
-
-fn storage_error<E>(error: SdkError<E, HttpResponse>) -> StorageError
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let Some(response) = error.raw_response() else {
-        return StorageError::new(StorageErrorKind::Connection).with_source(error);
-    };
-    let status = response.status().as_u16();
-    let (code, message) = (
-        error.code().map(ToOwned::to_owned),
-        error.message().map(ToOwned::to_owned),
-    );
-    let kind = match status {
-        401 | 403 => StorageErrorKind::AccessDenied,
-        429 => StorageErrorKind::RateLimited,
-        503 if code.as_deref() == Some("SlowDown") => StorageErrorKind::RateLimited,
-        500.. => StorageErrorKind::Unavailable,
-        _ => StorageErrorKind::Refused,
-    };
-    StorageError::new(kind).with_status(status).with_code(code, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_gets_a_scheme_and_keeps_its_path() {
-        let text = |address| endpoint(address).map(String::from).unwrap();
-        assert_eq!(text("s3.example.com"), "https://s3.example.com/");
-        assert_eq!(text("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
-        assert_eq!(text("https://h/base/"), "https://h/base/");
-        assert!(endpoint("ftp://h").unwrap_err().to_string().contains("`ftp`"));
-        assert!(endpoint("").is_err());
-    }
-
-    #[test]
-    fn the_region_of_an_aws_address_is_known() {
-        let region = |address| region_of_host(&endpoint(address).unwrap());
-        assert_eq!(
-            region("https://s3.eu-west-1.amazonaws.com").as_deref(),
-            Some("eu-west-1")
-        );
-        assert_eq!(
-            region("https://bucket.s3.ap-south-1.amazonaws.com").as_deref(),
-            Some("ap-south-1")
-        );
-        assert_eq!(region("https://s3.amazonaws.com"), None);
-        assert_eq!(region("http://minio:9000"), None);
-    }
+fn pieces(mut chunk: Bytes) -> impl Iterator<Item = Bytes> + Send + Sync {
+    std::iter::from_fn(move || (!chunk.is_empty()).then(|| chunk.split_to(FRAME.min(chunk.len()))))
 }

@@ -55,6 +55,7 @@ pub struct StorageError {
     status: Option<u16>,
     code: Option<String>,
     message: Option<String>,
+    attempts: usize,
     #[source]
     source: Option<BoxError>,
 }
@@ -83,6 +84,7 @@ impl StorageError {
             status: None,
             code: None,
             message: None,
+            attempts: 1,
             source: None,
         }
     }
@@ -106,6 +108,26 @@ impl StorageError {
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Adds how often it was tried.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: usize) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How often it was tried.
+    pub fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self.kind,
+            StorageErrorKind::RateLimited | StorageErrorKind::Unavailable | StorageErrorKind::Connection
+        )
     }
 
     /// Its kind.
@@ -141,6 +163,9 @@ impl StorageError {
             .collect();
         if !details.is_empty() {
             text.extend([" (", &details.join(", "), ")"]);
+        }
+        if self.attempts > 1 {
+            text.extend([", ".to_owned(), self.attempts.to_string(), " times".to_owned()]);
         }
         text
     }

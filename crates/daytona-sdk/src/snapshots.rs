@@ -102,6 +102,6 @@ impl SnapshotService {
     /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
     pub fn process_image_context(&self, plan: &ImagePlan) -> Boxed<Pushed> {
         let (client, plan) = (self.client.clone(), plan.clone());
-        Box::pin(async move { context::process(&client, &plan, |_: Progress| {}).await })
+        Box::pin(async move { context::process(&client, &plan, |_: Progress| {}, |_| {}).await })
     }
 }

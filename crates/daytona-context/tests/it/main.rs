@@ -4,5 +4,7 @@
 mod archive;
 mod list;
 mod push;
+#[cfg(feature = "s3")]
+mod s3;
 mod stores;
 mod support;

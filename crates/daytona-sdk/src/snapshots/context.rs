@@ -9,18 +9,19 @@ use daytona_image::ImagePlan;
 use crate::client::Daytona;
 use crate::error::{Error, ErrorKind};
 
-/// Uploads what is not there yet.
+/// Uploads what is not there yet. `on_retry` hears why a request to the storage is sent again.
 pub(crate) async fn process(
     client: &Daytona,
     plan: &ImagePlan,
     on_progress: impl Fn(Progress) + Send + Sync + 'static,
+    on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Pushed, Error> {
     if plan.members().is_empty() {
         return Ok(Pushed::default());
     }
     check_supported(client)?;
     let access = client.call(&GetPushAccess::new()).await?;
-    let storage = storage(client, &access)?;
+    let storage = storage(client, &access, on_retry)?;
     let push = Push::new().on_progress(on_progress);
     let context = Context::of_plan(plan);
     Ok(push.run(&context, storage.as_ref(), &access.organization_id).await?)
@@ -37,28 +38,33 @@ fn check_supported(client: &Daytona) -> Result<(), Error> {
 }
 
 #[cfg(feature = "s3")]
-fn storage(client: &Daytona, access: &StorageAccess) -> Result<Arc<dyn ObjectStorage>, Error> {
-    use daytona_context::s3::{S3Config, S3Storage};
+fn storage(
+    client: &Daytona,
+    access: &StorageAccess,
+    on_retry: impl Fn(String) + Send + Sync + 'static,
+) -> Result<Arc<dyn ObjectStorage>, Error> {
+    use daytona_context::s3::S3Storage;
 
     if let Some(storage) = &client.settings().object_storage {
         return Ok(Arc::clone(storage));
     }
-    let mut config = S3Config::new(
-        &access.storage_url,
-        &access.bucket,
-        access.access_key.clone(),
-        access.secret.clone(),
-    );
-    config.session_token = Some(access.session_token.clone());
-    config.region.clone_from(&access.region);
     let http = Arc::new(adapter::StorageHttp(Arc::clone(&client.settings().transport)));
-    let storage = S3Storage::new(&config, http)
+    let storage = S3Storage::new(&adapter::config(access), http)
         .map_err(|error| Error::new(ErrorKind::ObjectStorage, error.to_string()).with_source(error))?;
-    Ok(Arc::new(storage))
+    let refresh = Arc::new(adapter::PushAccess(client.clone()));
+    Ok(Arc::new(
+        storage
+            .refresh_with(refresh)
+            .on_retry(move |error| on_retry(error.to_string())),
+    ))
 }
 
 #[cfg(not(feature = "s3"))]
-fn storage(client: &Daytona, _access: &StorageAccess) -> Result<Arc<dyn ObjectStorage>, Error> {
+fn storage(
+    client: &Daytona,
+    _access: &StorageAccess,
+    _on_retry: impl Fn(String) + Send + Sync + 'static,
+) -> Result<Arc<dyn ObjectStorage>, Error> {
     let storage = client.settings().object_storage.clone();
     storage.ok_or_else(|| Error::new(ErrorKind::Unsupported, "no object storage"))
 }
@@ -70,12 +76,42 @@ mod adapter {
 
     use async_trait::async_trait;
     use bytes::Bytes;
-    use daytona_context::s3::{HttpClient, RequestBody};
+    use daytona_api::{GetPushAccess, StorageAccess};
+    use daytona_context::s3::{HttpClient, RefreshCredentials, RequestBody, S3Config};
+    use daytona_context::{StorageError, StorageErrorKind};
     use http::{Request, Response};
     use http_body_util::{BodyExt, Limited};
 
     use crate::BoxError;
+    use crate::client::Daytona;
     use crate::transport::Transport;
+
+    /// Where push access says that the storage is.
+    pub(super) fn config(access: &StorageAccess) -> S3Config {
+        let mut config = S3Config::new(
+            &access.storage_url,
+            &access.bucket,
+            access.access_key.clone(),
+            access.secret.clone(),
+        );
+        config.session_token = Some(access.session_token.clone());
+        config.region.clone_from(&access.region);
+        config
+    }
+
+    /// Credentials have an end that nobody says: when it has come, new ones are asked for.
+    #[derive(Debug)]
+    pub(super) struct PushAccess(pub(super) Daytona);
+
+    #[async_trait]
+    impl RefreshCredentials for PushAccess {
+        async fn refresh(&self) -> Result<S3Config, StorageError> {
+            let access = self.0.call(&GetPushAccess::new()).await;
+            let access =
+                access.map_err(|error| StorageError::new(StorageErrorKind::AccessDenied).with_source(error))?;
+            Ok(config(&access))
+        }
+    }
 
     /// Answers to `HEAD` and `PUT` are small.
     const LARGEST_ANSWER: usize = 1024 * 1024;

@@ -226,13 +226,14 @@ async fn upload(client: &Daytona, plan: &ImagePlan, events: &Events) -> Result<C
         bytes: plan.total_size(),
         warnings: plan.warnings().to_vec(),
     });
-    let progress = events.clone();
-    let pushed = context::process(client, plan, move |step| {
+    let (progress, retries) = (events.clone(), events.clone());
+    let on_progress = move |step| {
         if let Some(event) = event_of(step) {
             progress.put(event);
         }
-    });
-    let hashes = pushed.await?.hashes;
+    };
+    let on_retry = move |reason| retries.put(Event::Retry { reason });
+    let hashes = context::process(client, plan, on_progress, on_retry).await?.hashes;
     let mut info = CreateBuildInfo::new(plan.dockerfile());
     info.context_hashes = Some(hashes.iter().map(ToString::to_string).collect());
     Ok(info)

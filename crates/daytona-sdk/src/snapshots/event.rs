@@ -98,7 +98,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// The snapshot's state could not be learned; it is asked for again.
+    /// A request to the storage failed, or the snapshot's state could not be learned; it is tried again.
     Retry {
         /// Why.
         reason: String,

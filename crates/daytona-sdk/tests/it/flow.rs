@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
+use daytona_emulator::{Emulator, EmulatorBuilder, Fault, Operation, StorageOptions};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, Image, Resources, SnapshotState};
 
 use crate::support::{Heard, app_plan, count, folder, in_process, on_socket, plan, write};
@@ -374,4 +374,48 @@ async fn credentials_that_have_expired_are_refused_by_the_store() {
     assert_eq!(error.kind(), ErrorKind::ObjectStorage);
     assert!(error.to_string().contains("ExpiredToken"), "{error}");
     assert!(emulator.objects().is_empty());
+}
+
+/// A large context is a list of archives, which the builder merges: everything is in the image, though the credentials end
+/// after each archive and the store has a bad moment.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_archives_becomes_one_tree() {
+    let options = StorageOptions::new().expire_after_parts(1);
+    let (emulator, daytona) = in_process(Emulator::builder().storage(options));
+    let folder = sample();
+    for number in 0..80 {
+        write(
+            folder.path(),
+            &format!("app/more/{number:02}"),
+            &vec![number; 1_000_000],
+        );
+    }
+    emulator.inject(Fault::status(503).on(Operation::PutObject).nth(2));
+    let heard = Heard::default();
+    let snapshot = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new("x", app_plan(folder.path())))
+        .on_event(heard.callback())
+        .await
+        .unwrap();
+    let hashes = snapshot
+        .build_info
+        .and_then(|info| info.context_hashes)
+        .unwrap_or_default();
+    assert!(
+        hashes.len() > 1 && hashes.len() == emulator.objects().len(),
+        "{hashes:?}"
+    );
+    assert!(count(&emulator, Operation::GetPushAccess) > 1);
+    let retries = heard.events().into_iter().filter_map(|event| match event {
+        Event::Retry { reason } => Some(reason),
+        _ => None,
+    });
+    let retries: Vec<String> = retries.collect();
+    assert!(retries.len() == 1 && retries[0].contains("503"), "{retries:?}");
+    let image = emulator.image("x").await.unwrap();
+    for number in 0..80 {
+        let file = image.file(&format!("/app/more/{number:02}")).unwrap();
+        assert_eq!(file.read().unwrap(), vec![number; 1_000_000]);
+    }
 }
