@@ -14,7 +14,7 @@ pub use config::DaytonaBuilder;
 pub use daytona_api::{
     BuildInfo, GpuType, PaginatedSnapshots, SandboxClass, Snapshot, SnapshotId, SnapshotSort, SnapshotState, SortOrder,
 };
-pub use daytona_context::{Context, Digest, ObjectStorage, Pushed};
+pub use daytona_context::{Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
     AptInstall, Command, DockerfileCommands, DockerfileSource, ExcludedPath, Explanation, Image, ImagePlan, Links,
     LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem, ProblemKind, Pyproject, PythonVersion,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod archive;
+mod export;
 mod list;
 mod push;
 #[cfg(feature = "s3")]
