@@ -65,6 +65,12 @@ impl From<String> for LocalDir {
     }
 }
 
+impl From<&String> for LocalDir {
+    fn from(path: &String) -> Self {
+        Self::new(path)
+    }
+}
+
 impl From<&Path> for LocalDir {
     fn from(path: &Path) -> Self {
         Self::new(path)

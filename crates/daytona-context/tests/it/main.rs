@@ -9,3 +9,4 @@ mod push;
 mod s3;
 mod stores;
 mod support;
+mod trees;
