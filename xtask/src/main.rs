@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod codegen;
 mod peers;
 
@@ -20,6 +21,8 @@ struct Arguments {
 enum Task {
     /// Generate the types and operations of daytona-api from its contract.
     Codegen(codegen::Arguments),
+    /// Compare our upload with the official Python SDK's and s5cmd's.
+    Bench(bench::Arguments),
     /// Run the official Python and TypeScript SDKs against the emulator.
     Peers,
 }
@@ -27,6 +30,7 @@ enum Task {
 fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
         Task::Codegen(arguments) => codegen::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
         Task::Peers => peers::run(&workspace()).map_err(Into::into),
     };
     match result {

@@ -24,6 +24,8 @@ use crate::storage::{Head, ObjectStorage, StorageError, StorageErrorKind};
 mod client;
 mod connector;
 mod failure;
+#[cfg(feature = "http-client")]
+mod http_client;
 mod retry;
 mod signing;
 
@@ -32,6 +34,8 @@ use failure::{Failure, failure, is_expired};
 use retry::Activity;
 
 pub use connector::{HttpClient, RequestBody};
+#[cfg(feature = "http-client")]
+pub use http_client::DefaultHttpClient;
 pub use retry::RetryPolicy;
 
 /// Where and how to reach a bucket.
