@@ -64,6 +64,46 @@ async fn the_sample_ends_active_and_deleted() {
     }
 }
 
+/// Whatever AWS's own programs would read is not looked at: neither variables nor profiles, and nothing of them is sent.
+#[tokio::test]
+async fn nothing_of_aws_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let profile = "[default]\naws_access_key_id = wrong\naws_secret_access_key = wrong\nregion = nowhere\nendpoint_url = http://127.0.0.1:9\n";
+    for file in ["config", "credentials"] {
+        fs::write(home.path().join(".aws").join(file), profile).unwrap();
+    }
+    let mut command = quickstart();
+    command.env("HOME", home.path());
+    for (name, value) in [
+        ("ACCESS_KEY_ID", "wrong"),
+        ("SECRET_ACCESS_KEY", "wrong"),
+        ("SESSION_TOKEN", "wrong"),
+        ("REGION", "nowhere"),
+        ("DEFAULT_REGION", "nowhere"),
+        ("PROFILE", "none"),
+        ("ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("ENDPOINT_URL_S3", "http://127.0.0.1:9"),
+        ("CONFIG_FILE", "/nonexistent/config"),
+        ("SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
+        ("CA_BUNDLE", "/nonexistent/ca.pem"),
+        ("USE_FIPS_ENDPOINT", "true"),
+        ("USE_DUALSTACK_ENDPOINT", "true"),
+        ("REQUEST_CHECKSUM_CALCULATION", "when_supported"),
+        ("MAX_ATTEMPTS", "1"),
+        ("WEB_IDENTITY_TOKEN_FILE", "/nonexistent/token"),
+        ("CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9"),
+        ("EXECUTION_ENV", "leaked"),
+        ("LAMBDA_FUNCTION_NAME", "leaked"),
+    ] {
+        command.env(format!("AWS_{name}"), value);
+    }
+    let output = run(command).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("uploaded ") && shown.contains("active after"), "{shown}");
+}
+
 #[tokio::test]
 async fn any_folder_will_do() {
     let folder = tempfile::tempdir().unwrap();
