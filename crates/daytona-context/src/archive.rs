@@ -133,10 +133,13 @@ impl Archive {
     pub fn digest(&self) -> Result<Digest, ContextError> {
         let mut hasher = Sha256::new();
         let mut reader = self.reader_at(0);
-        while let Some(chunk) = reader.next_chunk()? {
-            hasher.update(&chunk);
+        loop {
+            let bytes = reader.fill()?;
+            if bytes.is_empty() {
+                return Ok(Digest::finish(hasher));
+            }
+            hasher.update(bytes);
         }
-        Ok(Digest::finish(hasher))
     }
 
     /// Writes its bytes. Reads all files; blocks.
@@ -146,10 +149,13 @@ impl Archive {
     /// An I/O error of the writer, or one that wraps a [`ContextError`] naming the file.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
         let mut reader = self.reader_at(0);
-        while let Some(chunk) = reader.next_chunk().map_err(io::Error::other)? {
-            writer.write_all(&chunk)?;
+        loop {
+            let bytes = reader.fill().map_err(io::Error::other)?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            writer.write_all(bytes)?;
         }
-        Ok(())
     }
 
     /// The local files that it is made of.

@@ -8,6 +8,7 @@ mod digest;
 mod error;
 mod export;
 mod header;
+mod open;
 mod payload;
 mod push;
 mod reader;

@@ -15,7 +15,7 @@ use crate::reader::ArchiveReader;
 use crate::storage::{Head, ObjectStorage, StorageError};
 
 /// How many archives are sent at once.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 2;
 
 /// How many archives are hashed at once.
 const HASHING: usize = 2;
@@ -144,7 +144,7 @@ impl Push {
         }
     }
 
-    /// How many archives are sent at once. Default: 4.
+    /// How many archives are sent at once. Default: 2.
     pub fn parallel(mut self, archives: usize) -> Self {
         self.parallel = archives.max(1);
         self
@@ -290,34 +290,31 @@ impl Hashing {
 
     /// Takes a chunk in; false at the end.
     fn step(&mut self) -> Result<bool, ContextError> {
-        let Some(mut chunk) = self.reader.next_chunk()? else {
+        let mut chunk = self.reader.fill()?;
+        if chunk.is_empty() {
             return Ok(false);
-        };
-        self.whole.update(&chunk);
+        }
+        self.whole.update(chunk);
         let Some(part_size) = self.part_size else {
             return Ok(true);
         };
         while !chunk.is_empty() {
-            let fitting = usize::try_from(part_size - self.in_part)
-                .unwrap_or(usize::MAX)
-                .min(chunk.len());
-            self.part.update(chunk.split_to(fitting));
-            self.in_part += fitting as u64;
+            let left = usize::try_from(part_size - self.in_part).unwrap_or(usize::MAX);
+            let (fitting, rest) = chunk.split_at(left.min(chunk.len()));
+            self.part.update(fitting);
+            self.in_part += fitting.len() as u64;
             if self.in_part == part_size {
-                self.end_part();
+                self.parts.push(Digest::finish(std::mem::take(&mut self.part)));
+                self.in_part = 0;
             }
+            chunk = rest;
         }
         Ok(true)
     }
 
-    fn end_part(&mut self) {
-        self.parts.push(Digest::finish(std::mem::take(&mut self.part)));
-        self.in_part = 0;
-    }
-
     fn finish(mut self) -> (Digest, Parts) {
         if self.in_part > 0 {
-            self.end_part();
+            self.parts.push(Digest::finish(self.part));
         }
         let parts = Parts {
             size: self.part_size.unwrap_or(0),

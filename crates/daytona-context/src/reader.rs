@@ -4,16 +4,20 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use daytona_image::Fingerprint;
 
 use crate::archive::{Entry, Layout};
 use crate::error::ContextError;
 use crate::header::{END, padding};
+use crate::open::Opener;
 
 /// Bytes in a chunk, but for the last one: large enough that the cost of a hand-over between threads does not count,
 /// small enough that some of them in flight do not either.
 pub(crate) const CHUNK: usize = 256 * 1024;
+
+/// Room for the headers and the padding that a chunk may end with.
+const MARGIN: usize = 8 * 1024;
 
 /// A position in an archive. Owned, so that it can move between threads from chunk to chunk.
 #[derive(Debug)]
@@ -24,7 +28,8 @@ pub(crate) struct ArchiveReader {
     /// Bytes of that entry to pass over.
     skip: u64,
     state: State,
-    buffer: BytesMut,
+    opener: Opener,
+    buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -56,18 +61,24 @@ impl ArchiveReader {
             next,
             skip,
             state,
-            buffer: BytesMut::new(),
+            opener: Opener::default(),
+            buffer: Vec::new(),
         }
     }
 
     /// The next chunk, or `None` at the end.
     pub(crate) fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
-        self.buffer.reserve(CHUNK);
+        self.fill()?;
+        let chunk = std::mem::take(&mut self.buffer);
+        Ok((!chunk.is_empty()).then(|| Bytes::from(chunk)))
+    }
+
+    /// The next bytes, in a buffer that is used again; none at the end.
+    pub(crate) fn fill(&mut self) -> Result<&[u8], ContextError> {
+        self.buffer.clear();
+        self.buffer.reserve(CHUNK + MARGIN);
         while self.buffer.len() < CHUNK && self.step()? {}
-        Ok((!self.buffer.is_empty()).then(|| {
-            let length = self.buffer.len().min(CHUNK);
-            self.buffer.split_to(length).freeze()
-        }))
+        Ok(&self.buffer)
     }
 
     /// Adds some bytes to the buffer; false at the end.
@@ -75,7 +86,7 @@ impl ArchiveReader {
         match &mut self.state {
             State::Between => match self.layout.entries.get(self.next) {
                 Some(entry) => {
-                    let mut file = open(entry)?;
+                    let mut file = open(&mut self.opener, entry)?;
                     let header = entry.header();
                     let skipped = self.skip.min(header.len() as u64);
                     self.buffer
@@ -89,6 +100,11 @@ impl ArchiveReader {
                         self.skip -= begin;
                     }
                     let left = entry.fingerprint.size() - begin;
+                    // What is read in one go is looked at once, after it: had it been another file before, or changed, its
+                    // times would show it, and nothing of it has gone anywhere.
+                    if self.buffer.len() as u64 + left > CHUNK as u64 {
+                        check_unchanged(entry, &file)?;
+                    }
                     self.state = State::Content { file, left };
                 }
                 None => self.state = State::Zeros(usize::try_from(END).expect("two blocks are small")),
@@ -122,29 +138,20 @@ impl ArchiveReader {
     }
 }
 
-fn open(entry: &Entry) -> Result<File, ContextError> {
-    let file = File::open(&entry.source).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => changed(entry),
+fn open(opener: &mut Opener, entry: &Entry) -> Result<File, ContextError> {
+    opener.open(&entry.source).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => changed(entry),
         _ => unreadable(entry, source),
-    })?;
-    check_unchanged(entry, &file)?;
-    Ok(file)
+    })
 }
 
-/// Appends up to `wanted` bytes, and at least one unless none are wanted.
-fn read(entry: &Entry, file: &mut File, buffer: &mut BytesMut, wanted: usize) -> Result<usize, ContextError> {
-    let start = buffer.len();
-    buffer.resize(start + wanted, 0);
-    let mut filled = 0;
-    while filled < wanted {
-        match file.read(&mut buffer[start + filled..]) {
-            Ok(0) => return Err(changed(entry)),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(entry, error)),
-        }
+/// Appends the bytes that are wanted, all of them.
+fn read(entry: &Entry, file: &File, buffer: &mut Vec<u8>, wanted: usize) -> Result<usize, ContextError> {
+    let read = file.take(wanted as u64).read_to_end(buffer);
+    match read.map_err(|source| unreadable(entry, source))? {
+        count if count == wanted => Ok(count),
+        _ => Err(changed(entry)),
     }
-    Ok(filled)
 }
 
 /// The open file has to be the one that was planned: compared before its first and after its last byte.
