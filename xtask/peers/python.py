@@ -7,21 +7,9 @@ import sys
 import tempfile
 import urllib.request
 
-import daytona._sync.object_storage as object_storage
+import plain_store  # before the SDK is used
 from daytona import CreateSnapshotParams, Daytona, DaytonaConfig, Image, Resources
 from daytona.common.errors import DaytonaConflictError, DaytonaError, DaytonaNotFoundError
-
-
-class PlainStore(object_storage.S3Store):
-    """The only change: the SDK's store refuses http addresses unless it is told that they are meant."""
-
-    def __new__(cls, *arguments, **options):
-        options["client_options"] = {**(options.get("client_options") or {}), "allow_http": True}
-        return object_storage.OriginalStore(*arguments, **options)
-
-
-object_storage.OriginalStore = object_storage.S3Store
-object_storage.S3Store = PlainStore
 
 failures = 0
 

@@ -5,19 +5,7 @@ import resource
 import sys
 import time
 
-import daytona._sync.object_storage as object_storage
-
-
-class PlainStore(object_storage.S3Store):
-    """The only change: the SDK's store refuses http addresses unless it is told that they are meant."""
-
-    def __new__(cls, *arguments, **options):
-        options["client_options"] = {**(options.get("client_options") or {}), "allow_http": True}
-        return object_storage.OriginalStore(*arguments, **options)
-
-
-object_storage.OriginalStore = object_storage.S3Store
-object_storage.S3Store = PlainStore
+from plain_store import object_storage
 
 folder, endpoint, bucket, organization, access_key, secret_key = sys.argv[1:]
 begin = time.perf_counter()

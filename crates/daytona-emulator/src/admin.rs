@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +20,7 @@ use crate::fault::Fault;
 use crate::limit::RateLimits;
 use crate::script::Script;
 use crate::service::ServiceError;
+use crate::service::segments_below;
 
 /// What the paths of all admin routes begin with.
 pub(crate) const PREFIX: &str = "/_emulator";
@@ -89,12 +89,7 @@ struct NewKey {
 }
 
 fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
-    let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let segments: Vec<String> = path
-        .trim_matches('/')
-        .split('/')
-        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
+    let segments = segments_below(PREFIX, parts.uri.path());
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let nothing = Ok(json!({}));
     match (&parts.method, segments.as_slice()) {

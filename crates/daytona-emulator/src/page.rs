@@ -8,13 +8,13 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use percent_encoding::percent_decode_str;
 
 use crate::ResponseBody;
 use crate::api::{follow_log, time};
 use crate::body::full;
 use crate::builder::{self, bytes};
 use crate::engine::Engine;
+use crate::service::segments_below;
 use crate::world::Record;
 
 /// What the paths of the page begin with.
@@ -37,12 +37,7 @@ pub(crate) async fn answer(engine: &Arc<Engine>, parts: &Parts) -> Response<Resp
         );
     }
     engine.settle().await;
-    let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let segments: Vec<String> = path
-        .trim_matches('/')
-        .split('/')
-        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
+    let segments = segments_below(PREFIX, parts.uri.path());
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let page = match segments.as_slice() {
         [""] => Some(overview(engine)),

@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
 use s3s::service::S3Service;
 
 use crate::api::{self, Answer};
@@ -351,4 +352,14 @@ fn usual_message(status: u16) -> &'static str {
         503 => "Service is currently under maintenance. Please try again later.",
         _ => "An unexpected error occurred.",
     }
+}
+
+/// The segments of a path below a prefix, decoded.
+pub(crate) fn segments_below(prefix: &str, path: &str) -> Vec<String> {
+    path.strip_prefix(prefix)
+        .unwrap_or_default()
+        .trim_matches('/')
+        .split('/')
+        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
+        .collect()
 }
