@@ -173,10 +173,11 @@ async fn send(mut service: EmulatorService, request: Request<String>) -> Respons
     Response::from_parts(parts, body.to_bytes())
 }
 
-/// The states that a snapshot goes through, until nothing happens for a while.
+/// The states that a snapshot goes through in half a minute, looked at more often than any of them lasts: what waits for a
+/// sweep begins at any moment of it.
 async fn states(stage: &Stage) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
-    for round in 0..700 {
+    for round in 0..1_600 {
         let request = stage.poll();
         let response = send(stage.emulator.service(), request).await;
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
@@ -187,7 +188,7 @@ async fn states(stage: &Stage) -> Vec<String> {
         if seen.last() != Some(&state) {
             seen.push(state);
         }
-        tokio::time::sleep(Duration::from_millis(if round < 400 { 5 } else { 100 })).await;
+        tokio::time::sleep(Duration::from_millis(if round < 400 { 5 } else { 25 })).await;
     }
     seen
 }
