@@ -3,6 +3,11 @@
 use std::io;
 use std::path::Path;
 
+/// An error with the file or folder that it is about.
+pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// Puts a file in the place of another: whoever reads finds the old one or the new one, never a part.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -3,16 +3,17 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
 
-use crate::account::{ApiKey, Organization, UserToken, random};
+use crate::account::{Accounts, ApiKey, Organization, UserToken, random};
 use crate::builder::{BuildEngine, BuildOptions, BuiltImage};
 use crate::clock::Clock;
+use crate::data_dir::named;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
@@ -360,44 +361,15 @@ impl EmulatorBuilder {
         let objects = self.data_dir.as_ref().map(|folder| folder.join("objects"));
         let storage = Storage::new(self.storage, clock.clone(), objects.as_deref())?;
         let state_file = self.data_dir.as_ref().map(|folder| folder.join("state.json"));
-        let mut world = match state_file.as_deref().map(std::fs::read) {
-            Some(Ok(state)) => {
-                let saved: Saved = serde_json::from_slice(&state).map_err(|error| {
-                    let file = state_file
-                        .as_deref()
-                        .unwrap_or(std::path::Path::new("state.json"))
-                        .display();
-                    io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("{file} is not the state of an emulator: {error}"),
-                    )
-                })?;
-                World::restore(saved, clock.now())
-            }
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => World::new(clock.now()),
+        let saved = match &state_file {
+            Some(file) => load(file)?,
+            None => None,
         };
-        let known = world.accounts.first_key().cloned();
-        let key = match (known, self.api_key) {
-            (Some(known), None) => known,
-            (known, wanted) => {
-                let organization = match &known {
-                    Some(known) => known.organization.clone(),
-                    None => {
-                        let organization = Organization::new("emulator");
-                        let id = organization.id.clone();
-                        world.accounts.put_organization(organization);
-                        id
-                    }
-                };
-                let mut key = ApiKey::new(organization);
-                if let Some(wanted) = wanted {
-                    key = key.value(wanted);
-                }
-                world.accounts.add_key(key.clone());
-                key
-            }
+        let mut world = match saved {
+            Some(saved) => World::restore(saved, clock.now()),
+            None => World::new(clock.now()),
         };
+        let key = own_key(&mut world.accounts, self.api_key);
         let build_options = BuildOptions {
             time: self.build_time,
             verify_digests: self.verify_digests,
@@ -414,4 +386,40 @@ impl EmulatorBuilder {
             api_key: key.value,
         })
     }
+}
+
+/// The state that was saved, if there is one.
+fn load(file: &Path) -> io::Result<Option<Saved>> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(named(file)(error)),
+    };
+    let saved = serde_json::from_slice(&text).map_err(|error| {
+        let message = format!("{} is not the state of an emulator: {error}", file.display());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })?;
+    Ok(Some(saved))
+}
+
+/// The key that is given out: the one that is wanted, else the known one, else a new one. A first key comes with the
+/// emulator's organization.
+fn own_key(accounts: &mut Accounts, wanted: Option<String>) -> ApiKey {
+    let known = accounts.first_key().cloned();
+    let organization = match (known, &wanted) {
+        (Some(known), None) => return known,
+        (Some(known), Some(_)) => known.organization,
+        (None, _) => {
+            let organization = Organization::new("emulator");
+            let id = organization.id.clone();
+            accounts.put_organization(organization);
+            id
+        }
+    };
+    let mut key = ApiKey::new(organization);
+    if let Some(wanted) = wanted {
+        key = key.value(wanted);
+    }
+    accounts.add_key(key.clone());
+    key
 }

@@ -25,7 +25,8 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) async fn bind(address: SocketAddr, service: EmulatorService) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot serve on {address}: {error}"));
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, service));
         Ok(Self { address, task })

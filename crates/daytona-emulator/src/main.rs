@@ -110,8 +110,7 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     if let Some(key) = arguments.admin_key {
         builder = builder.admin_key(key);
     }
-    let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot serve on {address}: {error}"));
-    let emulator = builder.start().await.map_err(failed)?;
+    let emulator = builder.start().await?;
     #[expect(clippy::print_stdout, reason = "what a shell is to read")]
     {
         println!("export DAYTONA_API_URL={}", emulator.api_url());

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::account::random;
 use crate::clock::Clock;
+use crate::data_dir::named;
 
 mod access;
 mod blob;
@@ -121,7 +122,7 @@ impl Storage {
     pub(crate) fn new(options: StorageOptions, clock: Clock, folder: Option<&Path>) -> io::Result<Self> {
         let (place, objects) = match folder {
             Some(folder) => {
-                std::fs::create_dir_all(folder)?;
+                std::fs::create_dir_all(folder).map_err(named(folder))?;
                 (Place::Folder(folder.to_owned()), index::load(folder)?)
             }
             None if options.in_memory => (Place::Memory, BTreeMap::new()),

@@ -3,7 +3,7 @@
 //! An object is there when its index file is. That file is renamed into its place once the bytes are whole, so that a
 //! process that is killed at any time leaves either the old object or the new one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::Stored;
 use super::blob::{Blob, ObjectFile};
+use crate::data_dir::named;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
@@ -26,13 +27,14 @@ struct Entry {
 pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
     let mut objects = BTreeMap::new();
     let mut data = Vec::new();
-    let mut named = Vec::new();
-    for file in std::fs::read_dir(folder)? {
-        let path = file?.path();
+    let mut known = HashSet::new();
+    for file in std::fs::read_dir(folder).map_err(named(folder))? {
+        let path = file.map_err(named(folder))?.path();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("data") => data.push(path),
             Some("json") => {
-                let entry: Entry = serde_json::from_slice(&std::fs::read(&path)?)?;
+                let text = std::fs::read(&path).map_err(named(&path))?;
+                let entry: Entry = serde_json::from_slice(&text).map_err(|error| named(&path)(error.into()))?;
                 // The name came from a file that anybody may have written: it must not lead out of the folder.
                 let is_plain = Path::new(&entry.data).file_name() == Some(entry.data.as_ref());
                 let bytes = folder.join(&entry.data);
@@ -41,7 +43,7 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
                     tracing::warn!(key = entry.key, "an object has lost its bytes and is left out");
                     continue;
                 }
-                named.push(bytes.clone());
+                known.insert(bytes.clone());
                 let stored = Stored {
                     blob: Blob::File(ObjectFile::new(bytes, None)),
                     size: entry.size,
@@ -53,8 +55,8 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
         }
     }
     for path in data {
-        if !named.contains(&path) {
-            std::fs::remove_file(path)?;
+        if !known.contains(&path) {
+            std::fs::remove_file(&path).map_err(named(&path))?;
         }
     }
     Ok(objects)

@@ -177,6 +177,9 @@ fn what_cannot_be_done_is_said_with_a_way_out() {
     std::fs::write(folder.path().join("state.json"), "{").unwrap();
     let said = refused(&["--data-dir", folder.path().to_str().unwrap()]);
     assert!(said.contains("state.json is not the state of an emulator"), "{said}");
+    let file = folder.path().join("state.json/below");
+    let said = refused(&["--data-dir", file.to_str().unwrap()]);
+    assert!(said.contains("state.json/below"), "{said}");
 }
 
 #[test]
