@@ -1,13 +1,12 @@
 //! `COPY` and `ADD`: what they take, and where it goes.
 
-use super::assemble::{BuildContext, clean};
+use super::assemble::clean;
 use super::dockerfile::{self, Heredoc, Instruction};
 use super::flags::{Flags, exec_form};
 use super::image::{BuiltImage, Content, Doubt, ImageFile, Node, Unknown};
 use super::interpret::StageBuilder;
 use super::origin::{Found, Origin};
 use super::pattern;
-use super::stage::find_from;
 
 pub(super) fn carry_out(stage: &mut StageBuilder<'_>, instruction: &Instruction) -> Result<(), String> {
     let is_add = instruction.keyword == "ADD";
@@ -91,16 +90,6 @@ pub(super) fn carry_out(stage: &mut StageBuilder<'_>, instruction: &Instruction)
         stage.say(format!("0.001 {files} files from the context"));
     }
     Ok(())
-}
-
-/// Whether a source of the context is there, for a mount.
-pub(super) fn check_in_context(context: &BuildContext, source: &str) -> Result<(), String> {
-    let path = clean(source);
-    let origin = Origin::Context(&context.files);
-    if path.is_empty() || origin.exists(&path) {
-        return Ok(());
-    }
-    Err(origin.missing(&path))
 }
 
 fn is_remote(source: &str) -> bool {
@@ -237,9 +226,7 @@ impl Copy {
 
     /// From another stage, or from an image, of which nothing is known.
     fn from(&mut self, stage: &mut StageBuilder<'_>, from: &str, source: &str) -> Result<(), String> {
-        let before = &stage.stages.stages[..stage.built.len()];
-        let built = find_from(before, from).and_then(|index| stage.built[index].clone());
-        if let Some(built) = built {
+        if let Some(built) = stage.built_stage(from) {
             stage.budget.spend(1)?;
             return self.local(
                 stage,
@@ -298,12 +285,14 @@ impl Copy {
         };
         let path = source.split(['?', '#']).next().unwrap_or(source);
         let is_git = !source.starts_with("http") || path.rsplit('.').next() == Some("git");
-        if is_git {
+        let path = path.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+        let name = path.and_then(|(_, path)| path.rsplit('/').next()).unwrap_or_default();
+        if is_git || name.is_empty() {
+            // Of many files, or of one without a name, the target is not known.
             stage.out.image.unknown.push(unknown);
             return Ok(());
         }
-        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let target = self.file_target(stage, &name)?;
+        let target = self.file_target(stage, name)?;
         stage.place(&target, Node::Unknown(unknown))
     }
 

@@ -1,8 +1,10 @@
 //! What is known of an image without having run anything.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -217,17 +219,27 @@ impl BuiltImage {
     }
 
     pub(super) fn has_below(&self, path: &str) -> bool {
-        let start = format!("{path}/");
-        let first = self
-            .nodes
-            .range::<str, _>((std::ops::Bound::Included(start.as_str()), std::ops::Bound::Unbounded));
-        first.take(1).any(|(name, _)| name.starts_with(&start))
+        below(&self.nodes, path).next().is_some()
     }
 
     /// Whether it is known what is not there.
     pub(super) fn is_closed(&self) -> bool {
         self.unknown.is_empty()
     }
+}
+
+/// What is below a path, of a map by paths; below the empty path everything is.
+pub(super) fn below<'a, K: Ord + Borrow<str>, V>(
+    map: &'a BTreeMap<K, V>,
+    path: &str,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    let start = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}/")
+    };
+    map.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded))
+        .take_while(move |(name, _)| (*name).borrow().starts_with(start.as_str()))
 }
 
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use super::copy;
 use super::dockerfile::{self, Dockerfile, Instruction};
 use super::flags::{Flags, exec_form, quoted_words};
 use super::image::{BuiltImage, Doubt, Node, Unknown};
+use super::origin::Origin;
 use super::stage::{Base, PLATFORM_ARGUMENTS, Stages, assignments, find_from, stages};
 use super::word;
 use crate::script::RunRule;
@@ -76,7 +77,7 @@ fn follow(
     rules: &[RunRule],
     course: &mut Course,
 ) -> Result<BuiltImage, Failure> {
-    let mut built: Vec<Option<Arc<Built>>> = Vec::new();
+    let mut built: Vec<Option<Built>> = Vec::new();
     let mut budget = Budget {
         files: FILES,
         bytes: BYTES,
@@ -86,16 +87,19 @@ fn follow(
             built.push(None);
             continue;
         }
-        let begin = match &stage.base {
+        let mut begin = match &stage.base {
             Base::Scratch => Built::default(),
             Base::Image(image) => {
-                course.base_images.push(image.clone());
+                // The metadata of an image are loaded once.
+                if !course.base_images.contains(image) {
+                    course.base_images.push(image.clone());
+                }
                 let mut begin = Built::default();
                 begin.image.unknown.push(Unknown::BaseImage { image: image.clone() });
                 begin
             }
             Base::Stage(index) => {
-                let base = built[*index].as_deref().cloned().unwrap_or_default();
+                let base = built[*index].clone().unwrap_or_default();
                 budget.spend(base.image.nodes.len()).map_err(|reason| Failure {
                     line: Some(stage.from.line),
                     reason,
@@ -103,8 +107,7 @@ fn follow(
                 base
             }
         };
-        let triggers = begin.triggers.clone();
-        let inherited: Vec<Instruction> = triggers;
+        let inherited = std::mem::take(&mut begin.triggers);
         let mut builder = StageBuilder {
             dockerfile,
             stages,
@@ -124,10 +127,7 @@ fn follow(
             shell: begin.shell.clone(),
             runs: Vec::new(),
             placed: HashMap::new(),
-            out: Built {
-                triggers: Vec::new(),
-                ..begin
-            },
+            out: begin,
         };
         builder.begin_step(&format!("FROM {}", stage.from.rest));
         for instruction in inherited.iter().chain(stage.instructions) {
@@ -137,10 +137,10 @@ fn follow(
             })?;
         }
         let out = builder.finish();
-        built.push(Some(Arc::new(out)));
+        built.push(Some(out));
     }
-    let last = built.pop().flatten().map(|last| last.image.clone());
-    Ok(last.unwrap_or_default())
+    let last = built.pop().flatten().unwrap_or_default();
+    Ok(last.image)
 }
 
 fn has_layer(instruction: &Instruction) -> bool {
@@ -181,7 +181,7 @@ pub(super) struct Built {
 pub(super) struct StageBuilder<'a> {
     pub(super) dockerfile: &'a Dockerfile,
     pub(super) stages: &'a Stages<'a>,
-    pub(super) built: &'a [Option<Arc<Built>>],
+    pub(super) built: &'a [Option<Built>],
     pub(super) context: &'a BuildContext,
     rules: &'a [RunRule],
     pub(super) budget: &'a mut Budget,
@@ -198,7 +198,7 @@ pub(super) struct StageBuilder<'a> {
     pub(super) out: Built,
 }
 
-impl StageBuilder<'_> {
+impl<'a> StageBuilder<'a> {
     fn begin_step(&mut self, text: &str) {
         let name = self.label.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
         self.course.steps.push(Step {
@@ -235,6 +235,12 @@ impl StageBuilder<'_> {
 
     pub(super) fn process_heredoc(&self, text: &str) -> Result<String, String> {
         word::process_heredoc(text, &|name| self.variable(name), self.dockerfile.escape)
+    }
+
+    /// What came of an earlier stage, by its name or number; `None` if that is an image.
+    pub(super) fn built_stage(&self, from: &str) -> Option<&'a Built> {
+        let before = &self.stages.stages[..self.built.len()];
+        self.built[find_from(before, from)?].as_ref()
     }
 
     /// What `ENV` says counts more than what `ARG` says.
@@ -389,8 +395,8 @@ impl StageBuilder<'_> {
         Ok(())
     }
 
-    /// A mount of the context or of a stage has to find its source.
-    fn check_mount(&mut self, mount: &str) -> Result<(), String> {
+    /// A mount of the context or of a stage has to find its source, as far as that is known.
+    fn check_mount(&self, mount: &str) -> Result<(), String> {
         let mount = self.process(mount)?;
         let option = |names: &[&str]| {
             let mut options = mount.split(',').filter_map(|option| option.split_once('='));
@@ -402,11 +408,22 @@ impl StageBuilder<'_> {
             return Ok(());
         }
         let source = option(&["source", "src"]).unwrap_or_default();
-        match option(&["from"]) {
-            None => copy::check_in_context(self.context, &source),
-            Some(from) if find_from(&self.stages.stages[..self.built.len()], &from).is_some() => Ok(()),
-            Some(_) => Ok(()),
+        let from = option(&["from"]);
+        let origin = match &from {
+            None => Origin::Context(&self.context.files),
+            Some(name) => match self.built_stage(name) {
+                Some(built) => Origin::Image {
+                    name,
+                    image: &built.image,
+                },
+                None => return Ok(()),
+            },
+        };
+        let path = clean(&source);
+        if path.is_empty() || !origin.is_closed() || origin.exists(&path) {
+            return Ok(());
         }
+        Err(origin.missing(&path))
     }
 
     /// Notes which files a later `RUN` may have changed.

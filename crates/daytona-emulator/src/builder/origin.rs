@@ -1,10 +1,9 @@
 //! Where `COPY` takes from: the context, or another stage.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
 use super::assemble::ContextFile;
-use super::image::{BuiltImage, ImageFile, Node, Unknown};
+use super::image::{BuiltImage, ImageFile, Node, Unknown, below};
 use super::interpret::StageBuilder;
 use super::pattern;
 
@@ -47,7 +46,7 @@ impl Origin<'_> {
     pub(super) fn has_below(&self, path: &str) -> bool {
         match self {
             Self::Context(files) => below(files, path).next().is_some(),
-            Self::Image { image, .. } => path.is_empty() && !image.nodes.is_empty() || image.has_below(path),
+            Self::Image { image, .. } => image.has_below(path),
         }
     }
 
@@ -114,17 +113,4 @@ pub(super) fn found(node: &Node) -> Found {
         Node::Directory => Found::Directory,
         Node::Unknown(unknown) => Found::Unknown(unknown.clone()),
     }
-}
-
-pub(super) fn below<'a, K: Ord + std::borrow::Borrow<str>, V>(
-    map: &'a BTreeMap<K, V>,
-    path: &str,
-) -> impl Iterator<Item = (&'a K, &'a V)> {
-    let start = if path.is_empty() {
-        String::new()
-    } else {
-        format!("{path}/")
-    };
-    map.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded))
-        .take_while(move |(name, _)| (*name).borrow().starts_with(start.as_str()))
 }

@@ -176,6 +176,10 @@ async fn what_is_wrong_fails_in_the_builders_words() {
             "emulator::s: \"/none\": not found",
         ),
         (
+            "FROM scratch AS s\nFROM scratch\nRUN --mount=type=bind,from=s,source=/none,target=/x true",
+            "emulator::s: \"/none\": not found",
+        ),
+        (
             "RUN exit 7",
             "process \"/bin/sh -c exit 7\" did not complete successfully: exit code: 7",
         ),
@@ -221,6 +225,10 @@ async fn what_cannot_be_known_is_said_to_be_unknown() {
         image.lookup("/out"),
         Lookup::Unknown(Unknown::Copied { line: 7, .. })
     ));
+    let nameless = build("FROM scratch\nADD https://h /got/\nADD https://h/ /got/\n", &CONTEXT)
+        .await
+        .unwrap();
+    assert_eq!(nameless.unknown().len(), 2);
     assert!(matches!(
         image.lookup("/out/below"),
         Lookup::Unknown(Unknown::Copied { .. })

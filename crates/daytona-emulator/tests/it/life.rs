@@ -231,6 +231,24 @@ async fn builds_of_one_definition_share_their_reference() {
     assert_eq!(state(&asked, "third").await, "active");
 }
 
+/// The log of a build, as far as it is.
+async fn log(asked: &Asked, id: &str) -> String {
+    let (_, answer) = asked.get(&format!("/snapshots/{id}/build-logs-url")).await;
+    let request = http::Request::get(answer["url"].as_str().unwrap())
+        .header("authorization", format!("Bearer {}", asked.emulator.api_key()));
+    let response = asked.send(request.body(String::new()).unwrap()).await.unwrap();
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_metadata_of_an_image_are_loaded_once() {
+    let asked = held(Emulator::builder().in_process().unwrap());
+    build(&asked, "x", "FROM a:1 AS one\nFROM a:1\nCOPY --from=one /b /b\n", &[]).await;
+    let (_, body) = asked.get("/snapshots/x").await;
+    let log = log(&asked, body["id"].as_str().unwrap()).await;
+    assert_eq!(log.matches("load metadata for a:1").count(), 1, "{log}");
+}
+
 #[tokio::test]
 async fn a_log_grows_with_the_time() {
     let asked = held(
@@ -243,20 +261,13 @@ async fn a_log_grows_with_the_time() {
     let (_, body) = asked.create(json!({"name": "x", "buildInfo": info})).await;
     let id = body["id"].as_str().unwrap();
     asked.emulator.clock().advance(Duration::from_secs(30));
-    let (_, answer) = asked.get(&format!("/snapshots/{id}/build-logs-url")).await;
-    let url = answer["url"].as_str().unwrap().to_owned();
-    let read = async || {
-        let request = http::Request::get(&url).header("authorization", format!("Bearer {}", asked.emulator.api_key()));
-        let response = asked.send(request.body(String::new()).unwrap()).await.unwrap();
-        String::from_utf8(response.body().to_vec()).unwrap()
-    };
-    let half = read().await;
+    let half = log(&asked, id).await;
     assert!(
         half.contains("[2/3] RUN one") && !half.contains("[3/3] RUN two"),
         "{half}"
     );
     asked.emulator.clock().advance(Duration::from_mins(1));
-    let whole = read().await;
+    let whole = log(&asked, id).await;
     assert!(whole.starts_with(&half) && whole.contains("[3/3] RUN two"), "{whole}");
     assert!(whole.contains("does not execute RUN"), "{whole}");
     // The deprecated path gives nothing for a snapshot that is active.
