@@ -14,13 +14,12 @@ use crate::ResponseBody;
 use crate::account::{ApiKey, Permission};
 use crate::api::time;
 use crate::body::{full, read_limited};
-use crate::builder::{Lookup, Unknown};
+use crate::builder::Unknown;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
 use crate::script::Script;
-use crate::service::ServiceError;
-use crate::service::segments_below;
+use crate::service::{ServiceError, segments_below};
 
 /// What the paths of all admin routes begin with.
 pub(crate) const PREFIX: &str = "/_emulator";
@@ -220,14 +219,11 @@ fn image(engine: &Engine, id_or_name: &str) -> Done {
     let paths = image
         .unknown_paths()
         .map(|(path, unknown)| json!({"path": path, "why": unknown.to_string()}));
-    let root = match image.lookup("/nothing") {
-        Lookup::Absent => json!([]),
-        _ => json!(image.unknown().iter().map(Unknown::to_string).collect::<Vec<_>>()),
-    };
+    let unknown = image.unknown().iter().map(Unknown::to_string);
     Ok(json!({
         "files": files.collect::<Vec<_>>(),
         "unknownPaths": paths.collect::<Vec<_>>(),
-        "unknown": root,
+        "unknown": unknown.collect::<Vec<_>>(),
         "env": image.env, "workdir": image.workdir, "user": image.user, "entrypoint": image.entrypoint, "cmd": image.cmd,
     }))
 }

@@ -141,7 +141,9 @@ impl Engine {
             build.built?;
             BuildJob::of(record)?
         };
-        builder::run(&job, &self.storage, &self.build_options).image
+        let image = builder::run(&job, &self.storage, &self.build_options).image?;
+        self.world().keep_image(&job, &image);
+        Some(image)
     }
 
     /// Announces a change that was made from outside.

@@ -53,7 +53,7 @@ fn one() -> u64 {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) enum Effect {
     Status(StatusAnswer),
-    Delay(#[serde(with = "milliseconds")] Option<Duration>),
+    Delay(#[serde(with = "milliseconds")] Duration),
     Disconnect,
     LoseAnswer,
     Malformed,
@@ -99,7 +99,7 @@ impl Fault {
 
     /// Waits on the emulator's clock, then goes on as usual.
     pub fn delay(duration: Duration) -> Self {
-        Self::new(Effect::Delay(Some(duration)))
+        Self::new(Effect::Delay(duration))
     }
 
     /// Breaks the connection without doing anything.

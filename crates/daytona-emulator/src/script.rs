@@ -41,7 +41,7 @@ pub struct Script {
     /// How many snapshots are left for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
-    #[serde(with = "milliseconds", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
     pub(crate) takes: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fails: Option<String>,
@@ -78,7 +78,7 @@ pub(crate) struct RunRule {
 pub(crate) struct ScriptedState {
     /// Time after the state before.
     #[serde(with = "milliseconds")]
-    pub(crate) after: Option<Duration>,
+    pub(crate) after: Duration,
     pub(crate) state: SnapshotState,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -188,11 +188,7 @@ impl Script {
     }
 
     fn scripted(mut self, after: Duration, state: SnapshotState, reason: Option<String>) -> Self {
-        self.states.push(ScriptedState {
-            after: Some(after),
-            state,
-            reason,
-        });
+        self.states.push(ScriptedState { after, state, reason });
         self
     }
 
@@ -233,13 +229,34 @@ pub(crate) mod milliseconds {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[expect(clippy::ref_option, reason = "serde's signature")]
-    pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        let milliseconds = time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        milliseconds.serialize(serializer)
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(time.as_millis())
+            .unwrap_or(u64::MAX)
+            .serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// Times that may be absent.
+mod optional_milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::milliseconds;
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => milliseconds::serialize(time, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
     }
 }

@@ -121,7 +121,7 @@ impl EmulatorService {
     ) -> Result<Response<ResponseBody>, ServiceError> {
         for effect in effects {
             match effect {
-                Effect::Delay(duration) => self.wait(duration.unwrap_or_default()).await,
+                Effect::Delay(duration) => self.wait(*duration).await,
                 Effect::Disconnect => return Err(ServiceError::Disconnected),
                 Effect::Status(answer) => {
                     drain(body).await?;

@@ -338,7 +338,7 @@ impl World {
         record.error.clone_from(&state.reason);
         if let Some(next) = script.states.get(number + 1) {
             let event = Event::Scripted(id.clone(), number + 1);
-            self.schedule(after(time, next.after.unwrap_or_default()), event);
+            self.schedule(after(time, next.after), event);
         }
     }
 
@@ -428,7 +428,7 @@ impl World {
             record.become_active(record.created);
             record.runner = Some(new_id());
         } else if let Some(first) = script.states.first() {
-            let time = after(record.created, first.after.unwrap_or_default());
+            let time = after(record.created, first.after);
             self.schedule(time, Event::Scripted(record.id.clone(), 0));
         } else {
             self.schedule(after(record.created, ASSIGNMENT), Event::Assign(record.id.clone()));
@@ -545,6 +545,13 @@ impl World {
 
     pub(crate) fn build(&self, record: &Record) -> Option<&Build> {
         self.builds.get(&record.build.as_ref()?.snapshot_ref)
+    }
+
+    /// Keeps what was worked out again after a restart.
+    pub(crate) fn keep_image(&mut self, job: &BuildJob, image: &Arc<BuiltImage>) {
+        if let Some(build) = self.builds.get_mut(&job.info.snapshot_ref) {
+            build.image.get_or_insert_with(|| Arc::clone(image));
+        }
     }
 
     fn in_state(&mut self, id: &SnapshotId, state: &SnapshotState) -> Option<&mut Record> {

@@ -1,5 +1,6 @@
 //! The operations of S3 that the policy leaves.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -133,10 +134,14 @@ impl Bucket {
     }
 
     /// The parts that are named, as one.
-    async fn put_together(&self, upload: &Upload, named: &[s3s::dto::CompletedPart]) -> S3Result<Stored> {
+    async fn put_together(
+        &self,
+        uploaded: &BTreeMap<i32, Stored>,
+        named: &[s3s::dto::CompletedPart],
+    ) -> S3Result<Stored> {
         let mut parts = Vec::new();
         for (index, part) in named.iter().enumerate() {
-            let stored = part.part_number.and_then(|number| upload.parts.get(&number));
+            let stored = part.part_number.and_then(|number| uploaded.get(&number));
             let stored = stored
                 .ok_or_else(|| s3_error!(InvalidPart, "One or more of the specified parts could not be found."))?;
             if index + 1 < named.len() && stored.size < SMALLEST_PART {
@@ -197,6 +202,10 @@ fn mismatch(error: &(dyn std::error::Error + 'static)) -> S3Error {
     answer
 }
 
+fn no_such_upload() -> S3Error {
+    s3_error!(NoSuchUpload, "The specified upload does not exist.")
+}
+
 fn internal(error: std::io::Error) -> S3Error {
     s3_error!(error, InternalError, "the emulator's storage failed")
 }
@@ -245,7 +254,7 @@ impl S3 for Bucket {
         let upload_id = Uuid::new_v4().simple().to_string();
         let upload = Upload {
             key: request.input.key.clone(),
-            parts: std::collections::BTreeMap::new(),
+            parts: BTreeMap::new(),
         };
         self.0.lock().uploads.insert(upload_id.clone(), upload);
         Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -268,7 +277,7 @@ impl S3 for Bucket {
         let Some(upload) = upload else {
             state.used = state.used.saturating_sub(part.size);
             part.blob.make_obsolete();
-            return Err(s3_error!(NoSuchUpload, "The specified upload does not exist."));
+            return Err(no_such_upload());
         };
         if let Some(old) = upload.parts.insert(input.part_number, part) {
             state.used = state.used.saturating_sub(old.size);
@@ -285,25 +294,24 @@ impl S3 for Bucket {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = request.input;
-        let upload = self
-            .0
-            .lock()
-            .uploads
-            .remove(&input.upload_id)
-            .filter(|upload| upload.key == input.key);
-        let upload = upload.ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))?;
+        let parts = {
+            let state = self.0.lock();
+            let upload = state.uploads.get(&input.upload_id);
+            let upload = upload.filter(|upload| upload.key == input.key);
+            upload.ok_or_else(no_such_upload)?.parts.clone()
+        };
         let named = input
             .multipart_upload
             .and_then(|upload| upload.parts)
             .unwrap_or_default();
-        let whole = self.put_together(&upload, &named).await;
-        for part in upload.parts.into_values() {
+        let stored = self.put_together(&parts, &named).await?;
+        let etag = stored.etag.clone();
+        self.replace(input.key.clone(), stored)?;
+        let ended = self.0.lock().uploads.remove(&input.upload_id);
+        for part in ended.into_iter().flat_map(|upload| upload.parts.into_values()) {
             self.0.release(part.size);
             part.blob.make_obsolete();
         }
-        let stored = whole?;
-        let etag = stored.etag.clone();
-        self.replace(input.key.clone(), stored)?;
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),

@@ -178,6 +178,19 @@ async fn parts_become_an_object_when_they_are_put_together() {
     }
     assert!(asked.emulator.objects().is_empty());
     let complete = format!("<CompleteMultipartUpload>{named}</CompleteMultipartUpload>");
+    // What is asked wrongly can be asked again.
+    let missing = complete.replace("<PartNumber>2<", "<PartNumber>3<");
+    assert_eq!(
+        s3.code("POST", &path, &format!("uploadId={id}"), missing.as_bytes())
+            .await,
+        answer(400, "InvalidPart")
+    );
+    let elsewhere = s3.path("other/context.tar");
+    assert_eq!(
+        s3.code("POST", &elsewhere, &format!("uploadId={id}"), complete.as_bytes())
+            .await,
+        answer(404, "NoSuchUpload")
+    );
     let done = s3
         .code("POST", &path, &format!("uploadId={id}"), complete.as_bytes())
         .await;
