@@ -154,7 +154,8 @@ fn read(entry: &Entry, file: &File, buffer: &mut Vec<u8>, wanted: usize) -> Resu
     }
 }
 
-/// The open file has to be the one that was planned: compared before its first and after its last byte.
+/// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not read in
+/// one go.
 fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ContextError> {
     let metadata = file.metadata().map_err(|source| unreadable(entry, source))?;
     if Fingerprint::of(&metadata) == entry.fingerprint {

@@ -6,10 +6,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
@@ -90,19 +93,19 @@ pub trait RefreshCredentials: fmt::Debug + Send + Sync {
 #[derive(Clone)]
 pub struct S3Storage {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    http: Arc<dyn HttpClient>,
-    state: Mutex<State>,
     refresh: Option<Arc<dyn RefreshCredentials>>,
-    /// Held while credentials are fetched, once for all who need them.
-    refreshing: tokio::sync::Mutex<()>,
     retry: RetryPolicy,
     on_retry: Option<OnRetry>,
 }
 
-type OnRetry = Box<dyn Fn(&StorageError) + Send + Sync>;
+type OnRetry = Arc<dyn Fn(&StorageError) + Send + Sync>;
+
+struct Shared {
+    http: Arc<dyn HttpClient>,
+    state: Mutex<State>,
+    /// Held while credentials are fetched, once for all who need them.
+    refreshing: tokio::sync::Mutex<()>,
+}
 
 /// What requests are signed with at the moment.
 #[derive(Clone)]
@@ -152,40 +155,33 @@ impl S3Storage {
             shared: Arc::new(Shared {
                 http,
                 state: Mutex::new(state),
-                refresh: None,
                 refreshing: tokio::sync::Mutex::new(()),
-                retry: RetryPolicy::default(),
-                on_retry: None,
             }),
+            refresh: None,
+            retry: RetryPolicy::default(),
+            on_retry: None,
         })
     }
 
     /// Gets new credentials here when the store says that they have expired, in the middle of an upload too.
     #[must_use]
     pub fn refresh_with(mut self, refresh: Arc<dyn RefreshCredentials>) -> Self {
-        self.change(|shared| shared.refresh = Some(refresh));
+        self.refresh = Some(refresh);
         self
     }
 
     /// How often requests are sent, and when they count as stalled.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.change(|shared| shared.retry = policy);
+        self.retry = policy;
         self
     }
 
     /// Called with the failure before a request is sent again.
     #[must_use]
     pub fn on_retry(mut self, callback: impl Fn(&StorageError) + Send + Sync + 'static) -> Self {
-        self.change(|shared| shared.on_retry = Some(Box::new(callback)));
+        self.on_retry = Some(Arc::new(callback));
         self
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut Shared)) {
-        // Options come before the storage is used and shared.
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            change(shared);
-        }
     }
 
     /// Sends a request until it succeeds, as often as it makes sense.
@@ -214,24 +210,63 @@ impl S3Storage {
             {
                 continue;
             }
-            if is_expired(&failure.error) && shared.renew(generation).await? {
+            if is_expired(&failure.error) && self.renew(generation).await? {
                 continue;
             }
             attempt += 1;
-            if !failure.error.is_retryable() || attempt >= shared.retry.attempts {
+            if !failure.error.is_retryable() || attempt >= self.retry.attempts {
                 return Err(failure.error.with_attempts(attempt));
             }
             let wait = RetryPolicy::wait(attempt - 1);
             tracing::debug!(error = %failure.error, ?wait, "a request to object storage is sent again");
-            if let Some(on_retry) = &shared.on_retry {
+            if let Some(on_retry) = &self.on_retry {
                 on_retry(&failure.error);
             }
             tokio::time::sleep(wait).await;
         }
     }
 
+    /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
+    async fn renew(&self, generation: u64) -> Result<bool, StorageError> {
+        let Some(refresh) = &self.refresh else { return Ok(false) };
+        let shared = &self.shared;
+        let _alone = shared.refreshing.lock().await;
+        {
+            let mut state = shared.state();
+            if state.generation != generation {
+                return Ok(true);
+            }
+            if state.refreshes >= MOST_REFRESHES {
+                return Ok(false);
+            }
+            state.refreshes += 1;
+        }
+        tracing::debug!("the credentials of object storage have expired");
+        let mut config = refresh.refresh().await?;
+        let mut state = shared.state();
+        if state.is_region_corrected {
+            config.region.clone_from(&state.config.region);
+        }
+        state.client = client(&config, &shared.http)?;
+        state.config = config;
+        state.generation += 1;
+        Ok(true)
+    }
+
+    /// Sends a request, and gives it up when nothing of it moves. The SDK's futures are large: they come in a box.
+    async fn send<T, E>(
+        &self,
+        activity: &Activity,
+        request: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
+    ) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let sent = activity.watch(self.retry.stall, request).await;
+        sent.map_err(StorageError::from)?.map_err(failure)
+    }
+
     async fn put_whole(&self, key: &str, payload: &Payload) -> Result<(), StorageError> {
-        let stall = self.shared.retry.stall;
         let size = size(payload)?;
         let request = |state: State| async move {
             let activity = Activity::new();
@@ -243,8 +278,7 @@ impl S3Storage {
                 .content_length(size)
                 .body(body(payload, &activity));
             let signed = request.customize().interceptor(signing::PayloadHash(payload.digest()));
-            let sent = activity.watch(stall, signed.send()).await.map_err(StorageError::from)?;
-            sent.map(drop).map_err(failure)
+            self.send(&activity, Box::pin(signed.send())).await.map(drop)
         };
         self.call(|| !payload.is_unreadable(), request).await
     }
@@ -257,11 +291,8 @@ impl S3Storage {
                 .create_multipart_upload()
                 .bucket(&state.config.bucket)
                 .key(key);
-            let begun = Activity::new()
-                .watch(self.shared.retry.stall, request.send())
-                .await
-                .map_err(StorageError::from)?;
-            Ok(begun.map_err(failure)?.upload_id.unwrap_or_default())
+            let begun = self.send(&Activity::new(), Box::pin(request.send())).await?;
+            Ok(begun.upload_id.unwrap_or_default())
         };
         let id = self.call(|| true, begin).await?;
         let sent = self.send_parts(key, &id, parts).await;
@@ -274,8 +305,8 @@ impl S3Storage {
                 .bucket(&state.config.bucket)
                 .key(key)
                 .upload_id(&id);
-            if let Err(error) = abort.send().await {
-                tracing::debug!(%error, "the parts that were sent stay behind");
+            if let Err(failure) = self.send(&Activity::new(), Box::pin(abort.send())).await {
+                tracing::debug!(error = %failure.error, "the parts that were sent stay behind");
             }
         }
         sent
@@ -295,13 +326,7 @@ impl S3Storage {
                 .key(key)
                 .upload_id(id);
             let request = request.multipart_upload(whole.clone());
-            async move {
-                let sent = Activity::new()
-                    .watch(self.shared.retry.stall, request.send())
-                    .await
-                    .map_err(StorageError::from)?;
-                sent.map(drop).map_err(failure)
-            }
+            async move { self.send(&Activity::new(), Box::pin(request.send())).await.map(drop) }
         };
         self.call(|| true, complete).await
     }
@@ -320,11 +345,7 @@ impl S3Storage {
                 .content_length(size)
                 .body(body(part, &activity));
             let signed = request.customize().interceptor(signing::PayloadHash(part.digest()));
-            let sent = activity
-                .watch(self.shared.retry.stall, signed.send())
-                .await
-                .map_err(StorageError::from)?;
-            let tag = sent.map_err(failure)?.e_tag;
+            let tag = self.send(&activity, Box::pin(signed.send())).await?.e_tag;
             Ok(CompletedPart::builder().part_number(number).set_e_tag(tag).build())
         };
         self.call(|| !part.is_unreadable(), request).await
@@ -352,32 +373,6 @@ impl Shared {
         state.generation += 1;
         Ok(true)
     }
-
-    /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
-    async fn renew(&self, generation: u64) -> Result<bool, StorageError> {
-        let Some(refresh) = &self.refresh else { return Ok(false) };
-        let _alone = self.refreshing.lock().await;
-        {
-            let mut state = self.state();
-            if state.generation != generation {
-                return Ok(true);
-            }
-            if state.refreshes >= MOST_REFRESHES {
-                return Ok(false);
-            }
-            state.refreshes += 1;
-        }
-        tracing::debug!("the credentials of object storage have expired");
-        let mut config = refresh.refresh().await?;
-        let mut state = self.state();
-        if state.is_region_corrected {
-            config.region.clone_from(&state.config.region);
-        }
-        state.client = client(&config, &self.http)?;
-        state.config = config;
-        state.generation += 1;
-        Ok(true)
-    }
 }
 
 #[async_trait]
@@ -386,7 +381,7 @@ impl ObjectStorage for S3Storage {
         let request = |state: State| async move {
             let request = state.client.head_object().bucket(&state.config.bucket).key(key);
             let sent = Activity::new()
-                .watch(self.shared.retry.stall, request.send())
+                .watch(self.retry.stall, request.send())
                 .await
                 .map_err(StorageError::from)?;
             match sent {
@@ -411,7 +406,7 @@ impl ObjectStorage for S3Storage {
         if parts.is_empty() {
             self.put_whole(key, &payload).await
         } else {
-            Box::pin(self.put_parts(key, parts)).await
+            self.put_parts(key, parts).await
         }
     }
 }

@@ -254,10 +254,6 @@ async fn a_dead_server_is_asked_as_often_as_the_budget_says() {
         "{source}"
     );
     assert!(store.emulator.objects().is_empty());
-    let Store { emulator, storage, .. } = store;
-    let storage = storage.clone();
-    drop(storage);
-    drop(emulator);
 }
 
 #[tokio::test(start_paused = true)]
@@ -333,6 +329,17 @@ async fn a_large_file_goes_in_parts() {
         .unwrap_err();
     assert!(format!("{error:?}").contains("403"), "{error:?}");
     store.check_objects(1);
+    // Nor does an abort that is never answered.
+    store
+        .emulator
+        .inject(Fault::stall_upload(0).on(Operation::OtherStorage));
+    let context = self::context(&other);
+    let push = push.run(&context, &store.storage, store.prefix());
+    let error = tokio::time::timeout(Duration::from_hours(1), push)
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(format!("{error:?}").contains("403"), "{error:?}");
 }
 
 /// A file that changes is the end at once, whatever the budget, and nothing is stored.
