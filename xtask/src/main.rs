@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod codegen;
 mod peers;
+mod tools;
 
 /// Tasks of the maintainers of this workspace.
 #[derive(Debug, Parser)]

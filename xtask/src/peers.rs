@@ -8,15 +8,12 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::tools::{done, python_environment, say};
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{what}: {source}")]
     Process { what: String, source: io::Error },
-    #[error("{what} ended with {status}")]
-    Status {
-        what: String,
-        status: std::process::ExitStatus,
-    },
     #[error("the emulator said nothing of {0}")]
     Silent(&'static str),
     #[error("not everything went as with the real server: {0}")]
@@ -30,11 +27,11 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
     let scratch = built.join("peers");
     fs::create_dir_all(&scratch).map_err(|source| failed("the scratch folder", source))?;
     done(
-        "cargo",
         Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "daytona-emulator"])
             .current_dir(workspace),
-    )?;
+    )
+    .map_err(|source| failed("the emulator", source))?;
     let mut failures = Vec::new();
     for (name, peer) in [("python", python as Prepare), ("typescript", typescript as Prepare)] {
         let Some(mut command) = peer(workspace, &scratch)? else {
@@ -67,29 +64,11 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
 type Prepare = fn(&Path, &Path) -> Result<Option<Command>, Error>;
 
 fn python(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
-    let venv = scratch.join("python");
-    let bin = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status();
-    if !made.is_ok_and(|status| status.success()) {
+    let Ok(bin) = python_environment(&scratch.join("python"), &["daytona"]) else {
         return Ok(None);
-    }
-    let installed = Command::new(bin.join("python"))
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--upgrade",
-            "daytona",
-        ])
-        .status()
-        .map_err(|source| failed("pip", source))?;
-    if !installed.success() {
-        return Ok(None);
-    }
+    };
     let version = "import importlib.metadata; print('python SDK', importlib.metadata.version('daytona'))";
-    done("python", Command::new(bin.join("python")).args(["-c", version]))?;
+    done(Command::new(bin.join("python")).args(["-c", version])).map_err(|source| failed("the Python SDK", source))?;
     let mut command = Command::new(bin.join("python"));
     command
         .arg(workspace.join("xtask/peers/python.py"))
@@ -168,25 +147,9 @@ impl Drop for Emulator {
     }
 }
 
-fn done(what: &str, command: &mut Command) -> Result<(), Error> {
-    let status = command.status().map_err(|source| failed(what, source))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Status {
-        what: what.to_owned(),
-        status,
-    })
-}
-
 fn failed(what: &str, source: io::Error) -> Error {
     Error::Process {
         what: what.to_owned(),
         source,
     }
-}
-
-#[expect(clippy::print_stdout, reason = "a command-line tool")]
-fn say(text: &str) {
-    println!("{text}");
 }
