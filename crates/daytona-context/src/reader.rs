@@ -1,7 +1,9 @@
 //! Reads an archive from its files, chunk by chunk.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+#[cfg(not(unix))]
+use std::io::Read as _;
+use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -116,11 +118,7 @@ impl ArchiveReader {
             }
             State::Content { file, left } => {
                 let entry = &self.layout.entries[self.next - 1];
-                let wanted = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(CHUNK - self.buffer.len().min(CHUNK));
-                let read = read(entry, file, &mut self.buffer, wanted)?;
-                *left -= read as u64;
+                *left -= read(entry, file, &mut self.buffer, *left)?;
                 if *left == 0 {
                     check_unchanged(entry, file)?;
                     let skipped = usize::try_from(std::mem::take(&mut self.skip)).unwrap_or(0);
@@ -145,13 +143,24 @@ fn open(opener: &mut Opener, entry: &Entry) -> Result<File, ContextError> {
     })
 }
 
-/// Appends the bytes that are wanted, all of them.
-fn read(entry: &Entry, file: &File, buffer: &mut Vec<u8>, wanted: usize) -> Result<usize, ContextError> {
-    let read = file.take(wanted as u64).read_to_end(buffer);
-    match read.map_err(|source| unreadable(entry, source))? {
-        count if count == wanted => Ok(count),
-        _ => Err(changed(entry)),
+/// Appends some of the bytes that are left, in one call of the system: as many as there is room for.
+fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Result<u64, ContextError> {
+    if left == 0 {
+        return Ok(0);
     }
+    #[cfg(unix)]
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(&*file, rustix::buffer::spare_capacity(buffer)));
+    #[cfg(not(unix))]
+    let count = {
+        let room = (buffer.capacity() - buffer.len()) as u64;
+        file.take(left.min(room)).read_to_end(buffer)
+    };
+    let count = count.map_err(|source| unreadable(entry, source.into()))? as u64;
+    // Fewer bytes than there were, or more.
+    if count == 0 || count > left {
+        return Err(changed(entry));
+    }
+    Ok(count)
 }
 
 /// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not read in

@@ -3,10 +3,14 @@
 
 mod archive;
 mod export;
+mod hashes;
+mod layout;
 mod list;
 mod push;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "http-client")]
+mod socket;
 mod stores;
 mod support;
 mod trees;

@@ -31,7 +31,7 @@ impl HttpClient for Wire {
 
 /// Push access from the emulator's API, as often as it is asked for.
 #[derive(Debug)]
-struct Access {
+pub(crate) struct Access {
     service: EmulatorService,
     url: String,
     key: String,
@@ -39,7 +39,7 @@ struct Access {
 }
 
 impl Access {
-    async fn config(&self) -> S3Config {
+    pub(crate) async fn config(&self) -> S3Config {
         let request = Request::get(format!("{}/object-storage/push-access", self.url))
             .header("authorization", format!("Bearer {}", self.key))
             .body(Full::new(Bytes::new()))
@@ -75,14 +75,18 @@ struct Store {
     retries: Arc<Mutex<Vec<String>>>,
 }
 
-async fn store(options: StorageOptions) -> Store {
-    let emulator = Emulator::builder().storage(options).in_process().unwrap();
-    let access = Arc::new(Access {
+pub(crate) fn access(emulator: &Emulator) -> Access {
+    Access {
         service: emulator.service(),
         url: emulator.api_url(),
         key: emulator.api_key().to_owned(),
         asked: AtomicUsize::new(0),
-    });
+    }
+}
+
+async fn store(options: StorageOptions) -> Store {
+    let emulator = Emulator::builder().storage(options).in_process().unwrap();
+    let access = Arc::new(access(&emulator));
     let retries = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&retries);
     let wire: Arc<dyn HttpClient> = Arc::new(Wire(emulator.service()));
@@ -127,7 +131,7 @@ impl Store {
 }
 
 /// A folder of so many bytes, in files of at most a million.
-fn tree(bytes: usize) -> TempDir {
+pub(crate) fn tree(bytes: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (number, start) in (0..bytes).step_by(1_000_000).enumerate() {
         let size = 1_000_000.min(bytes - start);
