@@ -9,7 +9,8 @@ use daytona_image::walk::Walk;
 
 use crate::archive::{Archive, Entry};
 use crate::cut::cut;
-use crate::error::ScanError;
+use crate::digest::Digest;
+use crate::error::{ContextError, ScanError};
 use crate::header::END;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
@@ -86,6 +87,15 @@ impl Context {
     /// The archives, in the order in which their hashes belong into the request.
     pub fn archives(&self) -> &[Archive] {
         &self.archives
+    }
+
+    /// The hashes of the archives, in their order. Reads all files, two archives at a time; sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Changed`] and [`ContextError::Unreadable`], naming the file.
+    pub async fn digests(&self) -> Result<Vec<Digest>, ContextError> {
+        crate::push::digests(self).await
     }
 
     /// Bytes of all archives together.

@@ -91,6 +91,7 @@ pub enum Progress {
 pub struct Push {
     parallel: usize,
     multipart: Multipart,
+    is_resent: bool,
     on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -140,6 +141,7 @@ impl Push {
         Self {
             parallel: PARALLEL,
             multipart: MULTIPART,
+            is_resent: false,
             on_progress: Arc::new(|_| {}),
         }
     }
@@ -157,6 +159,12 @@ impl Push {
             from,
             part: part.max(1),
         };
+        self
+    }
+
+    /// Sends every archive, without looking whether it is stored: for a store that said so of one that it does not have.
+    pub fn resend(mut self) -> Self {
+        self.is_resent = true;
         self
     }
 
@@ -217,11 +225,13 @@ impl Push {
             let key = key.clone();
             move |source: StorageError| ContextError::Storage { operation, key, source }
         };
-        let head = storage.head(&key).await.map_err(failed("head"))?;
-        tracing::debug!(%key, size, ?head, "looked for the context archive");
-        if head == (Head::Stored { size }) {
-            (self.on_progress)(Progress::Skipped { hash, size });
-            return Ok((hash, false, size));
+        if !self.is_resent {
+            let head = storage.head(&key).await.map_err(failed("head"))?;
+            tracing::debug!(%key, size, ?head, "looked for the context archive");
+            if head == (Head::Stored { size }) {
+                (self.on_progress)(Progress::Skipped { hash, size });
+                return Ok((hash, false, size));
+            }
         }
         let on_bytes = {
             let on_progress = Arc::clone(&self.on_progress);
@@ -234,6 +244,13 @@ impl Push {
         (self.on_progress)(Progress::Stored { hash, size });
         Ok((hash, true, size))
     }
+}
+
+/// The hashes of the archives of a context, in its order, without sending anything.
+pub(crate) async fn digests(context: &Context) -> Result<Vec<Digest>, ContextError> {
+    let archives = stream::iter(context.archives().to_vec());
+    let hashed = archives.map(|archive| hash(archive, MULTIPART)).buffered(HASHING);
+    hashed.map_ok(|hashed| hashed.hash).try_collect().await
 }
 
 /// An archive that was read once.

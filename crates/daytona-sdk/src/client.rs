@@ -6,18 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER};
+use daytona_api::{
+    Health, HealthStatus, ListAvailableRegions, ORGANIZATION_HEADER, Operation, Region, SDK_VERSION_HEADER,
+    SOURCE_HEADER,
+};
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::config::DaytonaBuilder;
-use crate::error::{Error, ErrorKind, from_answer, from_transport};
-use crate::retry;
-use crate::snapshots::SnapshotService;
+use crate::error::{Error, ErrorKind, from_answer, from_transport, with_causes};
+use crate::retry::{self, Budget};
+use crate::snapshots::{Boxed, SnapshotService};
+use crate::token::TokenProvider;
+use crate::trace;
 use crate::transport::{RequestBody, ResponseBody, Transport, full};
 
 /// What the service sees as the name of this library.
@@ -40,6 +46,9 @@ pub(crate) struct Settings {
     pub(crate) credentials: Credentials,
     pub(crate) target: Option<String>,
     pub(crate) attempt_timeout: Duration,
+    pub(crate) stall_timeout: Duration,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) max_request_body: usize,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) object_storage: Option<Arc<dyn ObjectStorage>>,
@@ -48,15 +57,45 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Credentials {
     ApiKey(SecretString),
-    Jwt { token: SecretString, organization: String },
+    Jwt {
+        token: SecretString,
+        organization: HeaderValue,
+    },
+    Provided {
+        provider: Arc<dyn TokenProvider>,
+        organization: HeaderValue,
+    },
 }
 
 impl Credentials {
-    pub(crate) fn token(&self) -> &SecretString {
+    /// The organization that the credentials are used for, where they do not say it themselves.
+    pub(crate) fn organization(&self) -> Option<&HeaderValue> {
         match self {
-            Self::ApiKey(token) | Self::Jwt { token, .. } => token,
+            Self::ApiKey(_) => None,
+            Self::Jwt { organization, .. } | Self::Provided { organization, .. } => Some(organization),
         }
     }
+
+    async fn authorization(&self) -> Result<HeaderValue, Error> {
+        match self {
+            Self::ApiKey(token) | Self::Jwt { token, .. } => bearer(token),
+            Self::Provided { provider, .. } => {
+                let token = provider.token().await.map_err(|error| {
+                    let message = format!("no token could be had: {}", with_causes(error.as_ref()));
+                    Error::new(ErrorKind::Unauthorized, message).with_source(error)
+                })?;
+                bearer(&token)
+            }
+        }
+    }
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue, Error> {
+    let text = format!("Bearer {}", token.expose_secret().trim());
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Error::new(ErrorKind::Unauthorized, "the token holds characters that no token has"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl fmt::Debug for Daytona {
@@ -94,6 +133,26 @@ impl Daytona {
         SnapshotService::new(self.clone())
     }
 
+    /// The regions that the organization can use. Operation `listAvailableRegions`.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal.
+    pub fn regions(&self) -> Boxed<Vec<Region>> {
+        let client = self.clone();
+        Box::pin(async move { client.call(&ListAvailableRegions::new()).await })
+    }
+
+    /// Whether the service is up. Sent without credentials. Operation `health`.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be reached, or is not the API.
+    pub fn health(&self) -> Boxed<HealthStatus> {
+        let client = self.clone();
+        Box::pin(async move { client.call(&Health::new()).await })
+    }
+
     /// Base address of the API.
     pub fn api_url(&self) -> &str {
         &self.settings.api_url
@@ -109,43 +168,55 @@ impl Daytona {
 
     /// Carries out an operation: sent again where that does no harm, until it succeeds or the attempts are used up.
     pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
-        let mut waits = retry::waits();
-        loop {
-            let error = match self.attempt(operation).await {
-                Ok(output) => return Ok(output),
-                Err(error) => error,
-            };
-            let wait = waits.next().filter(|_| retry::may_repeat(&O::METHOD, &error));
-            let Some(wait) = wait else { return Err(error) };
-            let wait = retry::wait_before(&error, wait, self.clock());
-            tracing::debug!(operation = O::ID, %error, ?wait, "trying again");
-            self.clock().sleep(wait).await;
-        }
+        self.call_with(operation, |_| {}).await
     }
 
-    async fn attempt<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
+    /// [`call`](Self::call), telling of each attempt that failed and is followed by another.
+    pub(crate) async fn call_with<O: Operation>(
+        &self,
+        operation: &O,
+        on_retry: impl Fn(&Error) + Send,
+    ) -> Result<O::Output, Error> {
+        let span = trace::operation(O::ID);
+        let attempts = async {
+            let mut budget = Budget::new();
+            loop {
+                let error = match self.attempt(operation, budget.spent()).await {
+                    Ok(output) => return Ok(output),
+                    Err(error) => error,
+                };
+                let may_repeat = retry::may_repeat::<O>(&error);
+                let wait = if may_repeat {
+                    budget.next(&error, self.clock())
+                } else {
+                    None
+                };
+                let Some(wait) = wait else {
+                    return Err(error.with_attempts(budget.spent() + 1));
+                };
+                tracing::debug!(%error, ?wait, "trying again");
+                on_retry(&error);
+                self.clock().sleep(wait).await;
+            }
+        };
+        // On the heap: it is part of every other future, several times of some.
+        Box::pin(attempts.instrument(span)).await
+    }
+
+    async fn attempt<O: Operation>(&self, operation: &O, resends: u32) -> Result<O::Output, Error> {
         let settings = &self.settings;
-        let request = operation
-            .to_request(&settings.api_url)
-            .map_err(|error| Error::from(error).with_operation(O::ID))?;
-        let request = self.with_headers(request.map(full), !O::PUBLIC);
         let url = &settings.api_url;
-        let answer = self.within(O::ID, settings.attempt_timeout, async {
-            let response = settings
-                .transport
-                .send(request)
-                .await
-                .map_err(|error| from_transport(O::ID, url, error))?;
-            read(O::ID, response).await
-        });
-        let response = answer.await?;
+        let request = operation
+            .to_request(url)
+            .map_err(|error| Error::from(error).with_operation(O::ID))?;
+        self.check_body(request.body().len())
+            .map_err(|error| error.with_operation(O::ID))?;
+        let answer = async {
+            let response = self.exchange(O::ID, request.map(full), !O::PUBLIC, resends, url);
+            read(O::ID, response.await?).await
+        };
+        let response = self.within(O::ID, settings.attempt_timeout, answer).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
-        tracing::debug!(
-            operation = O::ID,
-            status = status.as_u16(),
-            bytes = body.len(),
-            "answered"
-        );
         if !status.is_success() {
             return Err(from_answer(O::ID, url, status, headers, body));
         }
@@ -155,7 +226,7 @@ impl Daytona {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             match error.field() {
-                Some(_) => Error::new(ErrorKind::Decode, crate::error::with_causes(&error))
+                Some(_) => Error::new(ErrorKind::Decode, with_causes(&error))
                     .with_operation(O::ID)
                     .with_source(error),
                 None => crate::error::not_an_api(O::ID, url, status, content_type).with_source(error),
@@ -169,17 +240,53 @@ impl Daytona {
         operation: &'static str,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let settings = &self.settings;
         let url = request.uri().to_string();
-        let request = self.with_headers(request, true);
-        self.within(operation, settings.attempt_timeout, async {
-            settings
-                .transport
+        let response = self.exchange(operation, request, true, 0, &url);
+        self.within(operation, self.settings.attempt_timeout, response).await
+    }
+
+    /// One request, in a span of its own, up to the headers of its answer.
+    async fn exchange(
+        &self,
+        operation: &'static str,
+        request: Request<RequestBody>,
+        is_private: bool,
+        resends: u32,
+        url: &str,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let span = trace::attempt(&request, resends);
+        let exchange = async {
+            let mut request = self
+                .with_headers(request, is_private)
+                .await
+                .map_err(|error| error.with_operation(operation))?;
+            trace::propagate(&span, request.headers_mut());
+            let transport = &self.settings.transport;
+            let response = transport
                 .send(request)
                 .await
-                .map_err(|error| from_transport(operation, &url, error))
-        })
-        .await
+                .map_err(|error| from_transport(operation, url, error))?;
+            trace::answered(&span, response.status());
+            Ok(response)
+        };
+        let answer: Result<_, Error> = exchange.instrument(span.clone()).await;
+        if let Err(error) = &answer {
+            trace::failed(&span, error.kind().as_str());
+        }
+        answer
+    }
+
+    /// Refuses a body that the service would not read.
+    pub(crate) fn check_body(&self, bytes: usize) -> Result<(), Error> {
+        let most = self.settings.max_request_body;
+        if bytes <= most {
+            return Ok(());
+        }
+        let message = format!(
+            "the request has {bytes} bytes and the server takes {most}: shorten the Dockerfile, for example by moving long \
+             commands into a script that is copied"
+        );
+        Err(Error::new(ErrorKind::InvalidRequest, message))
     }
 
     /// The answer of `future`, unless it takes longer than the limit.
@@ -190,6 +297,8 @@ impl Daytona {
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
+            // What is ready counts, even at the last moment.
+            biased;
             answer = future => answer,
             () = self.clock().sleep(limit) => {
                 let message = format!("{} did not answer within {limit:?}", self.settings.api_url);
@@ -198,26 +307,23 @@ impl Daytona {
         }
     }
 
-    fn with_headers(&self, mut request: Request<RequestBody>, authenticate: bool) -> Request<RequestBody> {
+    async fn with_headers(
+        &self,
+        mut request: Request<RequestBody>,
+        is_private: bool,
+    ) -> Result<Request<RequestBody>, Error> {
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(SOURCE_HEADER, HeaderValue::from_static(SOURCE));
         headers.insert(SDK_VERSION_HEADER, HeaderValue::from_static(VERSION));
-        if authenticate {
+        if is_private {
             let credentials = &self.settings.credentials;
-            let bearer = format!("Bearer {}", credentials.token().expose_secret());
-            // Checked to be printable when the client was built.
-            if let Ok(mut value) = HeaderValue::try_from(bearer) {
-                value.set_sensitive(true);
-                headers.insert(AUTHORIZATION, value);
-            }
-            if let Credentials::Jwt { organization, .. } = credentials
-                && let Ok(value) = HeaderValue::try_from(organization)
-            {
-                headers.insert(ORGANIZATION_HEADER, value);
+            headers.insert(AUTHORIZATION, credentials.authorization().await?);
+            if let Some(organization) = credentials.organization() {
+                headers.insert(ORGANIZATION_HEADER, organization.clone());
             }
         }
-        request
+        Ok(request)
     }
 }
 
@@ -227,7 +333,7 @@ pub(crate) async fn read(operation: &'static str, response: Response<ResponseBod
     let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| {
         let message = format!(
             "the connection broke in the middle of the answer: {}",
-            crate::error::with_causes(error.as_ref())
+            with_causes(error.as_ref())
         );
         Error::new(ErrorKind::Connection, message)
             .with_operation(operation)

@@ -14,6 +14,11 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time since some fixed moment. Never goes back.
     fn now(&self) -> Duration;
 
+    /// The date and time, by which the age of snapshots is told. Default: the system's.
+    fn timestamp(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
     /// Waits.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -25,17 +30,25 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct TokioClock {
     start: Instant,
+    date: jiff::Timestamp,
 }
 
 impl TokioClock {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+            date: jiff::Timestamp::now(),
+        }
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn timestamp(&self) -> jiff::Timestamp {
+        self.date.saturating_add(self.now()).unwrap_or(self.date)
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

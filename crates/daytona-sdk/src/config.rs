@@ -1,36 +1,47 @@
-//! How a client is set up: from code, and from the environment.
-//!
-//! This is the only place that reads environment variables.
+//! How a client is set up: code over the environment over defaults.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use daytona_api::DEFAULT_API_URL;
 use daytona_context::ObjectStorage;
+use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::client::{Credentials, Daytona, Settings};
 use crate::clock::{Clock, TokioClock};
 use crate::error::{Error, ErrorKind};
+use crate::token::TokenProvider;
 use crate::transport::{ReqwestTransport, Transport};
 
-/// Variable with the API key.
-pub const ENV_API_KEY: &str = "DAYTONA_API_KEY";
-/// Variable with a JWT, for callers without an API key.
-pub const ENV_JWT_TOKEN: &str = "DAYTONA_JWT_TOKEN";
-/// Variable with the id of the organization that a JWT is used for.
-pub const ENV_ORGANIZATION_ID: &str = "DAYTONA_ORGANIZATION_ID";
-/// Variable with the base address of the API.
-pub const ENV_API_URL: &str = "DAYTONA_API_URL";
-/// Variable with the region that snapshots are created in.
-pub const ENV_TARGET: &str = "DAYTONA_TARGET";
+mod environment;
+mod proxy;
+
+pub use environment::{
+    ENV_ALL_PROXY, ENV_API_KEY, ENV_API_URL, ENV_HTTP_PROXY, ENV_HTTPS_PROXY, ENV_JWT_TOKEN, ENV_NO_PROXY,
+    ENV_ORGANIZATION_ID, ENV_TARGET,
+};
+pub(crate) use proxy::{Network, Proxy, Scope};
+
+use proxy::EnvironmentProxies;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take to begin. The address of a build log can take 30 seconds.
+/// How long an answer may take. The address of a build log can take 30 seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long the connection of an upload may take nothing of what is there to take.
+const STALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The server ends a build after 120 minutes; this leaves room for what comes before and after.
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(130);
+
+/// Bytes of a request's body that the service reads at the most; a larger one it pretends not to know the route of. Measured on
+/// server 0.190.0.
+pub const MAX_REQUEST_BODY: usize = 100 * 1024;
 
 /// Sets up a [`Daytona`] client.
 #[derive(Debug, Clone, Default)]
@@ -38,46 +49,31 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct DaytonaBuilder {
     api_key: Option<SecretString>,
     jwt_token: Option<SecretString>,
+    token_provider: Option<Arc<dyn TokenProvider>>,
     organization_id: Option<String>,
+    env_files: Vec<PathBuf>,
     api_url: Option<String>,
     target: Option<String>,
     connect_timeout: Option<Duration>,
     attempt_timeout: Option<Duration>,
+    stall_timeout: Option<Duration>,
+    operation_timeout: Option<Duration>,
+    max_request_body: Option<usize>,
+    proxy: Option<SecretString>,
+    no_proxy: Option<String>,
+    environment_proxies: EnvironmentProxies,
+    ca_certificates: Vec<Vec<u8>>,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     object_storage: Option<Arc<dyn ObjectStorage>>,
 }
 
 impl DaytonaBuilder {
-    /// Settings from the environment: the variables whose names are the `ENV_…` constants. What is set in code afterwards
-    /// takes precedence. An empty variable counts as not set.
-    pub fn from_env() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
-        Self::from_variables(|name| std::env::var(name).ok())
-    }
-
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| {
-            variable(name)
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
-        };
-        let api_key = set(ENV_API_KEY).map(SecretString::from);
-        Self {
-            // As in the official SDKs, a key in the environment makes a token there irrelevant.
-            jwt_token: set(ENV_JWT_TOKEN).filter(|_| api_key.is_none()).map(SecretString::from),
-            api_key,
-            organization_id: set(ENV_ORGANIZATION_ID),
-            api_url: set(ENV_API_URL),
-            target: set(ENV_TARGET),
-            ..Self::default()
-        }
-    }
-
     /// The API key to authenticate with. Replaces a token that was set before.
     pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
         self.api_key = Some(key.into());
         self.jwt_token = None;
+        self.token_provider = None;
         self
     }
 
@@ -86,12 +82,30 @@ impl DaytonaBuilder {
     pub fn jwt_token(mut self, token: impl Into<SecretString>) -> Self {
         self.jwt_token = Some(token.into());
         self.api_key = None;
+        self.token_provider = None;
         self
     }
 
-    /// The organization that a JWT is used for. An API key has its own.
+    /// Where a JWT comes from that has an end: asked before each request. It needs an
+    /// [`organization_id`](Self::organization_id). Replaces a key or token that was set before.
+    pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
+        self.token_provider = Some(Arc::new(provider));
+        self.api_key = None;
+        self.jwt_token = None;
+        self
+    }
+
+    /// The organization that a JWT is used for. An API key has its own, whatever is set here.
     pub fn organization_id(mut self, id: impl Into<String>) -> Self {
         self.organization_id = Some(id.into());
+        self
+    }
+
+    /// A file of lines `NAME=value`, such as `.env`, from which credentials and the target are taken where neither code nor
+    /// environment set them. Of several files the first counts. Never the address of the API, and never a proxy: a file that
+    /// happens to lie in the working folder must not decide where the key goes. Default: no file is read.
+    pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.env_files.push(path.into());
         self
     }
 
@@ -107,7 +121,7 @@ impl DaytonaBuilder {
         self
     }
 
-    /// How long a connection may take to be made. Default: 10 seconds. A transport of one's own has its own.
+    /// How long a connection may take to be made. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
@@ -120,7 +134,49 @@ impl DaytonaBuilder {
         self
     }
 
-    /// Sends requests in another way than over sockets of its own.
+    /// How long the connection of an upload may take nothing of what there is to send before it is given up and the request
+    /// sent again. A slow line that takes a little now and then is no stall. Default: 60 seconds.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = Some(timeout);
+        self
+    }
+
+    /// How long an operation that waits may take in all, unless it says so itself: creation, ensuring, activation. Default:
+    /// 130 minutes, as the server ends a build at 120.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = Some(timeout);
+        self
+    }
+
+    /// Bytes of a request's body above which it is refused before it is sent. Default: [`MAX_REQUEST_BODY`]; for a server that
+    /// takes more.
+    pub fn max_request_body(mut self, bytes: usize) -> Self {
+        self.max_request_body = Some(bytes);
+        self
+    }
+
+    /// The proxy for all requests: those to the API, to the log host and to object storage. An http or https address, which
+    /// may hold a user and a password. Takes precedence over the environment's.
+    pub fn proxy(mut self, address: impl Into<SecretString>) -> Self {
+        self.proxy = Some(address.into());
+        self
+    }
+
+    /// Hosts that are asked without a proxy: names, which stand for their subdomains too, addresses and networks, separated by
+    /// commas; `*` is every host. Takes precedence over the environment's.
+    pub fn no_proxy(mut self, hosts: impl Into<String>) -> Self {
+        self.no_proxy = Some(hosts.into());
+        self
+    }
+
+    /// Certificates of authorities to trust beside the system's, in PEM format, one or several. Can be called again.
+    pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.ca_certificates.push(pem.into());
+        self
+    }
+
+    /// Sends requests in another way than over sockets of its own. Proxies, certificates and the time to connect are then the
+    /// transport's own affair: setting them here too is an error.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -140,7 +196,7 @@ impl DaytonaBuilder {
 
     /// Whether there is an API key or a token.
     pub fn has_credentials(&self) -> bool {
-        self.api_key.is_some() || self.jwt_token.is_some()
+        self.api_key.is_some() || self.jwt_token.is_some() || self.token_provider.is_some()
     }
 
     /// The client.
@@ -148,49 +204,109 @@ impl DaytonaBuilder {
     /// # Errors
     ///
     /// An [`Error`] of kind `Config` that names the setting: no credentials, a token without an organization, an address
-    /// that is none, https without TLS.
-    pub fn build(self) -> Result<Daytona, Error> {
+    /// that is none, https without TLS or without CA certificates, a proxy or certificate that is none, settings that exclude
+    /// each other.
+    pub fn build(mut self) -> Result<Daytona, Error> {
+        self.fill_from_files()?;
         let api_url = api_url(self.api_url.as_deref().unwrap_or(DEFAULT_API_URL))?;
-        let credentials = match (self.api_key, self.jwt_token, self.organization_id) {
-            (Some(key), _, _) => Credentials::ApiKey(header_safe(&key, "the API key")?),
-            (None, Some(token), Some(organization)) => Credentials::Jwt {
-                token: header_safe(&token, "the JWT")?,
-                organization,
-            },
-            (None, Some(_), None) => {
-                return Err(config(format!(
-                    "a JWT needs an organization: set {ENV_ORGANIZATION_ID} or call `organization_id`"
-                )));
+        for (limit, name) in [
+            (self.connect_timeout, "connect_timeout"),
+            (self.attempt_timeout, "attempt_timeout"),
+            (self.stall_timeout, "stall_timeout"),
+            (self.operation_timeout, "operation_timeout"),
+        ] {
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                return Err(config(format!("`{name}` is zero: nothing could be done in that time")));
             }
-            (None, None, _) => {
-                return Err(config(format!(
-                    "no credentials: set {ENV_API_KEY}, or {ENV_JWT_TOKEN} and {ENV_ORGANIZATION_ID}, or call `api_key`"
-                )));
-            }
-        };
-        let transport = match self.transport {
-            Some(transport) => transport,
-            None => {
-                if api_url.starts_with("https:") && !cfg!(feature = "rustls") {
-                    let message =
-                        format!("`{api_url}` needs TLS, which this build is without: turn on the feature `rustls`");
-                    return Err(config(message));
-                }
-                let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-                let transport = ReqwestTransport::new(timeout)
-                    .map_err(|error| config("TLS could not be set up".to_owned()).with_source(error))?;
-                Arc::new(transport)
-            }
-        };
+        }
+        let credentials = self.credentials()?;
+        let transport = self.open_transport(&api_url)?;
         Ok(Daytona::new(Settings {
             api_url,
             credentials,
             target: self.target,
             attempt_timeout: self.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
+            stall_timeout: self.stall_timeout.unwrap_or(STALL_TIMEOUT),
+            operation_timeout: self.operation_timeout.unwrap_or(OPERATION_TIMEOUT),
+            max_request_body: self.max_request_body.unwrap_or(MAX_REQUEST_BODY),
             transport,
             clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
             object_storage: self.object_storage,
         }))
+    }
+
+    fn credentials(&self) -> Result<Credentials, Error> {
+        if let Some(key) = &self.api_key {
+            return Ok(Credentials::ApiKey(header_safe(key, "the API key")?));
+        }
+        if !self.has_credentials() {
+            return Err(config(format!(
+                "no credentials: set {ENV_API_KEY}, or {ENV_JWT_TOKEN} and {ENV_ORGANIZATION_ID}, or call `api_key`"
+            )));
+        }
+        let organization = self.organization_id.as_deref().map(str::trim).unwrap_or_default();
+        if organization.is_empty() {
+            return Err(config(format!(
+                "a JWT needs an organization: set {ENV_ORGANIZATION_ID} or call `organization_id`"
+            )));
+        }
+        let organization = HeaderValue::try_from(organization)
+            .map_err(|_| config("the id of the organization holds characters that no id has".to_owned()))?;
+        if let Some(provider) = &self.token_provider {
+            let provider = Arc::clone(provider);
+            return Ok(Credentials::Provided { provider, organization });
+        }
+        let token = self.jwt_token.clone().unwrap_or_default();
+        Ok(Credentials::Jwt {
+            token: header_safe(&token, "the JWT")?,
+            organization,
+        })
+    }
+
+    fn open_transport(&self, api_url: &str) -> Result<Arc<dyn Transport>, Error> {
+        if let Some(transport) = &self.transport {
+            let excluded = [
+                (self.proxy.is_some() || self.no_proxy.is_some(), "a proxy"),
+                (!self.ca_certificates.is_empty(), "a CA certificate"),
+                (self.connect_timeout.is_some(), "a time to connect"),
+            ];
+            if let Some((_, what)) = excluded.iter().find(|(is_set, _)| *is_set) {
+                return Err(config(format!(
+                    "a transport of one's own and {what}: set it where the transport is made"
+                )));
+            }
+            return Ok(Arc::clone(transport));
+        }
+        if api_url.starts_with("https:") && !cfg!(feature = "rustls") {
+            let message = format!("`{api_url}` needs TLS, which this build is without: turn on the feature `rustls`");
+            return Err(config(message));
+        }
+        let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let transport = ReqwestTransport::new(timeout, &self.network()?)?;
+        if api_url.starts_with("https:")
+            && let Some(problem) = transport.tls_problem()
+        {
+            return Err(config(format!("`{api_url}` cannot be reached: {problem}")));
+        }
+        Ok(Arc::new(transport))
+    }
+
+    fn network(&self) -> Result<Network, Error> {
+        let proxies = match &self.proxy {
+            Some(address) => vec![proxy::proxy(address, Scope::All, "the proxy")?],
+            None => self.environment_proxies.proxies()?,
+        };
+        if self.no_proxy.is_some() && self.proxy.is_none() && self.environment_proxies.is_empty() {
+            return Err(config("`no_proxy` without a proxy: call `proxy` too".to_owned()));
+        }
+        Ok(Network {
+            proxies,
+            except: self
+                .no_proxy
+                .clone()
+                .or_else(|| self.environment_proxies.except.clone()),
+            ca_certificates: self.ca_certificates.clone(),
+        })
     }
 }
 

@@ -23,9 +23,13 @@ struct Inner {
     operation: Option<&'static str>,
     status: Option<u16>,
     server_message: Option<String>,
+    request_id: Option<String>,
     retry_after: Option<Duration>,
+    attempts: u32,
+    elapsed: Option<Duration>,
     is_unsent: bool,
     snapshot: Option<SnapshotInfo>,
+    reason: Option<String>,
     log_tail: Vec<String>,
     source: Option<BoxError>,
 }
@@ -76,8 +80,12 @@ pub enum ErrorKind {
     Suspended,
     /// There is no such thing.
     NotFound,
-    /// The name is taken.
+    /// The name is taken. [`Error::snapshot`] is the one that has it, where it can be seen.
     AlreadyExists,
+    /// The name is taken, but no snapshot that has it can be seen: it may be about to be removed.
+    NameTakenInvisible,
+    /// A snapshot of that name is there, and is not what was asked for: the text says what differs.
+    Different,
     /// The server refuses what was asked for.
     Refused,
     /// The organization has used up what it may have.
@@ -88,8 +96,10 @@ pub enum ErrorKind {
     AlreadyActive,
     /// The server asks to slow down.
     RateLimited,
-    /// The server failed, or is under maintenance.
+    /// The server cannot be reached behind what stands before it, is overloaded, or is under maintenance (502, 503, 504).
     Unavailable,
+    /// The server failed at the request (500), and would fail at it again.
+    ServerError,
     /// The answer is not what the operation promises.
     Decode,
     /// What answered is not the API.
@@ -121,12 +131,15 @@ impl ErrorKind {
             Self::Suspended => "suspended",
             Self::NotFound => "not_found",
             Self::AlreadyExists => "already_exists",
+            Self::NameTakenInvisible => "name_taken_invisible",
+            Self::Different => "different",
             Self::Refused => "refused",
             Self::QuotaExceeded => "quota_exceeded",
             Self::CoolingDown => "cooling_down",
             Self::AlreadyActive => "already_active",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::ServerError => "server_error",
             Self::Decode => "decode",
             Self::NotAnApi => "not_an_api",
             Self::Connection => "connection",
@@ -152,9 +165,13 @@ impl Error {
             operation: None,
             status: None,
             server_message: None,
+            request_id: None,
             retry_after: None,
+            attempts: 1,
+            elapsed: None,
             is_unsent: false,
             snapshot: None,
+            reason: None,
             log_tail: Vec::new(),
             source: None,
         }))
@@ -170,8 +187,33 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_elapsed(mut self, elapsed: Duration) -> Self {
+        self.0.elapsed = Some(elapsed);
+        self
+    }
+
     pub(crate) fn with_snapshot(mut self, snapshot: SnapshotInfo) -> Self {
         self.0.snapshot = Some(snapshot);
+        self
+    }
+
+    pub(crate) fn with_reason(mut self, reason: &str) -> Self {
+        self.0.reason = Some(reason.to_owned());
+        self
+    }
+
+    /// With what the server answered when another error came of it.
+    pub(crate) fn with_answer_of(mut self, other: &Self) -> Self {
+        self.0.operation = other.0.operation;
+        self.0.status = other.0.status;
+        self.0.server_message.clone_from(&other.0.server_message);
+        self.0.request_id.clone_from(&other.0.request_id);
+        self.0.retry_after = other.0.retry_after;
         self
     }
 
@@ -200,6 +242,21 @@ impl Error {
         self.0.server_message.as_deref()
     }
 
+    /// The id that the server, or what stands before it, gave the request, for those whom one asks about it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How many requests were sent for the call.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long the call had waited when its deadline passed.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.elapsed
+    }
+
     /// How long the server asks to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -211,9 +268,20 @@ impl Error {
         matches!(self.0.kind, Connection | RateLimited | Timeout | Unavailable)
     }
 
-    /// The snapshot that the call was about, where one is known: after a failed build or a wait that timed out.
+    /// Whether it says nothing about the snapshot that was looked at.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.is_retryable() || self.0.kind == ErrorKind::ServerError
+    }
+
+    /// The snapshot that the call was about, where one is known: after a failed build, a wait that timed out, or a name that
+    /// is taken.
     pub fn snapshot(&self) -> Option<&SnapshotInfo> {
         self.0.snapshot.as_ref()
+    }
+
+    /// Why a build failed, in the server's words.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
     }
 
     /// The last lines of the log of a failed build, where they could be had.
@@ -229,7 +297,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.message)
+        formatter.write_str(&self.0.message)?;
+        match self.0.attempts {
+            0 | 1 => Ok(()),
+            attempts => write!(formatter, " (tried {attempts} times)"),
+        }
     }
 }
 

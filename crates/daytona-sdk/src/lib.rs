@@ -1,18 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod clock;
 pub mod config;
 mod error;
 mod retry;
 mod snapshots;
+mod token;
+mod trace;
 pub mod transport;
 
 pub use client::Daytona;
 pub use clock::Clock;
 pub use config::DaytonaBuilder;
 pub use daytona_api::{
-    BuildInfo, GpuType, PaginatedSnapshots, SandboxClass, Snapshot, SnapshotId, SnapshotSort, SnapshotState, SortOrder,
+    BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Region, RegionType, SandboxClass, Snapshot, SnapshotId,
+    SnapshotSort, SnapshotState, SortOrder,
 };
 pub use daytona_context::{Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
@@ -22,9 +27,11 @@ pub use daytona_image::{
 };
 pub use error::{Error, ErrorKind, SnapshotInfo};
 pub use snapshots::{
-    Activate, Build, Create, CreateSnapshotParams, Deactivate, Delete, Event, ListSnapshots, LogLine, Resources,
-    SnapshotRef, SnapshotService, Source, Wait,
+    Activate, Build, BuildLogs, Create, CreateSnapshotParams, Deactivate, Delete, Ensure, Event, EventStream,
+    ListSnapshots, LogEvent, LogGap, LogLine, LogStream, PrunePlan, PrunePolicy, PruneReport, Resources, SnapshotRef,
+    SnapshotService, SnapshotStream, Source, Wait,
 };
+pub use token::TokenProvider;
 
 /// An error of any kind, as it passes through bodies and seams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -3,37 +3,47 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use daytona_api::{GetSnapshot, Snapshot, SnapshotId};
+use daytona_api::{GetSnapshot, Snapshot};
 use daytona_context::{Progress, Pushed};
 use daytona_image::ImagePlan;
 
 use crate::client::Daytona;
 use crate::error::Error;
 
+mod build_logs;
 mod change;
 mod context;
 mod create;
 mod deadline;
+mod definition;
 mod delivery;
+mod ensure;
 mod event;
-mod follow;
+mod events;
 mod lines;
 mod list;
+mod log;
 mod outcome;
 mod params;
+mod prune;
 mod reference;
+mod submission;
 mod wait;
 
+pub use build_logs::{BuildLogs, LogEvent, LogStream};
 pub use change::{Activate, Deactivate, Delete};
 pub use create::{Build, Create};
-pub use event::{Event, LogLine};
-pub use list::ListSnapshots;
+pub use ensure::Ensure;
+pub use event::{Event, LogGap, LogLine};
+pub use events::EventStream;
+pub use list::{ListSnapshots, SnapshotStream};
 pub use params::{CreateSnapshotParams, Resources, Source};
+pub use prune::{PrunePlan, PrunePolicy, PruneReport};
 pub use reference::SnapshotRef;
 pub use wait::Wait;
 
 /// A call under way, independent of what it was made from.
-type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// The snapshots of an organization. Cheap to clone.
 ///
@@ -48,7 +58,8 @@ impl SnapshotService {
         Self { client }
     }
 
-    /// One page of the snapshots of the organization and of the general ones. Operation `getAllSnapshots`.
+    /// One page of the snapshots of the organization and of the general ones; with [`ListSnapshots::stream`] all of them.
+    /// Operation `getAllSnapshots`.
     pub fn list(&self) -> ListSnapshots {
         ListSnapshots::new(self.client.clone())
     }
@@ -73,6 +84,12 @@ impl SnapshotService {
         Create::new(self.client.clone(), params)
     }
 
+    /// Makes sure that a snapshot of this definition is there and active: returns it, waits for it, activates it or creates it.
+    /// See [`Ensure`] for what happens in which case.
+    pub fn ensure(&self, params: CreateSnapshotParams) -> Ensure {
+        Ensure::new(self.client.clone(), params)
+    }
+
     /// Starts to activate an inactive snapshot; with [`Activate::wait`], until it is active. Operation
     /// `activateSnapshot`.
     pub fn activate(&self, snapshot: impl Into<SnapshotRef>) -> Activate {
@@ -90,8 +107,22 @@ impl SnapshotService {
     }
 
     /// Waits until a snapshot that is being made is active, such as one whose creation timed out.
-    pub fn wait(&self, id: SnapshotId) -> Wait {
-        Wait::new(self.client.clone(), id)
+    pub fn wait(&self, snapshot: impl Into<SnapshotRef>) -> Wait {
+        Wait::new(self.client.clone(), snapshot.into())
+    }
+
+    /// The build log of a snapshot, whenever it was built. Operation `getSnapshotBuildLogsUrl`.
+    pub fn build_logs(&self, snapshot: impl Into<SnapshotRef>) -> BuildLogs {
+        BuildLogs::new(self.client.clone(), snapshot.into())
+    }
+
+    /// Which snapshots a policy would delete. Nothing is deleted before [`PrunePlan::apply`].
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal of the list.
+    pub fn prune(&self, policy: PrunePolicy) -> Boxed<PrunePlan> {
+        Box::pin(prune::plan(self.client.clone(), policy))
     }
 
     /// Uploads the local files of a plan, but for what is stored already, and returns their hashes in the order in which
@@ -102,6 +133,6 @@ impl SnapshotService {
     /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
     pub fn process_image_context(&self, plan: &ImagePlan) -> Boxed<Pushed> {
         let (client, plan) = (self.client.clone(), plan.clone());
-        Box::pin(async move { context::process(&client, &plan, |_: Progress| {}, |_| {}).await })
+        Box::pin(async move { context::process(&client, &plan, false, |_: Progress| {}, |_| {}).await })
     }
 }

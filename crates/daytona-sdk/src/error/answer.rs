@@ -22,6 +22,9 @@ const TEXTS: [(u16, &str, ErrorKind); 8] = [
     (503, "Object storage is not configured", ErrorKind::ObjectStorage),
 ];
 
+/// Headers with the id of a request. The API itself sends none; what stands before it may.
+const REQUEST_IDS: [&str; 3] = ["x-request-id", "x-amzn-requestid", "cf-ray"];
+
 /// The error of an answer with this status.
 pub(crate) fn from_answer(
     operation: &'static str,
@@ -35,14 +38,18 @@ pub(crate) fn from_answer(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let is_html = content_type.starts_with("text/html") || body.trim_ascii_start().starts_with(b"<");
-    if status.is_redirection() || is_html {
+    // What stands before the API tells of its troubles in HTML too.
+    let is_gateway = matches!(status.as_u16(), 429 | 502..=504);
+    if status.is_redirection() || is_html && !is_gateway {
         return not_an_api(operation, url, status, content_type);
     }
     let envelope: Option<ErrorBody> = serde_json::from_slice(body).ok();
     let server_message = envelope.and_then(|envelope| envelope.message.or(envelope.error));
-    let text = server_message
-        .clone()
-        .unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+    let text = match &server_message {
+        Some(message) => message.clone(),
+        None if is_html => String::new(),
+        None => String::from_utf8_lossy(body).trim().to_owned(),
+    };
     let known = TEXTS
         .iter()
         .find(|(known, part, _)| *known == status.as_u16() && text.contains(part));
@@ -60,6 +67,9 @@ pub(crate) fn from_answer(
     error.0.status = Some(status.as_u16());
     error.0.server_message = server_message;
     error.0.retry_after = retry::retry_after(headers);
+    error.0.request_id = REQUEST_IDS
+        .iter()
+        .find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_owned()));
     error
 }
 
@@ -99,7 +109,8 @@ fn kind_of(status: StatusCode) -> ErrorKind {
         408 => ErrorKind::Timeout,
         409 => ErrorKind::AlreadyExists,
         429 => ErrorKind::RateLimited,
-        500.. => ErrorKind::Unavailable,
+        502..=504 => ErrorKind::Unavailable,
+        500.. => ErrorKind::ServerError,
         _ => ErrorKind::Refused,
     }
 }
@@ -165,6 +176,9 @@ mod tests {
     fn a_web_page_is_not_the_api() {
         assert_eq!(error(404, "<!DOCTYPE html><p>").kind(), ErrorKind::NotAnApi);
         assert_eq!(error(301, "").kind(), ErrorKind::NotAnApi);
+        let gateway = error(502, "<html><h1>502 Bad Gateway</h1></html>");
+        assert_eq!(gateway.kind(), ErrorKind::Unavailable);
+        assert_eq!(gateway.to_string(), "502 Bad Gateway");
         assert!(error(200, "  <html>").to_string().contains("http://h/api"));
     }
 

@@ -3,15 +3,15 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use daytona_api::{ActivateSnapshot, DeactivateSnapshot, GetSnapshot, RemoveSnapshot, Snapshot, SnapshotId};
+use daytona_api::{ActivateSnapshot, DeactivateSnapshot, RemoveSnapshot, Snapshot, SnapshotId};
 
 use super::Boxed;
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Purpose};
 use super::delivery::{self, Callbacks};
 use super::reference::SnapshotRef;
-use super::wait::Watching;
+use super::wait::{self, Watch};
 use crate::client::Daytona;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// How long the service may take to remove a snapshot that is marked for it; it takes about ten seconds.
 const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
@@ -33,22 +33,21 @@ impl Activate {
         Self { client, snapshot }
     }
 
-    /// Waits until it is active, for 130 minutes at the most.
+    /// Waits until it is active, for the client's operation timeout at the most.
     ///
     /// # Errors
     ///
     /// Those of the activation; then kind `BuildFailed`, `Gone` or `WaitTimeout`.
-    pub async fn wait(self) -> Result<Snapshot, Error> {
-        let deadline = Deadline::start(&self.client, super::deadline::DEFAULT);
-        let (events, delivery) = delivery::start(Callbacks::default());
-        let seen = self.accept().await?;
-        let watching = Watching {
-            client: self.client,
-            deadline,
-            events,
-            delivery,
-        };
-        watching.until_active(seen).await
+    pub fn wait(self) -> Boxed<Snapshot> {
+        Box::pin(async move {
+            let limit = Some(self.client.settings().operation_timeout);
+            let deadline = Deadline::start(&self.client, Purpose::Active, limit);
+            let (sink, delivery) = delivery::start(Callbacks::default());
+            let seen = deadline.enforce(self.accept()).await?;
+            let watch = Watch::new(self.client, deadline, sink);
+            let outcome = watch.until_active(seen).await;
+            watch.conclude(outcome, delivery).await
+        })
     }
 
     async fn accept(&self) -> Result<Snapshot, Error> {
@@ -120,10 +119,15 @@ impl Delete {
     /// # Errors
     ///
     /// Those of the deletion; then kind `WaitTimeout`.
-    pub async fn wait(self) -> Result<(), Error> {
-        let deadline = Deadline::start(&self.client, Some(REMOVAL_LIMIT));
-        let id = self.mark().await?;
-        deadline.enforce(until_gone(&self.client, &id)).await
+    pub fn wait(self) -> Boxed<()> {
+        Box::pin(async move {
+            let deadline = Deadline::start(&self.client, Purpose::Removal, Some(REMOVAL_LIMIT));
+            let removing = async {
+                let id = self.mark().await?;
+                wait::until_gone(&self.client, &deadline, &id).await
+            };
+            deadline.enforce(removing).await
+        })
     }
 
     async fn mark(&self) -> Result<SnapshotId, Error> {
@@ -138,16 +142,5 @@ impl IntoFuture for Delete {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.mark().await.map(|_| ()) })
-    }
-}
-
-async fn until_gone(client: &Daytona, id: &SnapshotId) -> Result<(), Error> {
-    const INTERVAL: Duration = Duration::from_secs(1);
-    loop {
-        match client.call(&GetSnapshot::new(id.as_str())).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if !error.is_retryable() => return Err(error),
-            Ok(_) | Err(_) => client.clock().sleep(INTERVAL).await,
-        }
     }
 }

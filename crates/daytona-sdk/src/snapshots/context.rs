@@ -9,10 +9,11 @@ use daytona_image::ImagePlan;
 use crate::client::Daytona;
 use crate::error::{Error, ErrorKind};
 
-/// Uploads what is not there yet. `on_retry` hears why a request to the storage is sent again.
+/// Uploads what is not there yet, or everything `again`. `on_retry` hears why a request is sent again.
 pub(crate) async fn process(
     client: &Daytona,
     plan: &ImagePlan,
+    again: bool,
     on_progress: impl Fn(Progress) + Send + Sync + 'static,
     on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Pushed, Error> {
@@ -20,9 +21,12 @@ pub(crate) async fn process(
         return Ok(Pushed::default());
     }
     check_supported(client)?;
-    let access = client.call(&GetPushAccess::new()).await?;
+    let access = client
+        .call_with(&GetPushAccess::new(), |error| on_retry(error.to_string()))
+        .await?;
     let storage = storage(client, &access, on_retry)?;
     let push = Push::new().on_progress(on_progress);
+    let push = if again { push.resend() } else { push };
     let context = Context::of_plan(plan);
     Ok(push.run(&context, storage.as_ref(), &access.organization_id).await?)
 }
@@ -43,17 +47,19 @@ fn storage(
     access: &StorageAccess,
     on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Arc<dyn ObjectStorage>, Error> {
-    use daytona_context::s3::S3Storage;
+    use daytona_context::s3::{RetryPolicy, S3Storage};
 
     if let Some(storage) = &client.settings().object_storage {
         return Ok(Arc::clone(storage));
     }
     let http = Arc::new(adapter::StorageHttp(Arc::clone(&client.settings().transport)));
+    let policy = RetryPolicy::default().stall(client.settings().stall_timeout);
     let storage = S3Storage::new(&adapter::config(access), http)
         .map_err(|error| Error::new(ErrorKind::ObjectStorage, error.to_string()).with_source(error))?;
     let refresh = Arc::new(adapter::PushAccess(client.clone()));
     Ok(Arc::new(
         storage
+            .retry(policy)
             .refresh_with(refresh)
             .on_retry(move |error| on_retry(error.to_string())),
     ))
@@ -81,9 +87,12 @@ mod adapter {
     use daytona_context::{StorageError, StorageErrorKind};
     use http::{Request, Response};
     use http_body_util::{BodyExt, Limited};
+    use tracing::Instrument;
 
     use crate::BoxError;
     use crate::client::Daytona;
+    use crate::error::ErrorKind;
+    use crate::trace;
     use crate::transport::Transport;
 
     /// Where push access says that the storage is.
@@ -106,9 +115,14 @@ mod adapter {
     #[async_trait]
     impl RefreshCredentials for PushAccess {
         async fn refresh(&self) -> Result<S3Config, StorageError> {
-            let access = self.0.call(&GetPushAccess::new()).await;
-            let access =
-                access.map_err(|error| StorageError::new(StorageErrorKind::AccessDenied).with_source(error))?;
+            let access = self.0.call(&GetPushAccess::new()).await.map_err(|error| {
+                let kind = match error.kind() {
+                    ErrorKind::Unauthorized | ErrorKind::PermissionDenied => StorageErrorKind::AccessDenied,
+                    _ if error.is_passing() => StorageErrorKind::Unavailable,
+                    _ => StorageErrorKind::Refused,
+                };
+                StorageError::new(kind).with_source(error)
+            })?;
             Ok(config(&access))
         }
     }
@@ -122,10 +136,19 @@ mod adapter {
     #[async_trait]
     impl HttpClient for StorageHttp {
         async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, BoxError> {
-            let response = self.0.send(request).await?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, LARGEST_ANSWER).collect().await?;
-            Ok(Response::from_parts(parts, body.to_bytes()))
+            let span = trace::attempt(&request, 0);
+            let exchange = async {
+                let response = self.0.send(request).await?;
+                trace::answered(&span, response.status());
+                let (parts, body) = response.into_parts();
+                let body = Limited::new(body, LARGEST_ANSWER).collect().await?;
+                Ok(Response::from_parts(parts, body.to_bytes()))
+            };
+            let answer: Result<_, BoxError> = exchange.instrument(span.clone()).await;
+            if answer.is_err() {
+                trace::failed(&span, "connection");
+            }
+            answer
         }
     }
 }

@@ -4,19 +4,21 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use daytona_api::{CreateBuildInfo, CreateSnapshot, RemoveSnapshot, Snapshot, SnapshotId};
-use daytona_context::Progress;
-use daytona_image::{ImagePlan, RegistryImage};
+use daytona_api::{GetAllSnapshots, RemoveSnapshot, Snapshot, SnapshotId};
 
 use super::Boxed;
-use super::context;
-use super::deadline::{self, Deadline};
-use super::delivery::{self, Callbacks, Delivery, Events};
+use super::deadline::{Deadline, Purpose};
+use super::delivery::{self, Callbacks, Delivery, Sink};
 use super::event::{Event, LogLine};
-use super::params::{CreateSnapshotParams, Source};
-use super::wait::Watching;
+use super::events::EventStream;
+use super::list;
+use super::outcome::{Outcome, Remedy};
+use super::params::CreateSnapshotParams;
+use super::submission::Submission;
+use super::wait::{self, Watch};
 use crate::client::Daytona;
-use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::error::{Error, SnapshotInfo};
+use crate::trace;
 
 /// Creates a snapshot, once it is awaited, and waits until it is active.
 ///
@@ -36,13 +38,18 @@ use crate::error::{Error, ErrorKind, SnapshotInfo};
 /// # }
 /// ```
 ///
+/// A request whose answer is lost is settled by looking for the name: it never makes two snapshots, and never fails for one
+/// that was made. Of a failure that says nothing about the image (an archive that the storage did not have after all, another
+/// build of the same definition under way) it recovers once, by deleting the snapshot that failed and creating it again;
+/// [`Event::Recreated`] tells of it.
+///
 /// Dropping the future stops the upload or the waiting; what the server has accepted goes on.
 ///
 /// # Errors
 ///
 /// Before any request: kind `InvalidImage`, `InvalidRequest`, `Unsupported`. Then `LocalFile` or `ObjectStorage` for the
-/// upload, `AlreadyExists` for a name that is taken, `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline over all of
-/// it has passed.
+/// upload, `AlreadyExists` for a name that is taken, with what has it, `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline
+/// over all of it has passed.
 #[must_use = "does nothing until it is awaited"]
 pub struct Create {
     client: Daytona,
@@ -64,14 +71,15 @@ impl fmt::Debug for Create {
 impl Create {
     pub(crate) fn new(client: Daytona, params: CreateSnapshotParams) -> Self {
         Self {
+            limit: Some(client.settings().operation_timeout),
             client,
             params,
-            limit: deadline::DEFAULT,
             callbacks: Callbacks::default(),
         }
     }
 
-    /// How long all of it may take: planning, upload, building. Default: 130 minutes, as the server ends a build at 120.
+    /// How long all of it may take: planning, upload, building. Default: the client's operation timeout, 130 minutes, as the
+    /// server ends a build at 120.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
@@ -96,26 +104,44 @@ impl Create {
         self
     }
 
+    /// Everything that happens as a stream, which ends with [`Event::Done`] or with the error. It begins when the stream is
+    /// polled first, and goes on whether it is polled or not; dropping the stream stops it as dropping the future does.
+    pub fn events(mut self) -> EventStream {
+        let callbacks = std::mem::take(&mut self.callbacks);
+        EventStream::new(callbacks, move |sink| {
+            Box::pin(async move { self.start_into(sink, Delivery::default()).await?.wait().await })
+        })
+    }
+
     /// Returns as soon as the server has accepted the snapshot; the upload is done then.
     ///
     /// # Errors
     ///
     /// As awaiting it, but for those of the build.
-    pub async fn start(self) -> Result<Build, Error> {
-        let deadline = Deadline::start(&self.client, self.limit);
-        let (events, delivery) = delivery::start(self.callbacks);
-        let snapshot = deadline.enforce(submit(&self.client, self.params, &events)).await?;
+    pub async fn start(mut self) -> Result<Build, Error> {
+        let (sink, delivery) = delivery::start(std::mem::take(&mut self.callbacks));
+        self.start_into(sink, delivery).await
+    }
+
+    async fn start_into(self, sink: Sink, delivery: Delivery) -> Result<Build, Error> {
+        let deadline = Deadline::start(&self.client, Purpose::Active, self.limit);
+        let span = trace::whole("create", self.params.name());
+        let submitting = async {
+            let mut submission = Submission::prepare(&self.client, self.params, &sink).await?;
+            submission.upload(false).await?;
+            let accepted = submission.post().await?;
+            Ok((submission, accepted))
+        };
+        let (submission, snapshot) = trace::within(&span, deadline.enforce(submitting)).await?;
         deadline.note(SnapshotInfo::of(&snapshot));
-        events.put(Event::Accepted {
-            id: snapshot.id.clone(),
-            name: snapshot.name.clone(),
-        });
         Ok(Build {
-            client: self.client,
             snapshot,
-            deadline,
-            events,
+            making: Making {
+                watch: Watch::new(self.client, deadline, sink),
+                submission,
+            },
             delivery,
+            span,
         })
     }
 }
@@ -130,13 +156,20 @@ impl IntoFuture for Create {
 }
 
 /// A snapshot that the server has accepted and is making.
-#[derive(Debug)]
 pub struct Build {
-    client: Daytona,
     snapshot: Snapshot,
-    deadline: Deadline,
-    events: Events,
+    making: Making,
     delivery: Delivery,
+    span: tracing::Span,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Build")
+            .field("snapshot", &self.snapshot)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Build {
@@ -155,19 +188,27 @@ impl Build {
         &self.snapshot
     }
 
-    /// Waits until it is active. The deadline began with the creation.
+    /// Waits until it is active. The deadline began with the creation. The snapshot that is returned has another id if it had to
+    /// be [created once more](Event::Recreated).
     ///
     /// # Errors
     ///
     /// Kind `BuildFailed`, `Gone` or `WaitTimeout`.
     pub async fn wait(self) -> Result<Snapshot, Error> {
-        let watching = Watching {
-            client: self.client,
-            deadline: self.deadline,
-            events: self.events,
-            delivery: self.delivery,
+        let Self {
+            snapshot,
+            mut making,
+            delivery,
+            span,
+        } = self;
+        let waiting = async move {
+            let outcome = making.until_active(snapshot).await;
+            let Making { watch, submission } = making;
+            // It holds a sink too.
+            drop(submission);
+            watch.conclude(outcome, delivery).await
         };
-        watching.until_active(self.snapshot).await
+        trace::within(&span, waiting).await
     }
 
     /// Deletes the snapshot, and with it the build. Operation `removeSnapshot`.
@@ -176,79 +217,69 @@ impl Build {
     ///
     /// The server's refusal.
     pub async fn cancel(self) -> Result<(), Error> {
-        self.client.call(&RemoveSnapshot::new(self.snapshot.id.as_str())).await
+        let client = &self.making.watch.client;
+        client.call(&RemoveSnapshot::new(self.snapshot.id.as_str())).await
     }
 }
 
-/// Everything up to the server's acceptance.
-async fn submit(client: &Daytona, params: CreateSnapshotParams, events: &Events) -> Result<Snapshot, Error> {
-    if params.name.trim().is_empty() {
-        return Err(Error::new(ErrorKind::InvalidRequest, "a snapshot needs a name"));
-    }
-    let mut request = CreateSnapshot::new(params.name);
-    match params.source {
-        Source::Registry(image) => {
-            let image = RegistryImage::parse(&image)
-                .map_err(|error| Error::new(ErrorKind::InvalidRequest, error.to_string()))?;
-            request.image_name = Some(image.into());
-            request.entrypoint = params.entrypoint.filter(|words| !words.is_empty());
-        }
-        Source::Image(image) => {
-            let image = match params.entrypoint {
-                Some(words) => image.entrypoint(words),
-                None => image,
-            };
-            // The walk of a large folder takes its time.
-            let planned = tokio::task::spawn_blocking(move || image.plan()).await;
-            let plan = planned.map_err(|error| Error::new(ErrorKind::InvalidImage, error.to_string()))??;
-            request.build_info = Some(upload(client, &plan, events).await?);
-        }
-        Source::Plan(_) if params.entrypoint.is_some() => {
-            let message = "a plan is sent as it was shown: give its image the entrypoint before it is planned";
-            return Err(Error::new(ErrorKind::InvalidRequest, message));
-        }
-        Source::Plan(plan) => request.build_info = Some(upload(client, &plan, events).await?),
-    }
-    let resources = params.resources;
-    request.cpu = resources.cpu;
-    request.memory = resources.memory;
-    request.disk = resources.disk;
-    request.gpu = resources.gpu;
-    request.gpu_type = resources.gpu_type.map(|kind| vec![kind]);
-    request.region_id = params.region.or_else(|| client.settings().target.clone());
-    request.sandbox_class = params.sandbox_class;
-    client.call(&request).await
+/// A snapshot that is being made, with what is needed to make it once more.
+pub(crate) struct Making {
+    pub(crate) watch: Watch,
+    pub(crate) submission: Submission,
 }
 
-async fn upload(client: &Daytona, plan: &ImagePlan, events: &Events) -> Result<CreateBuildInfo, Error> {
-    events.put(Event::Planned {
-        files: plan.members().len(),
-        bytes: plan.total_size(),
-        warnings: plan.warnings().to_vec(),
-    });
-    let (progress, retries) = (events.clone(), events.clone());
-    let on_progress = move |step| {
-        if let Some(event) = event_of(step) {
-            progress.put(event);
+impl Making {
+    /// Waits until the snapshot, which was accepted from the submission, is active; helps once where it can.
+    pub(crate) async fn until_active(&mut self, accepted: Snapshot) -> Result<Snapshot, Error> {
+        let id = accepted.id.clone();
+        let error = match self.watch.until_active(accepted).await {
+            Ok(active) => return Ok(active),
+            Err(error) => error,
+        };
+        let remedy = match Remedy::of(&error) {
+            Some(Remedy::UploadAgain) if !self.submission.has_skipped() => None,
+            remedy => remedy,
+        };
+        let Some(remedy) = remedy else { return Err(error) };
+        let deadline = self.watch.deadline.clone();
+        match deadline.enforce(self.recreate(&id, remedy, &error)).await? {
+            Some(accepted) => self.watch.until_active(accepted).await,
+            None => Err(error),
         }
-    };
-    let on_retry = move |reason| retries.put(Event::Retry { reason });
-    let hashes = context::process(client, plan, on_progress, on_retry).await?.hashes;
-    let mut info = CreateBuildInfo::new(plan.dockerfile());
-    info.context_hashes = Some(hashes.iter().map(ToString::to_string).collect());
-    Ok(info)
+    }
+
+    /// Deletes the snapshot that failed and creates it again. None if it may not be deleted.
+    async fn recreate(&mut self, id: &SnapshotId, remedy: Remedy, error: &Error) -> Result<Option<Snapshot>, Error> {
+        let Watch { client, deadline, sink } = &self.watch;
+        if client.call(&RemoveSnapshot::new(id.as_str())).await.is_err() {
+            return Ok(None);
+        }
+        sink.put(Event::Recreated {
+            reason: error.reason().unwrap_or_default().to_owned(),
+        });
+        match remedy {
+            Remedy::UploadAgain => self.submission.upload(true).await?,
+            Remedy::AfterTwin => until_no_twin(client, &self.submission, id).await?,
+        }
+        wait::until_gone(client, deadline, id).await?;
+        let accepted = self.submission.post().await?;
+        deadline.note(SnapshotInfo::of(&accepted));
+        Ok(Some(accepted))
+    }
 }
 
-fn event_of(progress: Progress) -> Option<Event> {
-    Some(match progress {
-        Progress::Hashed { hash, size } => Event::Hashed { hash, bytes: size },
-        Progress::Skipped { hash, size } => Event::Skipped { hash, bytes: size },
-        Progress::Sent { hash, bytes, size } => Event::Sent {
-            hash,
-            bytes,
-            total: size,
-        },
-        Progress::Stored { hash, size } => Event::Stored { hash, bytes: size },
-        _ => return None,
-    })
+/// Waits until no other snapshot of the same definition is being made, as far as one can see.
+async fn until_no_twin(client: &Daytona, submission: &Submission, id: &SnapshotId) -> Result<(), Error> {
+    let mut interval = wait::Interval::new();
+    loop {
+        let is_twin = |other: &Snapshot| {
+            other.id != *id && Outcome::of(&other.state) == Outcome::Progress && submission.is_same_build(other)
+        };
+        let others = list::all(client, GetAllSnapshots::new()).await;
+        match others {
+            Ok(others) if !others.iter().any(is_twin) => return Ok(()),
+            Err(error) if !error.is_passing() => return Err(error),
+            Ok(_) | Err(_) => interval.sleep(client, None).await,
+        }
+    }
 }

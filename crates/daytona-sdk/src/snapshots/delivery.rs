@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-use super::event::{Event, LogLine};
+use super::event::{Event, LogGap, LogLine};
 
-/// Lines of a log that may wait for a slow caller; the reading of the log waits beyond it.
-const LINES_IN_FLIGHT: usize = 1024;
+/// Batches of lines that may wait for a slow caller; the reading of the log waits beyond it. A batch is what one chunk of the
+/// stream completes.
+const BATCHES_IN_FLIGHT: usize = 32;
 
 /// Last lines of a log that are kept for the error of a failed build.
 const TAIL: usize = 20;
@@ -34,81 +37,163 @@ impl fmt::Debug for Callbacks {
     }
 }
 
+impl Callbacks {
+    fn is_empty(&self) -> bool {
+        self.on_event.is_none() && self.on_logs.is_none()
+    }
+
+    /// Tells those who want to hear of it.
+    pub(crate) fn hear(&mut self, event: &Event) {
+        if let (Event::Log(line), Some(on_logs)) = (event, &mut self.on_logs) {
+            on_logs(line);
+        }
+        if let Some(on_event) = &mut self.on_event {
+            on_event(event);
+        }
+    }
+}
+
+enum Item {
+    Event(Event),
+    Lines(Vec<LogLine>, Option<OwnedSemaphorePermit>),
+}
+
 /// Where events are put; a clone for each of their sources.
 #[derive(Debug, Clone)]
-pub(crate) struct Events {
-    sender: mpsc::UnboundedSender<(Event, Option<OwnedSemaphorePermit>)>,
+pub(crate) struct Sink {
+    sender: mpsc::UnboundedSender<Item>,
     room: Arc<Semaphore>,
-    tail: Arc<Mutex<VecDeque<String>>>,
+    tail: Arc<Mutex<VecDeque<LogLine>>>,
+    is_heard: bool,
+}
+
+/// Where events come out, in the order in which they were put.
+pub(crate) struct Outlet {
+    receiver: mpsc::UnboundedReceiver<Item>,
+    lines: std::vec::IntoIter<LogLine>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Outlet").finish_non_exhaustive()
+    }
+}
+
+/// A way for events.
+pub(crate) fn channel() -> (Sink, Outlet) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let sink = Sink {
+        sender,
+        room: Arc::new(Semaphore::new(BATCHES_IN_FLIGHT)),
+        tail: Arc::default(),
+        is_heard: true,
+    };
+    let outlet = Outlet {
+        receiver,
+        lines: Vec::new().into_iter(),
+        room: None,
+    };
+    (sink, outlet)
+}
+
+impl Sink {
+    /// Puts an event, at once. Without a caller who listens it is dropped.
+    pub(crate) fn put(&self, event: Event) {
+        drop(self.sender.send(Item::Event(event)));
+    }
+
+    /// Tells that something is tried again.
+    pub(crate) fn put_retry(&self, reason: impl fmt::Display) {
+        let reason = reason.to_string();
+        self.put(Event::Retry { reason });
+    }
+
+    /// Tells that a part of the log is missing, or not of this build.
+    pub(crate) fn put_gap(&self, reason: impl Into<String>, replayed: bool) {
+        let reason = reason.into();
+        self.put(Event::LogGap(LogGap { reason, replayed }));
+    }
+
+    /// Puts lines of the log, as soon as there is room.
+    pub(crate) async fn put_lines(&self, lines: Vec<LogLine>) {
+        if lines.is_empty() {
+            return;
+        }
+        {
+            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            for line in &lines[lines.len().saturating_sub(TAIL)..] {
+                if tail.len() == TAIL {
+                    tail.pop_front();
+                }
+                tail.push_back(line.clone());
+            }
+        }
+        if self.is_heard {
+            let room = Arc::clone(&self.room).acquire_owned().await.ok();
+            drop(self.sender.send(Item::Lines(lines, room)));
+        }
+    }
+
+    /// The last lines of the log so far.
+    pub(crate) fn tail(&self) -> Vec<String> {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_heard
+    }
+}
+
+impl Outlet {
+    /// The next event; none when all sinks are gone.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(line) = self.lines.next() {
+                return Poll::Ready(Some(Event::Log(line)));
+            }
+            self.room = None;
+            match ready!(self.receiver.poll_recv(context)) {
+                Some(Item::Event(event)) => return Poll::Ready(Some(event)),
+                Some(Item::Lines(lines, room)) => {
+                    self.lines = lines.into_iter();
+                    self.room = room;
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
 }
 
 /// The task that calls the caller's functions. Ends with the value.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Delivery {
     task: Option<JoinHandle<()>>,
 }
 
 /// Starts to deliver on a task of its own, so that a slow caller delays neither polls nor the deadline.
-pub(crate) fn start(mut callbacks: Callbacks) -> (Events, Delivery) {
-    let (sender, mut receiver) = mpsc::unbounded_channel::<(Event, Option<OwnedSemaphorePermit>)>();
-    let is_wanted = callbacks.on_event.is_some() || callbacks.on_logs.is_some();
-    let task = is_wanted.then(|| {
-        tokio::spawn(async move {
-            while let Some((event, _room)) = receiver.recv().await {
-                if let (Event::Log(line), Some(on_logs)) = (&event, &mut callbacks.on_logs) {
-                    on_logs(line);
-                }
-                if let Some(on_event) = &mut callbacks.on_event {
-                    on_event(&event);
-                }
-            }
-        })
-    });
-    let events = Events {
-        sender,
-        room: Arc::new(Semaphore::new(LINES_IN_FLIGHT)),
-        tail: Arc::default(),
-    };
-    (events, Delivery { task })
-}
-
-impl Events {
-    /// Puts an event, at once. Without a caller who listens it is dropped.
-    pub(crate) fn put(&self, event: Event) {
-        drop(self.sender.send((event, None)));
+pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
+    let (mut sink, mut outlet) = channel();
+    if callbacks.is_empty() {
+        sink.is_heard = false;
+        return (sink, Delivery::default());
     }
-
-    /// Puts a line of the log, as soon as there is room.
-    pub(crate) async fn put_line(&self, line: String) {
-        {
-            let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            if tail.len() == TAIL {
-                tail.pop_front();
-            }
-            tail.push_back(line.clone());
+    let task = tokio::spawn(async move {
+        while let Some(event) = outlet.next().await {
+            callbacks.hear(&event);
         }
-        let room = Arc::clone(&self.room).acquire_owned().await.ok();
-        drop(self.sender.send((Event::Log(LogLine::new(line)), room)));
-    }
-
-    /// The last lines of the log so far.
-    pub(crate) fn tail(&self) -> Vec<String> {
-        self.tail
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
-    }
+    });
+    (sink, Delivery { task: Some(task) })
 }
 
 impl Delivery {
-    /// Whether somebody listens.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.task.is_some()
-    }
-
-    /// Waits until everything is delivered; all senders have to be dropped before.
+    /// Waits until everything is delivered; all sinks have to be dropped before.
     pub(crate) async fn finish(mut self) {
         if let Some(task) = self.task.take() {
             // A caller's function that panics has ended the delivery, and nothing else.

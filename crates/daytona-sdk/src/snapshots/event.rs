@@ -34,6 +34,22 @@ impl AsRef<str> for LogLine {
     }
 }
 
+/// A part of a build log that is missing, or that is not of this build.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct LogGap {
+    /// Why.
+    pub reason: String,
+    /// Whether nothing is missing, but the log begins with the output of an earlier build of the same definition.
+    pub replayed: bool,
+}
+
+impl fmt::Display for LogGap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.reason)
+    }
+}
+
 /// What happened while a snapshot is made, in its order.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -88,17 +104,26 @@ pub enum Event {
     State {
         /// The state.
         state: SnapshotState,
-        /// Since the wait began.
+        /// Since the operation began.
         elapsed: Duration,
     },
     /// A line of the build log.
     Log(LogLine),
-    /// A part of the build log is missing.
-    LogGap {
+    /// A part of the build log is missing, or is not of this build.
+    LogGap(LogGap),
+    /// The snapshot was looked at; it is in the same state or in another.
+    Polled {
+        /// The state.
+        state: SnapshotState,
+        /// Since the operation began.
+        elapsed: Duration,
+    },
+    /// The snapshot failed for a reason that goes away: it is deleted and created once more, under another id.
+    Recreated {
         /// Why.
         reason: String,
     },
-    /// A request to the storage failed, or the snapshot's state could not be learned; it is tried again.
+    /// A request failed, to the API or to the storage; it is sent again.
     Retry {
         /// Why.
         reason: String,

@@ -1,52 +1,129 @@
 //! From the bytes of a log to its lines.
 
+use super::event::LogLine;
+
+/// Bytes after which a line is delivered although it has no end yet, so that memory has one.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// Bytes before the position of which is looked whether a log that is read again is still the same.
+const WINDOW: usize = 1024;
+
 /// Frames lines across chunks, and decodes them whole, so that a character that is cut between two chunks survives.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
+    /// The line that has no end yet.
     buffer: Vec<u8>,
-    /// Bytes of whole lines at the beginning that were delivered before.
-    skip: u64,
-    /// Bytes of whole lines that came so far.
-    pub(crate) delivered: u64,
+    /// Bytes that were delivered, from all readings.
+    delivered: u64,
+    /// The last of them.
+    window: Vec<u8>,
+    /// Bytes of this reading that came so far, up to those that were delivered before.
+    seen: u64,
+    /// Bytes at the beginning of this reading that were delivered before.
+    known: u64,
+    is_other: bool,
 }
 
 impl Lines {
-    /// The same log from its beginning, without the lines that were delivered.
-    pub(crate) fn resume(self) -> Self {
-        Self {
-            buffer: Vec::new(),
-            skip: self.delivered,
-            delivered: self.delivered,
-        }
+    /// Begins the same log anew; what was delivered is passed over.
+    pub(crate) fn restart(&mut self) {
+        self.buffer.clear();
+        self.known = self.delivered;
+        self.seen = 0;
     }
 
     /// The lines that the chunk completes.
-    pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<String> {
-        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(chunk.len());
-        self.skip -= skipped as u64;
-        self.buffer.extend_from_slice(&chunk[skipped..]);
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<LogLine> {
+        let mut rest = self.pass_over(chunk);
         let mut lines = Vec::new();
-        let mut start = 0;
-        while let Some(length) = self.buffer[start..].iter().position(|byte| *byte == b'\n') {
-            lines.push(decode(&self.buffer[start..start + length]));
-            start += length + 1;
+        while let Some(length) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(length + 1);
+            if self.buffer.is_empty() {
+                lines.push(decode(line));
+                self.note(line);
+            } else {
+                self.buffer.extend_from_slice(line);
+                lines.push(self.take());
+            }
+            rest = after;
         }
-        self.buffer.drain(..start);
-        self.delivered += start as u64;
+        self.buffer.extend_from_slice(rest);
+        if self.buffer.len() > LONGEST_LINE {
+            // Not in the middle of a character.
+            let end = self.buffer.len() - incomplete(&self.buffer);
+            let left = self.buffer.split_off(end);
+            lines.push(self.take());
+            self.buffer = left;
+        }
         lines
     }
 
     /// What is left without a line feed at the end of the log.
-    pub(crate) fn finish(&mut self) -> Option<String> {
-        self.delivered += self.buffer.len() as u64;
-        let rest = std::mem::take(&mut self.buffer);
-        (!rest.is_empty()).then(|| decode(&rest))
+    pub(crate) fn finish(&mut self) -> Option<LogLine> {
+        (!self.buffer.is_empty()).then(|| self.take())
+    }
+
+    /// Whether the log that is read is another one than the one that was begun. Told once.
+    pub(crate) fn take_other(&mut self) -> bool {
+        std::mem::take(&mut self.is_other)
+    }
+
+    /// The chunk without what was delivered before, of which the last bytes are compared.
+    fn pass_over<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
+        let left = usize::try_from(self.known - self.seen).unwrap_or(usize::MAX);
+        let (known, rest) = chunk.split_at(left.min(chunk.len()));
+        if !known.is_empty() {
+            let begin = self.known - self.window.len() as u64;
+            let end = self.seen + known.len() as u64;
+            let first = self.seen.max(begin);
+            if end > first {
+                let index = |position: u64, base: u64| usize::try_from(position - base).unwrap_or(usize::MAX);
+                let expected = &self.window[index(first, begin)..index(end, begin)];
+                self.is_other |= known[index(first, self.seen)..] != *expected;
+            }
+            self.seen = end;
+        }
+        rest
+    }
+
+    fn take(&mut self) -> LogLine {
+        let bytes = std::mem::take(&mut self.buffer);
+        self.note(&bytes);
+        decode(&bytes)
+    }
+
+    /// Notes what is delivered.
+    fn note(&mut self, bytes: &[u8]) {
+        self.delivered += bytes.len() as u64;
+        self.known = self.delivered;
+        self.seen = self.delivered;
+        let kept = WINDOW.saturating_sub(bytes.len()).min(self.window.len());
+        self.window.drain(..self.window.len() - kept);
+        self.window
+            .extend_from_slice(&bytes[bytes.len().saturating_sub(WINDOW)..]);
     }
 }
 
-fn decode(line: &[u8]) -> String {
+/// A line without its end.
+fn decode(line: &[u8]) -> LogLine {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    String::from_utf8_lossy(line).into_owned()
+    LogLine::new(String::from_utf8_lossy(line).into_owned())
+}
+
+/// Bytes at the end that are the beginning of a character.
+fn incomplete(bytes: &[u8]) -> usize {
+    let last = bytes.len().saturating_sub(4);
+    match std::str::from_utf8(&bytes[last..]) {
+        Err(error) if error.error_len().is_none() => bytes.len() - last - error.valid_up_to(),
+        // The four bytes may begin in the middle of a character.
+        Err(_) => (1..4)
+            .find(|length| {
+                std::str::from_utf8(&bytes[bytes.len() - length..]).is_err_and(|error| error.error_len().is_none())
+            })
+            .unwrap_or(0),
+        Ok(_) => 0,
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +131,11 @@ mod tests {
     use super::*;
 
     const SAMPLE: &str = "#1 ä\n\n#2 \u{1f980} done\r\n日本\n";
+    const LINES: [&str; 4] = ["#1 ä", "", "#2 \u{1f980} done", "日本"];
+
+    fn texts(lines: &[LogLine]) -> Vec<&str> {
+        lines.iter().map(LogLine::as_str).collect()
+    }
 
     #[test]
     fn every_split_gives_the_same_lines() {
@@ -62,7 +144,7 @@ mod tests {
             let mut lines = Lines::default();
             let mut found = lines.push(&bytes[..split]);
             found.extend(lines.push(&bytes[split..]));
-            assert_eq!(found, ["#1 ä", "", "#2 \u{1f980} done", "日本"], "split at {split}");
+            assert_eq!(texts(&found), LINES, "split at {split}");
             assert_eq!(lines.finish(), None);
         }
     }
@@ -71,20 +153,60 @@ mod tests {
     fn a_log_that_is_read_again_gives_each_line_once() {
         let bytes = SAMPLE.as_bytes();
         for cut in 0..=bytes.len() {
-            let mut lines = Lines::default();
-            let mut found = lines.push(&bytes[..cut]);
-            let mut lines = lines.resume();
-            for chunk in bytes.chunks(3) {
-                found.extend(lines.push(chunk));
+            for again in 0..=bytes.len() {
+                let mut lines = Lines::default();
+                let mut found = lines.push(&bytes[..cut]);
+                lines.restart();
+                found.extend(lines.push(&bytes[..again]));
+                lines.restart();
+                for chunk in bytes.chunks(3) {
+                    found.extend(lines.push(chunk));
+                }
+                assert_eq!(texts(&found), LINES, "cut at {cut} and {again}");
+                assert!(!lines.take_other());
             }
-            assert_eq!(found, ["#1 ä", "", "#2 \u{1f980} done", "日本"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn another_log_is_noticed() {
+        let long = "line\n".repeat(1_000);
+        for (one, other, is_other) in [
+            ("a\nb\n", "a\nb\nc\n", false),
+            ("a\nb\n", "x\nb\nc\n", true),
+            (long.as_str(), &format!("{long}more\n"), false),
+            (long.as_str(), &format!("x{long}more\n"), true),
+        ] {
+            for size in [1, 7, 4_096] {
+                let mut lines = Lines::default();
+                lines.push(one.as_bytes());
+                lines.restart();
+                for chunk in other.as_bytes().chunks(size) {
+                    lines.push(chunk);
+                }
+                assert_eq!(lines.take_other(), is_other, "{size}");
+                assert!(!lines.take_other());
+            }
         }
     }
 
     #[test]
     fn a_last_line_without_a_line_feed_is_not_lost() {
         let mut lines = Lines::default();
-        assert_eq!(lines.push(b"one\ntwo"), ["one"]);
-        assert_eq!(lines.finish().as_deref(), Some("two"));
+        assert_eq!(texts(&lines.push(b"one\ntwo")), ["one"]);
+        assert_eq!(lines.finish().unwrap().as_str(), "two");
+    }
+
+    #[test]
+    fn a_line_without_an_end_comes_in_pieces() {
+        let mut lines = Lines::default();
+        let text = "é\u{1f980}".repeat(1024 * 1024);
+        let mut found = Vec::new();
+        for chunk in text.as_bytes().chunks(1_001) {
+            found.extend(lines.push(chunk));
+        }
+        assert!(found.len() > 4 && found.iter().all(|piece| piece.as_str().len() <= LONGEST_LINE + 1_001));
+        found.extend(lines.finish());
+        assert_eq!(texts(&found).concat(), text);
     }
 }

@@ -1,8 +1,15 @@
-//! The list.
+//! The list, a page at a time or all of it.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::future::IntoFuture;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use daytona_api::{GetAllSnapshots, PaginatedSnapshots, SnapshotSort, SortOrder};
+use daytona_api::{GetAllSnapshots, PaginatedSnapshots, Snapshot, SnapshotId, SnapshotSort, SortOrder};
+use futures_core::Stream;
+use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::Boxed;
 use crate::client::Daytona;
@@ -10,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 
 /// Snapshots on a page, at the most.
 const LARGEST_PAGE: u32 = 200;
+
+/// Pages of fewer cannot always be chosen so that they overlap.
+const SMALLEST_OVERLAPPING: u32 = 20;
 
 /// A page of snapshots, once it is awaited.
 ///
@@ -67,6 +77,25 @@ impl ListSnapshots {
         self
     }
 
+    /// All snapshots, from all pages, each of which is fetched when it is needed.
+    ///
+    /// A snapshot that is there during the whole walk comes exactly once, whatever is created and deleted meanwhile: pages
+    /// overlap, and where what was seen last has moved, the walk goes back. Sorted by creation unless by name;
+    /// [`limit`](Self::limit) is the size of the pages, at least 20, by default the largest.
+    ///
+    /// The stream ends with an error of kind `InvalidRequest` where a page was chosen, or an order in which snapshots move while
+    /// they are used: by state or by last use.
+    pub fn stream(self) -> SnapshotStream {
+        let checked = self.check().and_then(|()| check_walk(&self.request));
+        let request = self.request;
+        let walk = Walk::new(self.client, request);
+        let stream = match checked {
+            Ok(()) => walk.into_stream().boxed(),
+            Err(error) => stream::once(async { Err(error) }).boxed(),
+        };
+        SnapshotStream(stream)
+    }
+
     fn check(&self) -> Result<(), Error> {
         let invalid = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
         match (self.request.page, self.request.limit) {
@@ -88,5 +117,158 @@ impl IntoFuture for ListSnapshots {
             self.check()?;
             self.client.call(&self.request).await
         })
+    }
+}
+
+fn check_walk(request: &GetAllSnapshots) -> Result<(), Error> {
+    let problem = match (&request.page, &request.sort) {
+        (Some(_), _) => "a stream walks all pages: leave `page` out",
+        (None, None | Some(SnapshotSort::CreatedAt | SnapshotSort::Name)) => return Ok(()),
+        (None, Some(_)) => "in this order snapshots move while they are used: sort a stream by creation or by name",
+    };
+    Err(Error::new(ErrorKind::InvalidRequest, problem))
+}
+
+/// All snapshots that a request lists.
+pub(crate) async fn all(client: &Daytona, request: GetAllSnapshots) -> Result<Vec<Snapshot>, Error> {
+    Walk::new(client.clone(), request).into_stream().try_collect().await
+}
+
+/// Snapshots from all pages of a list.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let mut snapshots = daytona.snapshots().list().name("my-app").stream();
+/// while let Some(snapshot) = snapshots.next().await {
+///     println!("{}", snapshot?.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "does nothing until it is polled"]
+pub struct SnapshotStream(Pin<Box<dyn Stream<Item = Result<Snapshot, Error>> + Send>>);
+
+impl SnapshotStream {
+    /// The next snapshot; none at the end.
+    pub async fn next(&mut self) -> Option<Result<Snapshot, Error>> {
+        self.0.next().await
+    }
+}
+
+impl fmt::Debug for SnapshotStream {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SnapshotStream").finish_non_exhaustive()
+    }
+}
+
+impl Stream for SnapshotStream {
+    type Item = Result<Snapshot, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
+    }
+}
+
+/// A walk over all pages.
+///
+/// Deletions move what comes after them to the front, so that a page which follows the one before by its number can begin too
+/// late. So each page is chosen to begin before the end of what was seen. Does it hold something that was seen, nothing between
+/// the two was missed: all that stands before a snapshot that was seen was seen too. Does it not, the walk goes back.
+struct Walk {
+    client: Daytona,
+    request: GetAllSnapshots,
+    seen: HashSet<SnapshotId>,
+    /// How many snapshots stood in the list up to the end of the last page.
+    position: u64,
+    is_over: bool,
+}
+
+impl Walk {
+    fn new(client: Daytona, mut request: GetAllSnapshots) -> Self {
+        if request.sort.is_none() {
+            request.sort = Some(SnapshotSort::CreatedAt);
+            request.order = request.order.or(Some(SortOrder::Asc));
+        }
+        Self {
+            client,
+            request,
+            seen: HashSet::new(),
+            position: 0,
+            is_over: false,
+        }
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Snapshot, Error>> + Send {
+        stream::try_unfold(self, |mut walk| async move {
+            let page = walk.next_page().await?;
+            Ok::<_, Error>(page.map(|page| (stream::iter(page.into_iter().map(Ok)), walk)))
+        })
+        .try_flatten()
+    }
+
+    /// What is new on the next page that follows on what was seen.
+    async fn next_page(&mut self) -> Result<Option<Vec<Snapshot>>, Error> {
+        let largest = self.request.limit.unwrap_or(LARGEST_PAGE).max(SMALLEST_OVERLAPPING);
+        while !self.is_over {
+            let (page, limit) = overlapping(self.position, largest);
+            let mut request = self.request.clone();
+            request.page = Some(page);
+            request.limit = Some(limit);
+            let PaginatedSnapshots { items, total, .. } = self.client.call(&request).await?;
+            let begin = u64::from(page - 1) * u64::from(limit);
+            let follows = begin == 0 || items.iter().any(|item| self.seen.contains(&item.id));
+            if !follows {
+                // Half way back, at the latest to the beginning.
+                self.position = begin / 2;
+                continue;
+            }
+            self.position = begin + items.len() as u64;
+            self.is_over = items.len() < limit as usize || total.is_some_and(|total| self.position >= total);
+            let new: Vec<_> = items
+                .into_iter()
+                .filter(|item| self.seen.insert(item.id.clone()))
+                .collect();
+            if !new.is_empty() {
+                return Ok(Some(new));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The page, with its size, that begins before this position and reaches furthest beyond it.
+fn overlapping(position: u64, largest: u32) -> (u32, u32) {
+    let Some(last) = position.checked_sub(1) else {
+        return (1, largest);
+    };
+    let sizes = (1..=largest).rev().map(|size| (last / u64::from(size), size));
+    let (before, size) = sizes
+        .max_by_key(|(before, size)| (before + 1) * u64::from(*size))
+        .unwrap_or((0, largest));
+    (u32::try_from(before + 1).unwrap_or(u32::MAX), size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_overlap_and_get_on() {
+        for largest in [SMALLEST_OVERLAPPING, 50, 200] {
+            let mut position = u64::from(largest);
+            let mut pages = 1;
+            while position < 5_000 {
+                let (page, size) = overlapping(position, largest);
+                let begin = u64::from(page - 1) * u64::from(size);
+                assert!(begin < position, "{largest}: {position}");
+                let end = begin + u64::from(size);
+                assert!(end > position, "{largest}: {position} does not get on");
+                position = end;
+                pages += 1;
+            }
+            if largest == 200 {
+                assert!(pages < 40, "{pages} pages for 5,000 snapshots, 25 without overlap");
+            }
+        }
     }
 }

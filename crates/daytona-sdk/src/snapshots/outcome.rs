@@ -29,9 +29,18 @@ impl Outcome {
 }
 
 pub(crate) fn failed(snapshot: &Snapshot) -> Error {
-    let reason = snapshot.error_reason.as_deref().unwrap_or("the server gives no reason");
-    let message = format!("snapshot `{}` failed ({}): {reason}", snapshot.name, snapshot.state);
-    Error::new(ErrorKind::BuildFailed, message).with_snapshot(SnapshotInfo::of(snapshot))
+    let reason = snapshot
+        .error_reason
+        .as_deref()
+        .map(str::trim)
+        .filter(|reason| !reason.is_empty());
+    let said = reason.unwrap_or("the server gives no reason");
+    let message = format!("snapshot `{}` failed ({}): {said}", snapshot.name, snapshot.state);
+    let error = Error::new(ErrorKind::BuildFailed, message).with_snapshot(SnapshotInfo::of(snapshot));
+    match reason {
+        Some(reason) => error.with_reason(reason),
+        None => error,
+    }
 }
 
 pub(crate) fn gone(snapshot: &Snapshot) -> Error {
@@ -47,6 +56,29 @@ pub(crate) fn deleted(last: &SnapshotInfo) -> Error {
     Error::new(ErrorKind::Gone, message).with_snapshot(last.clone())
 }
 
+/// A failure that says nothing about the definition: to create the snapshot again helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The object storage has said that it holds an archive, and does not.
+    UploadAgain,
+    /// Another snapshot of the same definition was being made; the server makes one at a time, and fails the others.
+    AfterTwin,
+}
+
+impl Remedy {
+    /// What helps, by the words of the server as measured.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        let reason = error.reason()?;
+        if reason.contains("specified key does not exist") {
+            Some(Self::UploadAgain)
+        } else if reason.contains("operation is already in progress") {
+            Some(Self::AfterTwin)
+        } else {
+            None
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +92,23 @@ mod tests {
         assert_eq!(of("active"), Outcome::Ready);
         assert_eq!([of("error"), of("build_failed")], [Outcome::Failed; 2]);
         assert_eq!([of("inactive"), of("removing")], [Outcome::Gone; 2]);
+    }
+
+    #[test]
+    fn measured_reasons_have_remedies() {
+        let of = |reason: &str| {
+            let mut snapshot = Snapshot::new("id", "x", SnapshotState::Error);
+            snapshot.error_reason = Some(reason.to_owned());
+            Remedy::of(&failed(&snapshot))
+        };
+        let missing =
+            "failed to get tar from storage with hash 1: failed to read object data: The specified key does not exist.";
+        assert_eq!(of(missing), Some(Remedy::UploadAgain));
+        assert_eq!(
+            of("An operation is already in progress for this resource"),
+            Some(Remedy::AfterTwin)
+        );
+        assert_eq!(of("process \"/bin/sh -c exit 7\" did not complete successfully"), None);
+        assert_eq!(of(""), None);
     }
 }

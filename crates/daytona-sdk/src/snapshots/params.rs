@@ -97,6 +97,10 @@ impl CreateSnapshotParams {
         }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What its sandboxes get.
     pub fn resources(mut self, resources: Resources) -> Self {
         self.resources = resources;

@@ -45,6 +45,12 @@ impl SnapshotRef {
         Err(Error::new(ErrorKind::Decode, message))
     }
 
+    /// Whether the text may be an id.
+    fn looks_like_an_id(text: &str) -> bool {
+        // As the service writes them; other spellings of a UUID it knows as names only.
+        text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+    }
+
     /// Carries out an operation that takes an id only, with as few requests as possible: what looks like an id is tried
     /// as one, and only where there is none of that id is it looked up as a name.
     pub(crate) async fn call<O: Operation>(
@@ -56,7 +62,7 @@ impl SnapshotRef {
             Self::Id(id) => return Ok((id.clone(), client.call(&operation(id.as_str())).await?)),
             Self::Name(name) => name,
         };
-        if uuid::Uuid::try_parse(name).is_ok() {
+        if Self::looks_like_an_id(name) {
             let id = SnapshotId::from(name.to_ascii_lowercase());
             match client.call(&operation(id.as_str())).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}

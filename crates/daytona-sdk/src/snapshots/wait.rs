@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Boxed;
-use super::deadline::{self, Deadline};
-use super::delivery::{self, Callbacks, Delivery, Events};
+use super::deadline::{Deadline, Purpose};
+use super::delivery::{self, Callbacks, Delivery, Sink};
 use super::event::{Event, LogLine};
-use super::follow;
+use super::log;
 use super::outcome::{self, Outcome};
+use super::reference::SnapshotRef;
 use crate::client::Daytona;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 
@@ -21,31 +22,40 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(10);
 /// By how much an interval grows.
 const GROWTH: f64 = 1.3;
 
+/// How long a snapshot that was just accepted may be unknown to where it is read from.
+const LAG: Duration = Duration::from_secs(30);
+
+/// Answers in a row that are none of the API's before a wait gives up.
+const MOST_ODD_ANSWERS: u32 = 10;
+
+/// How long the end of the log of a failed build is read for its error.
+const TAIL_LIMIT: Duration = Duration::from_secs(10);
+
 /// Waits until a snapshot is active, once it is awaited.
 ///
 /// # Errors
 ///
-/// Kind `BuildFailed`, `Gone`, or `WaitTimeout`; after the last, waiting again resumes.
+/// Kind `BuildFailed`, `Gone`, or `WaitTimeout`; after the last, waiting again resumes. `NotFound` if it is not there.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Wait {
     client: Daytona,
-    id: SnapshotId,
+    snapshot: SnapshotRef,
     limit: Option<Duration>,
     callbacks: Callbacks,
 }
 
 impl Wait {
-    pub(crate) fn new(client: Daytona, id: SnapshotId) -> Self {
+    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
         Self {
+            limit: Some(client.settings().operation_timeout),
             client,
-            id,
-            limit: deadline::DEFAULT,
+            snapshot,
             callbacks: Callbacks::default(),
         }
     }
 
-    /// How long to wait. Default: 130 minutes.
+    /// How long to wait. Default: the client's operation timeout, 130 minutes.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
@@ -57,7 +67,7 @@ impl Wait {
         self
     }
 
-    /// Hands over each line of the build log.
+    /// Hands over each line of the build log, from its beginning.
     pub fn on_logs(mut self, callback: impl FnMut(&LogLine) + Send + 'static) -> Self {
         self.callbacks.on_logs = Some(Box::new(callback));
         self
@@ -76,119 +86,199 @@ impl IntoFuture for Wait {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let deadline = Deadline::start(&self.client, self.limit);
-            let (events, delivery) = delivery::start(self.callbacks);
-            let found = deadline
-                .enforce(self.client.call(&GetSnapshot::new(self.id.as_str())))
-                .await?;
-            let watching = Watching {
-                client: self.client,
-                deadline,
-                events,
-                delivery,
+            let deadline = Deadline::start(&self.client, Purpose::Active, self.limit);
+            let (sink, delivery) = delivery::start(self.callbacks);
+            let watch = Watch::new(self.client, deadline, sink);
+            let outcome = match watch.deadline.enforce(watch.first(&self.snapshot)).await {
+                Ok(found) => watch.until_active(found).await,
+                Err(error) => Err(error),
             };
-            watching.until_active(found).await
+            watch.conclude(outcome, delivery).await
         })
     }
 }
 
 /// A snapshot that is waited for, with all that goes on meanwhile.
 #[derive(Debug)]
-pub(crate) struct Watching {
+pub(crate) struct Watch {
     pub(crate) client: Daytona,
     pub(crate) deadline: Deadline,
-    pub(crate) events: Events,
-    pub(crate) delivery: Delivery,
+    pub(crate) sink: Sink,
 }
 
-impl Watching {
-    /// Waits for the snapshot, of which this was the last that was seen.
-    pub(crate) async fn until_active(self, seen: Snapshot) -> Result<Snapshot, Error> {
-        let Self {
-            client,
-            deadline,
-            events,
-            delivery,
-        } = self;
-        // A log that nobody listens to is read only for the error of a failed build.
-        let has_log = delivery.is_heard();
-        let waiting = async {
-            let mut log = LogTask::default();
-            let outcome = poll(&client, &deadline, &events, seen, has_log, &mut log).await;
-            log.finish(&client).await;
-            let outcome = match outcome {
-                Err(error) if error.kind() == ErrorKind::BuildFailed => {
-                    if let (false, Some(snapshot)) = (has_log, error.snapshot()) {
-                        follow::tail(&client, &snapshot.id, &events).await;
-                    }
-                    Err(error.with_log_tail(events.tail()))
+impl Watch {
+    pub(crate) fn new(client: Daytona, deadline: Deadline, sink: Sink) -> Self {
+        Self { client, deadline, sink }
+    }
+
+    /// The snapshot as it is now, looked for until the deadline if the server cannot be asked.
+    async fn first(&self, snapshot: &SnapshotRef) -> Result<Snapshot, Error> {
+        let mut interval = Interval::new();
+        loop {
+            match self.client.call(&GetSnapshot::new(snapshot.as_str())).await {
+                Err(error) if error.is_passing() => {
+                    self.deadline.note_problem(&error);
+                    self.sink.put_retry(&error);
+                    interval.sleep(&self.client, error.retry_after()).await;
                 }
-                outcome => outcome,
-            };
-            if let Ok(snapshot) = &outcome {
-                events.put(Event::Done {
-                    snapshot: Box::new(snapshot.clone()),
-                });
+                found => return snapshot.check(found?),
             }
-            drop(events);
-            delivery.finish().await;
-            outcome
-        };
-        deadline.enforce(waiting).await
+        }
+    }
+
+    /// Waits for the snapshot, of which this was the last that was seen. The deadline is enforced; once the outcome is known,
+    /// it no longer decides.
+    pub(crate) async fn until_active(&self, seen: Snapshot) -> Result<Snapshot, Error> {
+        let mut log = LogTask::default();
+        let outcome = self.deadline.enforce(Box::pin(self.poll(seen, &mut log))).await;
+        if matches!(&outcome, Err(error) if error.kind() == ErrorKind::WaitTimeout) {
+            return outcome;
+        }
+        self.deadline.bound(log.finish()).await;
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::BuildFailed => Err(self.with_tail(error).await),
+            outcome => outcome,
+        }
+    }
+
+    /// The error of a failed build with the last lines of its log; where nobody listened it is read now.
+    async fn with_tail(&self, error: Error) -> Error {
+        let has_log = error.snapshot().is_some_and(|_| !self.sink.is_heard());
+        if let (true, Some(snapshot)) = (has_log, error.snapshot()) {
+            let reading = async {
+                let found = self.client.call(&GetSnapshot::new(snapshot.id.as_str())).await?;
+                if found.build_info.is_some() {
+                    log::read_once(self.client.clone(), found, self.sink.clone()).await?;
+                }
+                Ok::<(), Error>(())
+            };
+            let clock = self.client.clock();
+            // Whatever comes of it.
+            tokio::select! {
+                _ = self.deadline.bound(Box::pin(reading)) => {}
+                () = clock.sleep(TAIL_LIMIT) => {}
+            }
+        }
+        error.with_log_tail(self.sink.tail())
+    }
+
+    /// Tells the outcome, and waits until all is delivered.
+    pub(crate) async fn conclude(
+        self,
+        outcome: Result<Snapshot, Error>,
+        delivery: Delivery,
+    ) -> Result<Snapshot, Error> {
+        if let Ok(snapshot) = &outcome {
+            self.sink.put(Event::Done {
+                snapshot: Box::new(snapshot.clone()),
+            });
+        }
+        let Self { deadline, sink, .. } = self;
+        drop(sink);
+        deadline.bound(delivery.finish()).await;
+        outcome
+    }
+
+    /// Asks for the state, ever less often, until it is final.
+    async fn poll(&self, mut snapshot: Snapshot, log: &mut LogTask) -> Result<Snapshot, Error> {
+        let id = snapshot.id.clone();
+        let mut last: Option<SnapshotState> = None;
+        let mut interval = Interval::new();
+        let begun = self.client.clock().now();
+        let mut was_found = false;
+        let mut odd_answers = 0;
+        loop {
+            let info = SnapshotInfo::of(&snapshot);
+            self.deadline.note(info.clone());
+            let elapsed = self.deadline.elapsed();
+            if last.as_ref() != Some(&snapshot.state) {
+                tracing::debug!(%id, state = %snapshot.state, "the snapshot's state");
+                if matches!(snapshot.state, SnapshotState::Unknown(_)) {
+                    tracing::warn!(%id, state = %snapshot.state, "a state that is not known counts as progress");
+                }
+                let state = snapshot.state.clone();
+                self.sink.put(Event::State { state, elapsed });
+                last = Some(snapshot.state.clone());
+            }
+            let outcome = Outcome::of(&snapshot.state);
+            // Before that no runner has the build, and asking for its log would hang. What is active at the first look was not
+            // built now.
+            let has_log = snapshot.build_info.is_some() && snapshot.state != SnapshotState::Pending;
+            if self.sink.is_heard() && has_log && (outcome != Outcome::Ready || was_found) {
+                log.start(&self.client, &snapshot, &self.sink);
+            }
+            match outcome {
+                Outcome::Ready => return Ok(snapshot),
+                Outcome::Failed => return Err(outcome::failed(&snapshot)),
+                Outcome::Gone => return Err(outcome::gone(&snapshot)),
+                Outcome::Progress => {}
+            }
+            let mut wished = None;
+            snapshot = loop {
+                interval.sleep(&self.client, wished).await;
+                let error = match self.client.call(&GetSnapshot::new(id.as_str())).await {
+                    Ok(found) if found.id == id => break found,
+                    Ok(found) => {
+                        let message = format!("asked for snapshot {id}, the server answered with {}", found.id);
+                        Error::new(ErrorKind::Decode, message)
+                    }
+                    Err(error) => error,
+                };
+                let age = self.client.clock().now().saturating_sub(begun);
+                match error.kind() {
+                    ErrorKind::NotFound if was_found || age > LAG => return Err(outcome::deleted(&info)),
+                    ErrorKind::NotFound => {}
+                    // A bad poll says nothing about the snapshot.
+                    _ if error.is_passing() => {}
+                    ErrorKind::Decode | ErrorKind::NotAnApi if odd_answers < MOST_ODD_ANSWERS => odd_answers += 1,
+                    _ => return Err(error.with_snapshot(info)),
+                }
+                wished = error.retry_after();
+                self.deadline.note_problem(&error);
+                self.sink.put_retry(&error);
+            };
+            was_found = true;
+            odd_answers = 0;
+            let (state, elapsed) = (snapshot.state.clone(), self.deadline.elapsed());
+            self.sink.put(Event::Polled { state, elapsed });
+        }
     }
 }
 
-/// Asks for the state, ever less often, until it is final.
-async fn poll(
-    client: &Daytona,
-    deadline: &Deadline,
-    events: &Events,
-    mut snapshot: Snapshot,
-    has_log: bool,
-    log: &mut LogTask,
-) -> Result<Snapshot, Error> {
-    let id = snapshot.id.clone();
-    let mut last: Option<SnapshotState> = None;
-    let mut interval = FIRST_INTERVAL;
+/// The time between two looks: it grows, and is spread so that many waiters do not ask all at once.
+pub(crate) struct Interval(Duration);
+
+impl Interval {
+    pub(crate) fn new() -> Self {
+        Self(FIRST_INTERVAL)
+    }
+
+    /// Waits, as long as the server wishes if that is longer.
+    pub(crate) async fn sleep(&mut self, client: &Daytona, wished: Option<Duration>) {
+        let spread = self.0.mul_f64(0.9 + 0.2 * client.clock().jitter());
+        self.0 = self.0.mul_f64(GROWTH).min(LONGEST_INTERVAL);
+        client.clock().sleep(spread.max(wished.unwrap_or_default())).await;
+    }
+}
+
+/// Waits until no snapshot has this id any more.
+pub(crate) async fn until_gone(client: &Daytona, deadline: &Deadline, id: &SnapshotId) -> Result<(), Error> {
+    let mut interval = Interval::new();
     loop {
-        let info = SnapshotInfo::of(&snapshot);
-        deadline.note(info.clone());
-        if last.as_ref() != Some(&snapshot.state) {
-            tracing::debug!(%id, state = %snapshot.state, "the snapshot's state");
-            events.put(Event::State {
-                state: snapshot.state.clone(),
-                elapsed: deadline.elapsed(),
-            });
-            last = Some(snapshot.state.clone());
-        }
-        // Before that no runner has the build, and asking for its log would hang.
-        if has_log && snapshot.build_info.is_some() && snapshot.state != SnapshotState::Pending {
-            log.start(client, &id, events);
-        }
-        match Outcome::of(&snapshot.state) {
-            Outcome::Ready => return Ok(snapshot),
-            Outcome::Failed => return Err(outcome::failed(&snapshot)),
-            Outcome::Gone => return Err(outcome::gone(&snapshot)),
-            Outcome::Progress => {}
-        }
-        loop {
-            // Spread by a tenth, so that many waiters do not ask all at once.
-            let spread = interval.mul_f64(0.9 + 0.2 * client.clock().jitter());
-            client.clock().sleep(spread).await;
-            interval = interval.mul_f64(GROWTH).min(LONGEST_INTERVAL);
-            match client.call(&GetSnapshot::new(id.as_str())).await {
-                Ok(found) => {
-                    snapshot = found;
-                    break;
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => return Err(outcome::deleted(&info)),
-                // A bad poll says nothing about the snapshot.
-                Err(error) if error.is_retryable() => events.put(Event::Retry {
-                    reason: error.to_string(),
-                }),
-                Err(error) => return Err(error.with_snapshot(info)),
+        let wished = match client.call(&GetSnapshot::new(id.as_str())).await {
+            Ok(found) if found.id != *id => return Ok(()),
+            Ok(found) => {
+                deadline.note(SnapshotInfo::of(&found));
+                None
             }
-        }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.is_passing() => {
+                deadline.note_problem(&error);
+                error.retry_after()
+            }
+            Err(error) => return Err(error),
+        };
+        interval.sleep(client, wished).await;
     }
 }
 
@@ -199,23 +289,18 @@ struct LogTask {
 }
 
 impl LogTask {
-    fn start(&mut self, client: &Daytona, id: &SnapshotId, events: &Events) {
+    fn start(&mut self, client: &Daytona, snapshot: &Snapshot, sink: &Sink) {
         if self.running.is_none() {
             let (is_over, receiver) = watch::channel(false);
-            let task = tokio::spawn(follow::follow(client.clone(), id.clone(), events.clone(), receiver));
-            self.running = Some((task, is_over));
+            let reading = log::follow(client.clone(), snapshot.clone(), sink.clone(), receiver);
+            self.running = Some((tokio::spawn(reading), is_over));
         }
     }
 
-    /// Gives the log a while to end by itself, and ends it.
-    async fn finish(mut self, client: &Daytona) {
-        if let Some((mut task, is_over)) = self.running.take() {
+    /// Gives the log a while to end by itself.
+    async fn finish(mut self) {
+        if let Some((task, is_over)) = &mut self.running {
             is_over.send_replace(true);
-            tokio::select! {
-                _ = &mut task => return,
-                () = client.clock().sleep(follow::GRACE) => task.abort(),
-            }
-            // It holds on to where its lines go until it has ended.
             drop(task.await);
         }
     }

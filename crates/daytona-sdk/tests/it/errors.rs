@@ -77,9 +77,21 @@ async fn a_name_that_is_taken_is_its_own_kind() {
     daytona.snapshots().create(params()).start().await.unwrap();
     let error = daytona.snapshots().create(params()).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::AlreadyExists, Some(409)));
+    let text = error.to_string();
+    let there = error.snapshot().unwrap();
     assert!(
-        error.to_string().contains("\"taken\"") && error.to_string().contains("choose another name"),
-        "{error}"
+        text.contains("`taken`") && text.contains(there.id.as_str()) && text.contains("`ensure` takes it"),
+        "{text}"
+    );
+    assert_eq!(
+        error.server_message().unwrap(),
+        "Snapshot with name \"taken\" already exists for this organization"
+    );
+    let other = CreateSnapshotParams::new("taken", "b:2").resources(Resources::new().cpu(3));
+    let text = daytona.snapshots().create(other).await.unwrap_err().to_string();
+    assert!(
+        text.contains("its image is `a:1`; its cpu is 1 instead of 3") && text.contains("delete it"),
+        "{text}"
     );
 }
 
@@ -119,5 +131,5 @@ async fn the_servers_refusals_have_kinds() {
     let long = Image::base("a:1").run_commands(["#".repeat(110_000)]);
     let error = create(CreateSnapshotParams::new("x", long)).await;
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("100 KiB"), "{error}");
+    assert!(error.to_string().contains("the server takes 102400"), "{error}");
 }

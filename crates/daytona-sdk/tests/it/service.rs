@@ -97,16 +97,14 @@ async fn idempotent_requests_are_repeated_and_others_are_not() {
         emulator.inject(fault.on(Operation::GetSnapshot).times(2));
         daytona.snapshots().get("x").await.unwrap();
     }
-    emulator.inject(Fault::status(503).on(Operation::CreateSnapshot).times(2));
-    let error = daytona
-        .snapshots()
-        .create(CreateSnapshotParams::new("y", "a:1"))
-        .start()
-        .await
-        .unwrap_err();
+    emulator.inject(Fault::status(503).on(Operation::ActivateSnapshot).times(2));
+    let error = daytona.snapshots().activate("x").await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Unavailable, Some(503)));
     assert!(error.is_retryable());
-    assert_eq!(count(&emulator, Operation::CreateSnapshot), 2);
+    assert_eq!(
+        (error.attempts(), count(&emulator, Operation::ActivateSnapshot)),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -115,7 +113,8 @@ async fn a_dead_server_is_asked_as_often_as_the_budget_says() {
     emulator.inject(Fault::disconnect().on(Operation::GetSnapshot).always());
     let error = daytona.snapshots().get("x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
-    assert_eq!(count(&emulator, Operation::GetSnapshot), 4);
+    assert_eq!((error.attempts(), count(&emulator, Operation::GetSnapshot)), (4, 4));
+    assert!(error.to_string().ends_with("(tried 4 times)"), "{error}");
     // Wrong credentials are never repeated: the server blocks the address.
     emulator.clear_faults();
     emulator.inject(Fault::status(401).on(Operation::GetSnapshot).always());
@@ -140,5 +139,5 @@ fn futures_can_be_sent_between_threads() {
     assert_send(snapshots.activate("x").wait());
     assert_send(snapshots.deactivate("x").into_future());
     assert_send(snapshots.delete("x").wait());
-    assert_send(snapshots.wait("x".into()).into_future());
+    assert_send(snapshots.wait("x").into_future());
 }

@@ -1,0 +1,158 @@
+//! Calls that block, for programs without an async runtime.
+//!
+//! Everything is as it is without blocking: the same client, the same builders. What one would await, one blocks on with
+//! [`block`](Block::block); what is a stream is iterated with [`iter`](BlockStream::iter).
+//!
+//! ```no_run
+//! use daytona_sdk::blocking::{Block, BlockStream};
+//! use daytona_sdk::{CreateSnapshotParams, Daytona, Image};
+//!
+//! fn main() -> Result<(), daytona_sdk::Error> {
+//!     let daytona = Daytona::from_env()?;
+//!     let params = CreateSnapshotParams::new("my-app", Image::debian_slim("3.12"));
+//!     let snapshot = daytona.snapshots().create(params).on_logs(|line| println!("{line}")).block()?;
+//!     println!("{}", snapshot.state);
+//!     for snapshot in daytona.snapshots().list().stream().iter() {
+//!         println!("{}", snapshot?.name);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The work is done on threads of the crate's own, which are started with the first call. Inside of an async runtime, and on its
+//! threads for blocking work too, a call is an error of kind `Unsupported` instead of a panic or a standstill: await it there.
+
+use std::future::IntoFuture;
+use std::sync::OnceLock;
+
+use futures_core::Stream;
+use futures_util::StreamExt;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, ErrorKind};
+
+/// Blocks on what one would await.
+pub trait Block {
+    /// What comes of it.
+    type Output;
+
+    /// Does it, and waits until it is done.
+    ///
+    /// # Errors
+    ///
+    /// Those of awaiting it, and kind `Unsupported` inside of an async runtime.
+    fn block(self) -> Result<Self::Output, Error>;
+}
+
+impl<T, C> Block for C
+where
+    C: IntoFuture<Output = Result<T, Error>>,
+    C::IntoFuture: Send + 'static,
+    T: Send + 'static,
+{
+    type Output = T;
+
+    fn block(self) -> Result<T, Error> {
+        let call = self.into_future();
+        let (sender, mut receiver) = mpsc::channel(1);
+        runtime()?.spawn(async move { drop(sender.send(call.await).await) });
+        receiver.blocking_recv().unwrap_or_else(|| Err(stopped()))
+    }
+}
+
+/// Iterates over what is a stream.
+pub trait BlockStream {
+    /// What comes from it.
+    type Item;
+
+    /// Its items. Each is waited for when it is asked for; inside of an async runtime there is one, the error.
+    fn iter(self) -> Iter<Self::Item>;
+}
+
+impl<T, S> BlockStream for S
+where
+    S: Stream<Item = Result<T, Error>> + Send + 'static,
+    T: Send + 'static,
+{
+    type Item = T;
+
+    fn iter(self) -> Iter<T> {
+        // One ahead of what was asked for.
+        let (sender, receiver) = mpsc::channel(1);
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return Iter(State::Refused(Some(error))),
+        };
+        runtime.spawn(async move {
+            let mut stream = std::pin::pin!(self);
+            loop {
+                tokio::select! {
+                    item = stream.next() => {
+                        let Some(item) = item else { return };
+                        if sender.send(item).await.is_err() {
+                            return;
+                        }
+                    }
+                    // Nobody asks any more.
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        Iter(State::Running(receiver))
+    }
+}
+
+/// The items of a stream.
+#[derive(Debug)]
+#[must_use = "iterators do nothing until they are used"]
+pub struct Iter<T>(State<T>);
+
+#[derive(Debug)]
+enum State<T> {
+    Running(mpsc::Receiver<Result<T, Error>>),
+    Refused(Option<Error>),
+}
+
+impl<T> Iterator for Iter<T> {
+    type Item = Result<T, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            State::Refused(error) => error.take().map(Err),
+            State::Running(_) if Handle::try_current().is_ok() => {
+                self.0 = State::Refused(None);
+                Some(Err(inside_a_runtime()))
+            }
+            State::Running(receiver) => receiver.blocking_recv(),
+        }
+    }
+}
+
+/// The runtime that all calls share. It lives as long as the process, so that dropping a client drops none.
+fn runtime() -> Result<&'static Runtime, Error> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    if Handle::try_current().is_ok() {
+        return Err(inside_a_runtime());
+    }
+    let runtime = RUNTIME.get_or_init(|| {
+        let built = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("daytona-sdk")
+            .enable_all()
+            .build();
+        built.map_err(|error| error.to_string())
+    });
+    runtime
+        .as_ref()
+        .map_err(|error| Error::new(ErrorKind::Unsupported, format!("no threads can be started: {error}")))
+}
+
+fn inside_a_runtime() -> Error {
+    let message = "a blocking call inside of an async runtime: await it instead of calling `block`";
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Unsupported, "the call was stopped before it was done")
+}
