@@ -54,7 +54,6 @@ pub struct BuildLogs {
 
 /// What comes from a build log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum LogEvent {
     /// A line.
     Line(LogLine),

@@ -22,6 +22,8 @@ pub(crate) struct Lines {
     /// Bytes at the beginning of this reading that were delivered before.
     known: u64,
     is_other: bool,
+    /// Whether anything came in this reading.
+    has_begun: bool,
 }
 
 impl Lines {
@@ -30,10 +32,17 @@ impl Lines {
         self.buffer.clear();
         self.known = self.delivered;
         self.seen = 0;
+        self.has_begun = false;
+    }
+
+    /// Whether this reading has not come as far as the one before it, or brought nothing at all.
+    pub(crate) fn is_short(&self) -> bool {
+        !self.has_begun || self.seen < self.known
     }
 
     /// The lines that the chunk completes.
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Vec<LogLine> {
+        self.has_begun |= !chunk.is_empty();
         let mut rest = self.pass_over(chunk);
         let mut lines = Vec::new();
         while let Some(length) = memchr::memchr(b'\n', rest) {

@@ -67,10 +67,20 @@ pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_o
     loop {
         let was_over = patience.is_over();
         match log.read(&mut patience, !was_over).await {
-            None => break,
+            None if was_over => {
+                failure.get_or_insert_with(|| Error::new(ErrorKind::Timeout, "it did not answer in time"));
+                break;
+            }
+            // The build has ended and nothing more comes: so it is with every failed build, and with a line that is dead. What
+            // there is now tells.
+            None => {
+                log.lines.restart();
+                patience.left = GRACE;
+                continue;
+            }
             // A stream that is cut can look as if it had ended. After the build it is looked at once more.
             Some(Ok(())) if was_over => {
-                failure = None;
+                failure = failure.filter(|_| log.lines.is_short());
                 break;
             }
             Some(Ok(())) => failure = None,

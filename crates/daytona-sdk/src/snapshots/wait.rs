@@ -200,14 +200,11 @@ impl Watch {
                 self.sink.put(Event::State { state, elapsed });
                 last = Some(snapshot.state.clone());
             }
-            let outcome = Outcome::of(&snapshot.state);
-            // Before that no runner has the build, and asking for its log would hang. What is active at the first look was not
-            // built now.
-            let has_log = snapshot.build_info.is_some() && snapshot.state != SnapshotState::Pending;
-            if self.sink.is_heard() && has_log && (outcome != Outcome::Ready || was_found) {
+            // Before that no runner has the build, and asking for its log would hang.
+            if self.sink.is_heard() && snapshot.build_info.is_some() && snapshot.state != SnapshotState::Pending {
                 log.start(&self.client, &snapshot, &self.sink);
             }
-            match outcome {
+            match Outcome::of(&snapshot.state) {
                 Outcome::Ready => return Ok(snapshot),
                 Outcome::Failed => return Err(outcome::failed(&snapshot)),
                 Outcome::Gone => return Err(outcome::gone(&snapshot)),

@@ -5,6 +5,7 @@ mod dockerfiles;
 mod errors;
 mod flow;
 mod one_tree;
+mod schedules;
 mod service;
 mod support;
 mod time;
