@@ -122,7 +122,9 @@ impl Engine {
                 Ok(image) => (Ok(()), image.map(Arc::new)),
                 Err(reason) => (Err(reason), None),
             };
-            engine.world().built(&id, outcome, image, engine.clock.now());
+            engine
+                .world()
+                .built(&id, &reference, outcome, image, engine.clock.now());
             engine.announce();
             engine.save();
         });

@@ -214,6 +214,13 @@ impl World {
         }
     }
 
+    /// Takes a snapshot out at once.
+    pub(crate) fn take_out(&mut self, id: &str) {
+        let count = self.snapshots.len();
+        self.snapshots.retain(|record| record.id.as_str() != id);
+        self.version += (count - self.snapshots.len()) as u64;
+    }
+
     /// Hands an inactive snapshot to a runner again; an error message if it cannot be.
     pub(crate) fn activate(&mut self, id: &SnapshotId, now: Timestamp) -> Result<(), String> {
         let record = self.find_id(id).ok_or_else(|| format!("Snapshot {id} not found"))?;

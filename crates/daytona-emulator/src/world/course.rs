@@ -31,7 +31,8 @@ pub(super) enum Event {
     Pulled(SnapshotId),
     OpenLog(String),
     LogLine(String, String),
-    Built(SnapshotId, Result<(), String>, Option<Arc<BuiltImage>>),
+    /// The build of this reference, for that snapshot.
+    Built(SnapshotId, String, Result<(), String>, Option<Arc<BuiltImage>>),
     /// The build cannot be handed to a runner.
     Rejected(SnapshotId),
     Removed(SnapshotId),
@@ -85,7 +86,7 @@ impl World {
             }
             Event::OpenLog(reference) => self.open_log(&reference),
             Event::LogLine(reference, line) => self.log_line(&reference, &line),
-            Event::Built(id, outcome, image) => self.built(&id, outcome, image, time),
+            Event::Built(id, reference, outcome, image) => self.built(&id, &reference, outcome, image, time),
             Event::Rejected(id) => {
                 if let Some(record) = self.in_state(&id, &SnapshotState::Building) {
                     record.fail(SnapshotState::BuildFailed, ALREADY_IN_PROGRESS.to_owned(), time);
@@ -142,7 +143,8 @@ impl World {
         }
         if build.built.is_some() {
             let takes = script.and_then(|script| script.takes).unwrap_or(REUSE);
-            self.schedule(after(time, takes), Event::Built(id.clone(), Ok(()), None));
+            let built = Event::Built(id.clone(), info.snapshot_ref, Ok(()), None);
+            self.schedule(after(time, takes), built);
             return Due::Happened;
         }
         build.is_running = true;
@@ -228,7 +230,7 @@ impl World {
         if job.is_repeated && report.outcome.is_err() {
             end = next_sweep(end);
         }
-        let built = Event::Built(job.snapshot.clone(), report.outcome, report.image);
+        let built = Event::Built(job.snapshot.clone(), reference.clone(), report.outcome, report.image);
         self.schedule(end, built);
     }
 
@@ -250,19 +252,14 @@ impl World {
     pub(crate) fn built(
         &mut self,
         id: &SnapshotId,
+        reference: &str,
         outcome: Result<(), String>,
         image: Option<Arc<BuiltImage>>,
         time: Timestamp,
     ) {
         self.version += 1;
-        let Some(record) = self.snapshots.iter_mut().find(|record| record.id == *id) else {
-            return;
-        };
-        let build = record
-            .build
-            .as_ref()
-            .and_then(|info| self.builds.get_mut(&info.snapshot_ref));
-        if let Some(build) = build {
+        // A build goes on when its snapshot is deleted.
+        if let Some(build) = self.builds.get_mut(reference) {
             build.is_running = false;
             build.has_failed = outcome.is_err();
             if outcome.is_ok() {
@@ -272,7 +269,7 @@ impl World {
                 build.image = image;
             }
         }
-        if record.state == SnapshotState::Building {
+        if let Some(record) = self.in_state(id, &SnapshotState::Building) {
             match outcome {
                 Ok(()) => {
                     record.size = record.script.as_ref().and_then(|script| script.size).or(record.size);

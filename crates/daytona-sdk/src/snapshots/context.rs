@@ -61,7 +61,7 @@ fn storage(
         storage
             .retry(policy)
             .refresh_with(refresh)
-            .on_retry(move |error| on_retry(error.to_string())),
+            .on_retry(move |error| on_retry(crate::error::with_causes(error))),
     ))
 }
 

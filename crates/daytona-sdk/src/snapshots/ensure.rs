@@ -23,6 +23,10 @@ use crate::trace;
 /// How long a name that is taken by something that cannot be seen is waited for; a removal takes about ten seconds.
 const INVISIBLE_LIMIT: Duration = Duration::from_mins(1);
 
+/// How long another build of the same definition is waited for that cannot be seen: that of a deleted snapshot goes on. The
+/// server ends every build after 120 minutes.
+const TWIN_LIMIT: Duration = Duration::from_mins(125);
+
 /// How often somebody else may change what is there before an ensuring gives up.
 const MOST_TURNS: u32 = 10;
 
@@ -179,12 +183,14 @@ enum Turn {
 
 impl Ensuring {
     async fn run(&mut self) -> Result<Snapshot, Error> {
+        let client = self.making.watch.client.clone();
         let deadline = self.making.watch.deadline.clone();
         let mut interval = Interval::new();
         let mut invisible_since = None;
+        let mut twin_since = None;
         let mut failure: Option<Error> = None;
-        for _ in 0..MOST_TURNS {
-            let client = self.making.watch.client.clone();
+        let mut turns = 0;
+        while turns < MOST_TURNS {
             let turn = deadline
                 .enforce(self.turn())
                 .await
@@ -193,31 +199,40 @@ impl Ensuring {
                     Some(seen) if error.kind() == ErrorKind::BuildFailed && seen.snapshot() == error.snapshot() => seen,
                     _ => error,
                 });
-            match turn? {
+            let wished = match turn? {
                 Turn::Done(snapshot) => return Ok(snapshot),
-                Turn::Accepted(accepted) => return self.making.until_active(accepted).await,
+                Turn::Accepted(accepted) => match self.making.until_active(accepted).await {
+                    Err(error) if Remedy::of(&error) == Some(Remedy::AfterTwin) => {
+                        if has_passed(&mut twin_since, TWIN_LIMIT, &client) {
+                            return Err(error);
+                        }
+                        None
+                    }
+                    outcome => return outcome,
+                },
                 Turn::InProgress(found) => match self.making.watch.until_active(found).await {
                     // What somebody else's call came to is looked at again, by the rules for what is there.
                     Err(error) if matches!(error.kind(), ErrorKind::BuildFailed | ErrorKind::Gone) => {
                         failure = Some(error);
+                        turns += 1;
+                        continue;
                     }
                     outcome => return outcome,
                 },
-                Turn::Again => {}
-                Turn::Invisible(error) => {
-                    let now = client.clock().now();
-                    let since = *invisible_since.get_or_insert(now);
-                    if now.saturating_sub(since) > INVISIBLE_LIMIT {
-                        return Err(error);
-                    }
-                    deadline
-                        .enforce(async {
-                            interval.sleep(&client, error.retry_after()).await;
-                            Ok(())
-                        })
-                        .await?;
+                Turn::Again => {
+                    turns += 1;
+                    continue;
                 }
-            }
+                Turn::Invisible(error) if has_passed(&mut invisible_since, INVISIBLE_LIMIT, &client) => {
+                    return Err(error);
+                }
+                Turn::Invisible(error) => error.retry_after(),
+            };
+            let pause = async {
+                interval.sleep(&client, wished).await;
+                Ok(())
+            };
+            deadline.enforce(pause).await?;
         }
         let message = format!(
             "snapshot `{}` changed {MOST_TURNS} times while it was ensured: somebody else creates and deletes it",
@@ -303,6 +318,12 @@ impl Ensuring {
         let Watch { client, deadline, .. } = &self.making.watch;
         wait::until_gone(client, deadline, &found.id).await
     }
+}
+
+/// Whether something has lasted longer than the limit; it begins when this is asked first.
+fn has_passed(since: &mut Option<Duration>, limit: Duration, client: &Daytona) -> bool {
+    let now = client.clock().now();
+    now.saturating_sub(*since.get_or_insert(now)) > limit
 }
 
 /// Whether an activation was refused because of the state, which somebody else has changed meanwhile.

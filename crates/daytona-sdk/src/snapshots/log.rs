@@ -110,10 +110,12 @@ pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_o
             (pause * 2).min(LONGEST_PAUSE)
         };
     }
-    log.finish().await;
-    if let Some(error) = failure {
-        log.sink
-            .put_gap(format!("the build log could not be read to its end: {error}"), false);
+    match failure {
+        None => log.finish().await,
+        Some(error) => {
+            let reason = format!("the build log could not be read to its end: {error}");
+            log.sink.put_gap(reason, false);
+        }
     }
 }
 

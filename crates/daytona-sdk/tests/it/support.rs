@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
 use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{Daytona, Event, Image, ImagePlan, PlanOptions};
+use daytona_sdk::{CreateSnapshotParams, Daytona, Event, Image, ImagePlan, PlanOptions};
 use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
 use tower_service::Service;
@@ -54,6 +54,11 @@ pub(crate) fn plan(image: &Image, base: &Path) -> ImagePlan {
     image
         .plan_with(&PlanOptions::default().base_dir(base).home(base))
         .unwrap()
+}
+
+/// A snapshot that is built, without files.
+pub(crate) fn image_params(name: &str) -> CreateSnapshotParams {
+    CreateSnapshotParams::new(name, Image::base("x:1").run_commands(["make"]))
 }
 
 /// The plan of an image with a folder `app` in it.

@@ -5,11 +5,7 @@ use std::time::Duration;
 use daytona_emulator::{Emulator, Fault, Operation};
 use daytona_sdk::{Context, CreateSnapshotParams, ErrorKind, Event, Image, SnapshotState};
 
-use crate::support::{Heard, app_plan, count, folder, in_process};
-
-fn image_params(name: &str) -> CreateSnapshotParams {
-    CreateSnapshotParams::new(name, Image::base("x:1").run_commands(["make"]))
-}
+use crate::support::{Heard, app_plan, count, folder, image_params, in_process};
 
 #[tokio::test(start_paused = true)]
 async fn a_build_of_two_hours_takes_no_time() {
