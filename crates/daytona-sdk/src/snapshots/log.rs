@@ -23,6 +23,9 @@ use crate::transport::{ResponseBody, full};
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Between two attempts to open it when the build has ended.
+const LAST_PAUSE: Duration = Duration::from_millis(200);
+
 /// How long lines are still awaited once the snapshot is active or has failed: the stream of a failed build never ends.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -62,54 +65,10 @@ pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_o
         left: GRACE,
     };
     let mut log = Log::new(client, snapshot, sink);
-    let mut pause = PAUSE;
-    let mut failure = None;
-    loop {
-        let was_over = patience.is_over();
-        match log.read(&mut patience, !was_over).await {
-            None if was_over => {
-                failure.get_or_insert_with(|| Error::new(ErrorKind::Timeout, "it did not answer in time"));
-                break;
-            }
-            // The build has ended and nothing more comes: so it is with every failed build, and with a line that is dead. What
-            // there is now tells.
-            None => {
-                log.lines.restart();
-                patience.left = GRACE;
-                continue;
-            }
-            // A stream that is cut can look as if it had ended. After the build it is looked at once more.
-            Some(Ok(())) if was_over => {
-                failure = failure.filter(|_| log.lines.is_short());
-                break;
-            }
-            Some(Ok(())) => failure = None,
-            Some(Err(Failure::Never(error))) => {
-                failure = Some(error);
-                break;
-            }
-            Some(Err(Failure::Broken(error))) => {
-                tracing::debug!(%error, "the build log broke off; reading it again");
-                failure = Some(error);
-            }
-            Some(Err(Failure::Later)) => {}
-        }
-        if was_over {
-            break;
-        }
-        log.lines.restart();
-        let client = patience.client.clone();
-        let wished = failure.as_ref().and_then(Error::retry_after);
-        tokio::select! {
-            () = client.clock().sleep(wished.unwrap_or(pause)) => {}
-            () = patience.until_over() => {}
-        }
-        pause = if log.take_progress() {
-            PAUSE
-        } else {
-            (pause * 2).min(LONGEST_PAUSE)
-        };
-    }
+    let failure = match log.read_until_over(&mut patience).await {
+        Ok(broken) => log.look_once_more(&mut patience, broken).await,
+        Err(refused) => Some(refused),
+    };
     match failure {
         None => log.finish().await,
         Some(error) => {
@@ -234,6 +193,61 @@ impl Log {
             is_shared,
             has_progress: false,
         }
+    }
+
+    /// Follows the log until the snapshot is active or has failed. Returns how the last reading broke off, if it did; fails if the
+    /// log cannot be had.
+    async fn read_until_over(&mut self, patience: &mut Patience) -> Result<Option<Error>, Error> {
+        let mut pause = PAUSE;
+        let mut broken: Option<Error> = None;
+        while !patience.is_over() {
+            match self.read(patience, true).await {
+                // So it is with every failed build, and with a line that is dead.
+                None => break,
+                // A stream that is cut can look as if it had ended.
+                Some(Ok(())) => broken = None,
+                Some(Err(Failure::Later)) => {}
+                Some(Err(Failure::Broken(error))) => {
+                    tracing::debug!(%error, "the build log broke off; reading it again");
+                    broken = Some(error);
+                }
+                Some(Err(Failure::Never(error))) => return Err(error),
+            }
+            self.lines.restart();
+            let wished = broken.as_ref().and_then(Error::retry_after);
+            let client = self.client.clone();
+            tokio::select! {
+                () = client.clock().sleep(wished.unwrap_or(pause)) => {}
+                () = patience.until_over() => {}
+            }
+            pause = if self.take_progress() {
+                PAUSE
+            } else {
+                (pause * 2).min(LONGEST_PAUSE)
+            };
+        }
+        Ok(broken)
+    }
+
+    /// Reads what there is when the build has ended. Returns why that is not all, if it is not.
+    async fn look_once_more(&mut self, patience: &mut Patience, mut broken: Option<Error>) -> Option<Error> {
+        patience.left = GRACE;
+        for _ in 0..MOST_BREAKS {
+            self.lines.restart();
+            match self.read(patience, false).await {
+                None => break,
+                Some(Ok(())) => return broken.filter(|_| self.lines.is_short()),
+                // There never was one.
+                Some(Err(Failure::Later)) => return broken,
+                Some(Err(Failure::Broken(error))) => broken = Some(error),
+                Some(Err(Failure::Never(error))) => return Some(error),
+            }
+            let client = self.client.clone();
+            if patience.bound(client.clock().sleep(LAST_PAUSE)).await.is_none() {
+                break;
+            }
+        }
+        Some(broken.unwrap_or_else(|| Error::new(ErrorKind::Timeout, "it did not answer in time")))
     }
 
     /// Reads the log from its beginning to its end. None if that took too long.

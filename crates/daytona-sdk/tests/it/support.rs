@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
 use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{CreateSnapshotParams, Daytona, Event, Image, ImagePlan, PlanOptions};
+use daytona_sdk::{CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
 use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
 use tower_service::Service;
@@ -105,6 +105,14 @@ impl Heard {
             _ => None,
         });
         states.collect()
+    }
+
+    pub(crate) fn gaps(&self) -> Vec<LogGap> {
+        let gaps = self.events().into_iter().filter_map(|event| match event {
+            Event::LogGap(gap) => Some(gap),
+            _ => None,
+        });
+        gaps.collect()
     }
 
     pub(crate) fn log(&self) -> Vec<String> {

@@ -153,34 +153,6 @@ async fn deletion_and_activation_can_be_awaited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_breaks_off_is_read_again_without_repetition() {
-    let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_mins(2)));
-    for (call, bytes) in [(1, 70), (2, 100), (3, 150), (4, 151), (5, 0)] {
-        emulator.inject(Fault::truncate(bytes).on(Operation::ReadBuildLog).nth(call));
-    }
-    let heard = Heard::default();
-    let folder = folder(&["app/x"]);
-    let params = CreateSnapshotParams::new("x", app_plan(folder.path()));
-    daytona
-        .snapshots()
-        .create(params)
-        .on_event(heard.callback())
-        .await
-        .unwrap();
-    let whole = heard.log().join("\n");
-    for step in [
-        "#1 [internal] load build definition",
-        "#4 [1/2] FROM",
-        "#5 [2/2] COPY",
-        "#6 exporting to image",
-    ] {
-        assert_eq!(whole.matches(step).count(), 1, "{step}: {whole}");
-    }
-    assert!(count(&emulator, Operation::ReadBuildLog) >= 5);
-    assert!(!heard.events().iter().any(|event| matches!(event, Event::LogGap { .. })));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_log_that_cannot_be_had_changes_nothing() {
     let (emulator, daytona) = in_process(Emulator::builder());
     emulator.inject(Fault::status(403).on(Operation::ReadBuildLog).always());

@@ -1,0 +1,246 @@
+//! No secret in any output, and the key only where it may go.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::{Arc, Mutex, Once};
+
+use async_trait::async_trait;
+use daytona_emulator::{Emulator, EmulatorService, Fault, Operation, StorageOptions};
+use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::{app_plan, folder, image_params, in_process};
+
+/// Everything that is traced, as text.
+#[derive(Debug, Clone, Default)]
+struct Traced(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Traced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// Where what this thread traces goes. Tests run on one thread each, and so does what they spawn.
+    static TRACED: RefCell<Option<Traced>> = const { RefCell::new(None) };
+}
+
+/// Writes what a thread traces to where it wants it.
+#[derive(Debug)]
+struct OfThread;
+
+impl MakeWriter<'_> for OfThread {
+    type Writer = Traced;
+
+    fn make_writer(&self) -> Traced {
+        TRACED.with_borrow(|traced| traced.clone().unwrap_or_default())
+    }
+}
+
+impl Traced {
+    /// Traces what this thread does from now on, at the finest level, but for what the emulator does in it.
+    fn begin() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let is_wanted = dynamic_filter_fn(|metadata, _| {
+                let is_of_the_server = ["s3s", "daytona_emulator"]
+                    .iter()
+                    .any(|name| metadata.target().starts_with(name));
+                !is_of_the_server && TRACED.with_borrow(Option::is_some)
+            });
+            let layer = tracing_subscriber::fmt::layer()
+                .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+                .with_ansi(false)
+                .with_writer(OfThread)
+                .with_filter(is_wanted);
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+        });
+        let traced = Self::default();
+        TRACED.set(Some(traced.clone()));
+        traced
+    }
+
+    fn end(self) -> String {
+        TRACED.set(None);
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// Notes every secret that goes through it: keys, signatures, and the storage's credentials.
+#[derive(Debug)]
+struct Spy {
+    inner: ServiceTransport<EmulatorService>,
+    secrets: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Transport for Spy {
+    async fn send(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, TransportError> {
+        let is_access = request.uri().path().ends_with("/push-access");
+        let mut secrets = Vec::new();
+        for name in ["authorization", "x-amz-security-token"] {
+            let value = request.headers().get(name).map(|value| value.to_str().unwrap());
+            secrets.extend(
+                value
+                    .and_then(|value| value.rsplit(['=', ' ']).next())
+                    .map(ToOwned::to_owned),
+            );
+        }
+        self.secrets.lock().unwrap().extend(secrets);
+        let response = self.inner.send(request).await?;
+        if !is_access {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let access: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let told = ["secret", "sessionToken"].map(|name| access[name].as_str().unwrap().to_owned());
+        self.secrets.lock().unwrap().extend(told);
+        let body = Full::new(bytes).map_err(|never| match never {});
+        Ok(Response::from_parts(parts, body.boxed_unsync()))
+    }
+}
+
+fn spied(options: StorageOptions, secrets: &Arc<Mutex<Vec<String>>>) -> (Emulator, Daytona) {
+    let emulator = Emulator::builder().storage(options).in_process().unwrap();
+    let spy = Spy {
+        inner: ServiceTransport::new(emulator.service()),
+        secrets: Arc::clone(secrets),
+    };
+    let client = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .transport(spy)
+        .build()
+        .unwrap();
+    (emulator, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_flow_at_the_finest_level_shows_none() {
+    let secrets = Arc::default();
+    let (_emulator, daytona) = spied(StorageOptions::new().expire_after_parts(0), &secrets);
+    let (working, client) = spied(StorageOptions::new(), &secrets);
+    let folder = folder(&["app/x"]);
+    let plan = app_plan(folder.path());
+    let traced = Traced::begin();
+    let mut shown = String::new();
+    {
+        let params = || CreateSnapshotParams::new("x", &plan);
+        let error = daytona.snapshots().create(params()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ObjectStorage);
+        shown.push_str(&format!("{error} {error:?} {:?}", std::error::Error::source(&error)));
+        working.inject(Fault::status(503).on(Operation::GetSnapshot).times(3));
+        working.inject(Fault::disconnect().on(Operation::PutObject));
+        working.inject(Fault::truncate(20).on(Operation::ReadBuildLog));
+        let snapshot = client.snapshots().create(params()).on_logs(|_| {}).await.unwrap();
+        client.snapshots().ensure(params()).await.unwrap();
+        let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
+        shown.push_str(&format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));
+        shown.push_str(&format!(
+            "{:?} {:?}",
+            client.snapshots().create(params()),
+            client.snapshots().ensure(params())
+        ));
+    }
+    let text = traced.end();
+    assert!(
+        text.contains("daytona.http") && text.contains("http.response.status_code=503"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/context.tar") && text.contains("http.request.resend_count=1"),
+        "the storage is traced too"
+    );
+    let secrets = secrets.lock().unwrap();
+    assert!(secrets.len() > 20, "{}", secrets.len());
+    for secret in secrets.iter() {
+        assert!(!text.contains(secret), "a secret was traced");
+        assert!(!shown.contains(secret), "a secret was shown");
+    }
+    for part in ["Signature=", "AWS4-HMAC", "Bearer "] {
+        assert!(!text.contains(part) && !shown.contains(part), "{part}");
+    }
+}
+
+/// The log address that the API names may be anywhere: the key goes there only over the same or a safer scheme.
+#[tokio::test]
+async fn the_key_goes_to_no_host_of_less_safety_and_follows_no_redirect() {
+    let thief = MockServer::start().await;
+    Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&thief)
+        .await;
+    let api = MockServer::start().await;
+    let snapshot = r#"{"id":"i","name":"x","state":"active","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
+    Mock::given(path("/api/snapshots/x"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(snapshot, "application/json"))
+        .mount(&api)
+        .await;
+    let client = Daytona::builder()
+        .api_url(format!("{}/api", api.uri()))
+        .api_key("dtn_key")
+        .build()
+        .unwrap();
+    for address in ["ftp://host/log", "not an address", "file:///etc/passwd", "javascript:0"] {
+        let guard = Mock::given(path("/api/snapshots/i/build-logs-url"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(serde_json::json!({"url": address})))
+            .mount_as_scoped(&api)
+            .await;
+        let error = client.snapshots().build_logs("x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Decode, "{address}");
+        drop(guard);
+    }
+    let moved = ResponseTemplate::new(307).insert_header("location", format!("{}/api/snapshots", thief.uri()));
+    Mock::given(method("GET"))
+        .and(path("/api/snapshots"))
+        .respond_with(moved)
+        .mount(&api)
+        .await;
+    assert_eq!(client.snapshots().list().await.unwrap_err().kind(), ErrorKind::NotAnApi);
+    assert!(thief.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_span_for_an_operation_and_one_for_an_attempt() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(2));
+    let traced = Traced::begin();
+    daytona.snapshots().get("nobody").await.unwrap_err();
+    let text = traced.end();
+    let opened = |name: &str| {
+        text.lines()
+            .filter(|line| line.contains(name) && line.ends_with("new"))
+            .count()
+    };
+    assert_eq!((opened("daytona.call{"), opened("daytona.http{")), (3 + 1, 3), "{text}");
+    for field in [
+        "http.request.method=\"GET\"",
+        "server.address=\"daytona.emulator\"",
+        "server.port=80",
+        "url.path=\"/api/snapshots/nobody\"",
+        "http.response.status_code=404",
+        "error.type=\"404\"",
+    ] {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+    let traced = Traced::begin();
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    let text = traced.end();
+    assert!(text.contains("daytona.snapshots{") && text.contains("operation=\"create\""));
+}
