@@ -1,12 +1,12 @@
 //! The creation: lost answers, taken names, failures that go away, and how many requests it takes.
 
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Fault, Operation, Script, SeededSnapshot};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, Image, Resources, SnapshotState};
 
-use crate::support::{Heard, app_plan, count, folder, image_params, in_process};
+use crate::support::{Hasty, Heard, app_plan, count, folder, image_params, in_process};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -257,24 +257,6 @@ async fn events_come_as_a_stream_that_ends_with_the_outcome() {
     assert_eq!(emulator.requests().len(), requests);
 }
 
-/// A clock on which a second is a millisecond.
-#[derive(Debug)]
-struct Hasty(std::time::Instant);
-
-impl daytona_sdk::Clock for Hasty {
-    fn now(&self) -> Duration {
-        self.0.elapsed() * 1_000
-    }
-
-    fn sleep(&self, duration: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(duration / 1_000))
-    }
-
-    fn jitter(&self) -> f64 {
-        0.5
-    }
-}
-
 /// The callback goes on only when the snapshot was looked at several times more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_callback_does_not_hold_up_the_polls() {
@@ -285,7 +267,7 @@ async fn a_slow_callback_does_not_hold_up_the_polls() {
         .api_url(emulator.api_url())
         .api_key(emulator.api_key())
         .transport(daytona_sdk::transport::ServiceTransport::new(emulator.service()))
-        .clock(Hasty(std::time::Instant::now()))
+        .clock(Hasty::new())
         .build()
         .unwrap();
     let heard = Heard::default();

@@ -1,6 +1,8 @@
 //! Tests of the facade, on the emulator.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "blocking")]
+mod blocking;
 mod create;
 mod dockerfiles;
 mod ensure;
@@ -12,5 +14,8 @@ mod one_tree;
 mod schedules;
 mod secrets;
 mod service;
+mod settings;
+mod sockets;
 mod support;
 mod time;
+mod traces;

@@ -1,8 +1,6 @@
 //! No secret in any output, and the key only where it may go.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use daytona_emulator::{Emulator, EmulatorService, Fault, Operation, StorageOptions};
@@ -10,76 +8,11 @@ use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transp
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
-use tracing_subscriber::layer::SubscriberExt;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{app_plan, folder, image_params, in_process};
-
-/// Everything that is traced, as text.
-#[derive(Debug, Clone, Default)]
-struct Traced(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Traced {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-thread_local! {
-    /// Where what this thread traces goes. Tests run on one thread each, and so does what they spawn.
-    static TRACED: RefCell<Option<Traced>> = const { RefCell::new(None) };
-}
-
-/// Writes what a thread traces to where it wants it.
-#[derive(Debug)]
-struct OfThread;
-
-impl MakeWriter<'_> for OfThread {
-    type Writer = Traced;
-
-    fn make_writer(&self) -> Traced {
-        TRACED.with_borrow(|traced| traced.clone().unwrap_or_default())
-    }
-}
-
-impl Traced {
-    /// Traces what this thread does from now on, at the finest level, but for what the emulator does in it.
-    fn begin() -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            let is_wanted = dynamic_filter_fn(|metadata, _| {
-                let is_of_the_server = ["s3s", "daytona_emulator"]
-                    .iter()
-                    .any(|name| metadata.target().starts_with(name));
-                !is_of_the_server && TRACED.with_borrow(Option::is_some)
-            });
-            let layer = tracing_subscriber::fmt::layer()
-                .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
-                .with_ansi(false)
-                .with_writer(OfThread)
-                .with_filter(is_wanted);
-            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
-        });
-        let traced = Self::default();
-        TRACED.set(Some(traced.clone()));
-        traced
-    }
-
-    fn end(self) -> String {
-        TRACED.set(None);
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
+use crate::support::{app_plan, folder};
+use crate::traces::Traced;
 
 /// Notes every secret that goes through it: keys, signatures, and the storage's credentials.
 #[derive(Debug)]
@@ -214,33 +147,4 @@ async fn the_key_goes_to_no_host_of_less_safety_and_follows_no_redirect() {
         .await;
     assert_eq!(client.snapshots().list().await.unwrap_err().kind(), ErrorKind::NotAnApi);
     assert!(thief.received_requests().await.unwrap().is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_span_for_an_operation_and_one_for_an_attempt() {
-    let (emulator, daytona) = in_process(Emulator::builder());
-    emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(2));
-    let traced = Traced::begin();
-    daytona.snapshots().get("nobody").await.unwrap_err();
-    let text = traced.end();
-    let opened = |name: &str| {
-        text.lines()
-            .filter(|line| line.contains(name) && line.ends_with("new"))
-            .count()
-    };
-    assert_eq!((opened("daytona.call{"), opened("daytona.http{")), (3 + 1, 3), "{text}");
-    for field in [
-        "http.request.method=\"GET\"",
-        "server.address=\"daytona.emulator\"",
-        "server.port=80",
-        "url.path=\"/api/snapshots/nobody\"",
-        "http.response.status_code=404",
-        "error.type=\"404\"",
-    ] {
-        assert!(text.contains(field), "{field}: {text}");
-    }
-    let traced = Traced::begin();
-    daytona.snapshots().create(image_params("x")).await.unwrap();
-    let text = traced.end();
-    assert!(text.contains("daytona.snapshots{") && text.contains("operation=\"create\""));
 }

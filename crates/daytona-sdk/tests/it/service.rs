@@ -1,7 +1,9 @@
 //! The smaller calls, and how requests look.
 
-use daytona_emulator::{Emulator, Fault, Operation};
-use daytona_sdk::{CreateSnapshotParams, ErrorKind, SnapshotSort, SnapshotState, SortOrder};
+use std::future::IntoFuture;
+
+use daytona_emulator::{Emulator, Fault, Operation, SeededSnapshot};
+use daytona_sdk::{CreateSnapshotParams, ErrorKind, PrunePolicy, SnapshotSort, SnapshotState, SortOrder};
 
 use crate::support::{count, in_process};
 
@@ -128,16 +130,63 @@ async fn a_dead_server_is_asked_as_often_as_the_budget_says() {
 #[test]
 fn futures_can_be_sent_between_threads() {
     fn assert_send<T: Send + 'static>(_: T) {}
+    fn assert_shared<T: Send + Sync + Clone + 'static>(_: &T) {}
     let (_emulator, daytona) = in_process(Emulator::builder());
     let snapshots = daytona.snapshots();
     let params = || CreateSnapshotParams::new("x", "a:1");
+    assert_shared(&daytona);
+    assert_shared(&snapshots);
+    assert_shared(&params());
+    assert_send(daytona.regions());
+    assert_send(daytona.health());
     assert_send(snapshots.get("x"));
     assert_send(snapshots.list().into_future());
+    assert_send(snapshots.list().stream());
     assert_send(snapshots.create(params()).into_future());
     assert_send(snapshots.create(params()).start());
+    assert_send(snapshots.create(params()).events());
+    assert_send(snapshots.ensure(params()).into_future());
+    assert_send(snapshots.ensure(params()).events());
     assert_send(snapshots.activate("x").into_future());
     assert_send(snapshots.activate("x").wait());
     assert_send(snapshots.deactivate("x").into_future());
     assert_send(snapshots.delete("x").wait());
     assert_send(snapshots.wait("x").into_future());
+    assert_send(snapshots.build_logs("x").into_future());
+    assert_send(snapshots.build_logs("x").follow().stream());
+    assert_send(snapshots.prune(PrunePolicy::failed()));
+    assert_send(async move { snapshots.prune(PrunePolicy::failed()).await.unwrap().apply().await });
+}
+
+#[tokio::test]
+async fn odd_names_are_names() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let uuid = "0e25a809-f876-4271-843b-26f2950b7906";
+    let names = [
+        "team/x:1.0",
+        "with space",
+        "\u{e9}\u{1f980}",
+        "a+b",
+        "50%",
+        "%2F",
+        "?x=1",
+        "#",
+        uuid,
+        "UPPER",
+        "a..b",
+    ];
+    for name in names {
+        emulator.add_snapshot(SeededSnapshot::from_image(name, "a:1"));
+    }
+    for name in names {
+        assert_eq!(daytona.snapshots().get(name).await.unwrap().name, name);
+        daytona.snapshots().deactivate(name).await.unwrap();
+        let found = daytona.snapshots().get(name).await.unwrap();
+        assert_eq!(found.state, SnapshotState::Inactive, "{name}");
+        daytona.snapshots().delete(&found).await.unwrap();
+    }
+    // By its id, and written in capitals.
+    let found = daytona.snapshots().get(uuid).await.unwrap();
+    let capitals = found.id.as_str().to_uppercase();
+    assert_eq!(daytona.snapshots().get(capitals.as_str()).await.unwrap().id, found.id);
 }

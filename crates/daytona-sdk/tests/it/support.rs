@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
 use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
+use daytona_sdk::{Clock, CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
 use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
 use tower_service::Service;
@@ -83,6 +85,30 @@ pub(crate) fn count(emulator: &Emulator, operation: Operation) -> usize {
         .iter()
         .filter(|request| request.operation == operation)
         .count()
+}
+
+/// A clock on which a second is a millisecond.
+#[derive(Debug)]
+pub(crate) struct Hasty(Instant);
+
+impl Hasty {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for Hasty {
+    fn now(&self) -> Duration {
+        self.0.elapsed() * 1_000
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration / 1_000))
+    }
+
+    fn jitter(&self) -> f64 {
+        0.5
+    }
 }
 
 /// Collects what a callback hears.
