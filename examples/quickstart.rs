@@ -212,7 +212,7 @@ impl Screen {
             Event::Accepted { id, .. } => println!("  accepted as {id}"),
             Event::State { state, .. } => println!("  {state} after {:.1?}", self.start.elapsed()),
             Event::Log(line) => println!("  | {line}"),
-            Event::LogGap { reason } => println!("  | ({reason})"),
+            Event::LogGap(gap) => println!("  | ({gap})"),
             Event::Retry { reason } => println!("  asking again: {reason}"),
             _ => {}
         }

@@ -3,4 +3,5 @@
 
 mod from_dockerfile;
 mod quickstart;
+mod small;
 mod support;

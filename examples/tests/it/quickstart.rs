@@ -258,7 +258,7 @@ async fn a_name_that_is_taken_is_named_and_left_alone() {
         .unwrap();
     let mut command = against(&emulator.api_url(), emulator.api_key());
     command.args(["--name", "taken"]);
-    assert_fails(command, &["\"taken\" already exists", "choose another name"]).await;
+    assert_fails(command, &["`taken` is taken", "already exists", "choose another name"]).await;
     assert_eq!(daytona.snapshots().get("taken").await.unwrap().id, *taken.id());
 }
 

@@ -103,14 +103,11 @@ fn first_line(asked: &str, found: &str) -> String {
         match (asked.next(), found.next()) {
             (Some(asked), Some(found)) if asked == found => number += 1,
             (None, None) => return "its Dockerfile has other line ends".to_owned(),
-            (asked, found) => {
-                let show = |line: Option<&str>| line.map_or_else(|| "the end".to_owned(), |line| format!("`{line}`"));
-                return format!(
-                    "line {number} of its Dockerfile is {} instead of {}",
-                    show(found),
-                    show(asked)
-                );
+            (Some(asked), Some(found)) => {
+                return format!("line {number} of its Dockerfile is `{found}` instead of `{asked}`");
             }
+            (Some(asked), None) => return format!("its Dockerfile ends before line {number}, `{asked}`"),
+            (None, Some(found)) => return format!("its Dockerfile goes on with line {number}, `{found}`"),
         }
     }
 }
@@ -159,7 +156,7 @@ mod tests {
         let same = found("FROM a:1\nRUN b\n", Some(&["1", "2"]));
         let other_text = found("FROM a:1\nRUN c\n", Some(&["1", "2"]));
         assert!(one(&asked(), &other_text).contains("line 2") && one(&asked(), &other_text).contains("`RUN c`"));
-        assert!(one(&asked(), &found("FROM a:1\n", Some(&["1", "2"]))).contains("is the end instead of `RUN b`"));
+        assert!(one(&asked(), &found("FROM a:1\n", Some(&["1", "2"]))).contains("ends before line 2, `RUN b`"));
         assert!(one(&asked(), &found("FROM a:1\nRUN b\n", Some(&["1", "3"]))).contains("context"));
         let mut more = asked();
         more.cpu = Some(4);

@@ -221,15 +221,15 @@ fn may_have_been_done(error: &Error) -> bool {
 
 fn taken(error: &Error, found: &Snapshot, differences: &[String]) -> Error {
     let how = if differences.is_empty() {
-        "of the same definition: `ensure` takes it".to_owned()
+        "is of the same definition: `ensure` takes it".to_owned()
     } else {
         format!(
-            "of another definition, as {}: choose another name, or delete it",
+            "is of another definition, as {}: choose another name, or delete it",
             differences.join("; ")
         )
     };
     let message = format!(
-        "the name `{}` is taken by snapshot {}, which is {} and {how}",
+        "the name `{}` is taken: snapshot {} already exists, is {} and {how}",
         found.name, found.id, found.state
     );
     Error::new(ErrorKind::AlreadyExists, message)

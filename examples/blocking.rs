@@ -1,0 +1,33 @@
+//! Without an async runtime: the same client and the same builders, and `block` where one would await.
+//!
+//! `cargo run --example blocking` runs on the embedded emulator.
+#![expect(clippy::print_stdout, reason = "a program that shows what it does")]
+
+use daytona_emulator::Emulator;
+use daytona_sdk::blocking::{Block, BlockStream};
+use daytona_sdk::transport::ServiceTransport;
+use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, Image};
+
+fn main() -> Result<(), BoxError> {
+    let emulator = Emulator::builder().in_process()?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .transport(ServiceTransport::new(emulator.service()))
+        .build()?;
+    let snapshots = daytona.snapshots();
+
+    let image = Image::debian_slim("3.12").pip_install(["requests"]);
+    let created = snapshots
+        .create(CreateSnapshotParams::new("plain", image))
+        .on_logs(|line| println!("  | {line}"))
+        .block()?;
+    println!("{} is {}", created.name, created.state);
+
+    for snapshot in snapshots.list().stream().iter() {
+        println!("listed: {}", snapshot?.name);
+    }
+    snapshots.delete("plain").wait().block()?;
+    println!("deleted, and its name is free");
+    Ok(())
+}

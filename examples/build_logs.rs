@@ -1,0 +1,56 @@
+//! The build log of a snapshot: while it is built, and at any time afterwards.
+//!
+//! `cargo run --example build_logs` runs on the embedded emulator.
+#![expect(clippy::print_stdout, reason = "a program that shows what it does")]
+
+use std::time::Duration;
+
+use daytona_emulator::{Emulator, Script};
+use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, Image, LogEvent};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let emulator = Emulator::builder().start().await?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()?;
+    emulator.script(
+        Script::for_dockerfile("make test")
+            .takes(Duration::from_secs(4))
+            .run_fails("make test", 2, "12 passed, 1 failed: test_login"),
+    );
+
+    // With the creation: the lines come while the image is built.
+    let image = Image::debian_slim("3.12").run_commands(["make test"]);
+    let build = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new("logs", image))
+        .start()
+        .await?;
+    println!("following {} ({})", build.name(), build.id());
+
+    // Anybody can follow it, here by the id. A line that breaks off is read again; each line comes once.
+    let mut log = daytona.snapshots().build_logs(build.id()).follow().stream();
+    while let Some(event) = log.next().await {
+        match event? {
+            LogEvent::Line(line) => println!("  | {line}"),
+            LogEvent::Gap(gap) => println!("  | ({gap})"),
+        }
+    }
+
+    // The log never decides: the snapshot's state does, and the error has the reason and the last lines.
+    match build.wait().await {
+        Ok(snapshot) => println!("{} is {}", snapshot.name, snapshot.state),
+        Err(error) => println!(
+            "{error}\nthe last of {} lines: {:?}",
+            error.log_tail().len(),
+            error.log_tail().last()
+        ),
+    }
+
+    // And later, all of it at once.
+    let lines = daytona.snapshots().build_logs("logs").await?;
+    println!("read again: {} lines", lines.len());
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Lists snapshots: a page at a time, or all of them while others come and go.
+//!
+//! `cargo run --example list` runs on the embedded emulator.
+#![expect(clippy::print_stdout, reason = "a program that shows what it does")]
+
+use daytona_emulator::{Emulator, SeededSnapshot};
+use daytona_sdk::{BoxError, Daytona, SnapshotSort, SortOrder};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let emulator = Emulator::builder().start().await?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()?;
+    let ids: Vec<String> = (0..250)
+        .map(|number| emulator.add_snapshot(SeededSnapshot::from_image(format!("app-{number:03}"), "a:1")))
+        .collect();
+
+    let page = daytona
+        .snapshots()
+        .list()
+        .name("APP-00")
+        .sort(SnapshotSort::Name)
+        .order(SortOrder::Asc)
+        .page(1)
+        .limit(5)
+        .await?;
+    let names: Vec<_> = page.items.iter().map(|snapshot| snapshot.name.as_str()).collect();
+    println!(
+        "page 1 of {}: {}",
+        page.total_pages.unwrap_or_default(),
+        names.join(", ")
+    );
+
+    // All pages. What is there during the whole walk comes exactly once, though ten are deleted in the middle of it.
+    let mut stream = daytona.snapshots().list().stream();
+    let mut count = 0;
+    while let Some(snapshot) = stream.next().await {
+        snapshot?;
+        count += 1;
+        if count == 100 {
+            ids[..10].iter().for_each(|id| emulator.remove_snapshot(id));
+        }
+    }
+    println!("walked over {count} snapshots, each of them once");
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! The small examples: each runs offline, ends well, and shows what it says that it shows.
+
+use crate::support::{example, run, text};
+
+/// What an example prints; it has to succeed.
+async fn output(name: &str) -> String {
+    let output = run(example(name)).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{name}: {shown}{}", text(&output.stderr));
+    shown
+}
+
+/// Checks that the parts come, in this order.
+fn check(shown: &str, parts: &[&str]) {
+    let mut rest = shown;
+    for part in parts {
+        let place = rest
+            .find(part)
+            .unwrap_or_else(|| panic!("no `{part}` in its place in:\n{shown}"));
+        rest = &rest[place + part.len()..];
+    }
+}
+
+#[tokio::test]
+async fn build_logs() {
+    let shown = output("build_logs").await;
+    check(
+        &shown,
+        &[
+            "following logs",
+            "| #1 [internal]",
+            "1 failed: test_login",
+            "failed (error)",
+            "the last of 20 lines",
+            "read again: 44 lines",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn ensure() {
+    let shown = output("ensure").await;
+    check(
+        &shown,
+        &[
+            "both have worker: true",
+            "with 1 request",
+            "refused:",
+            "ends before line 7",
+            "another id, true",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn error_handling() {
+    let shown = output("error_handling").await;
+    let kinds = [
+        "invalid_image:",
+        "unauthorized:",
+        "already_exists:",
+        "build_failed:",
+        "wait_timeout:",
+    ];
+    check(&shown, &kinds);
+    check(
+        &shown,
+        &[
+            "no/such/folder",
+            "the command is empty",
+            "it is Some(Active)",
+            "exit code: 1",
+            "resumed: active",
+            "after two 503: active",
+        ],
+    );
+    assert!(!shown.contains("dtn_wrong"), "{shown}");
+}
+
+#[tokio::test]
+async fn blocking() {
+    check(
+        &output("blocking").await,
+        &[
+            "| #1 [internal]",
+            "plain is active",
+            "listed: plain",
+            "its name is free",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn prune() {
+    let shown = output("prune").await;
+    check(
+        &shown,
+        &[
+            "would delete ci-1 (error)",
+            "would delete ci-4",
+            "would keep 4",
+            "deleted 5, changed meanwhile 0",
+        ],
+    );
+    assert!(!shown.contains("production"), "{shown}");
+}
+
+#[tokio::test]
+async fn list() {
+    check(
+        &output("list").await,
+        &["page 1 of 2: app-000, app-001", "250 snapshots, each of them once"],
+    );
+}
+
+#[tokio::test]
+async fn tracing() {
+    let shown = output("tracing").await;
+    check(
+        &shown,
+        &[
+            "createSnapshot",
+            "http.request.method",
+            "503",
+            "http.request.resend_count",
+            "traced is active",
+        ],
+    );
+    assert!(!shown.to_lowercase().contains("authorization"), "{shown}");
+}
