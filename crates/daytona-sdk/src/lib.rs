@@ -36,6 +36,10 @@ pub use token::TokenProvider;
 /// An error of any kind, as it passes through bodies and seams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../MIGRATION.md")]
+pub mod migration {}
+
 /// The code in the README of the repository, which has to compile too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

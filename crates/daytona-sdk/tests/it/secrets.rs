@@ -77,19 +77,19 @@ async fn a_whole_flow_at_the_finest_level_shows_none() {
         let params = || CreateSnapshotParams::new("x", &plan);
         let error = daytona.snapshots().create(params()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ObjectStorage);
-        shown.push_str(&format!("{error} {error:?} {:?}", std::error::Error::source(&error)));
+        shown += &format!("{error} {error:?} {:?}", std::error::Error::source(&error));
         working.inject(Fault::status(503).on(Operation::GetSnapshot).times(3));
         working.inject(Fault::disconnect().on(Operation::PutObject));
         working.inject(Fault::truncate(20).on(Operation::ReadBuildLog));
         let snapshot = client.snapshots().create(params()).on_logs(|_| {}).await.unwrap();
         client.snapshots().ensure(params()).await.unwrap();
         let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
-        shown.push_str(&format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));
-        shown.push_str(&format!(
+        shown += &format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots());
+        shown += &format!(
             "{:?} {:?}",
             client.snapshots().create(params()),
             client.snapshots().ensure(params())
-        ));
+        );
     }
     let text = traced.end();
     assert!(

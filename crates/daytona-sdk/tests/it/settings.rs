@@ -232,13 +232,8 @@ async fn one_proxy_serves_the_api_and_what_is_excluded_does_without() {
         .proxy(proxy.as_str())
         .no_proxy("127.0.0.0/8");
     client.build().unwrap().snapshots().list().await.unwrap();
-    assert_eq!(
-        (
-            asked.lock().unwrap().len(),
-            direct.received_requests().await.unwrap().len()
-        ),
-        (1, 1)
-    );
+    assert_eq!(direct.received_requests().await.unwrap().len(), 1);
+    assert_eq!(asked.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
