@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daytona_api::{
-    Health, HealthStatus, ListAvailableRegions, ORGANIZATION_HEADER, Operation, Region, SDK_VERSION_HEADER,
-    SOURCE_HEADER,
+    GetSnapshotBuildLogsUrl, Health, HealthStatus, ListAvailableRegions, ORGANIZATION_HEADER, Operation, Region,
+    SDK_VERSION_HEADER, SOURCE_HEADER,
 };
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
@@ -30,6 +30,9 @@ use crate::transport::{RequestBody, ResponseBody, Transport, full};
 const SOURCE: &str = "sdk-rust";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const AGENT: &str = concat!("sdk-rust/", env!("CARGO_PKG_VERSION"));
+
+/// How long the address of a log may take.
+const LOG_ADDRESS_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Answers over this size are no answers of the API.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -215,7 +218,13 @@ impl Daytona {
             let response = self.exchange(O::ID, request.map(full), !O::PUBLIC, resends, url);
             read(O::ID, response.await?).await
         };
-        let response = self.within(O::ID, settings.attempt_timeout, answer).await?;
+        // Until a runner is assigned the address of a log takes 30 seconds, whatever the caller's patience otherwise.
+        let limit = if O::ID == GetSnapshotBuildLogsUrl::ID {
+            settings.attempt_timeout.max(LOG_ADDRESS_TIMEOUT)
+        } else {
+            settings.attempt_timeout
+        };
+        let response = self.within(O::ID, limit, answer).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
         if !status.is_success() {
             return Err(from_answer(O::ID, url, status, headers, body));

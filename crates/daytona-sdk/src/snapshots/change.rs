@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use daytona_api::{ActivateSnapshot, DeactivateSnapshot, RemoveSnapshot, Snapshot, SnapshotId};
+use daytona_api::{ActivateSnapshot, DeactivateSnapshot, Operation, RemoveSnapshot, Snapshot, SnapshotId};
 
 use super::Boxed;
 use super::deadline::{Deadline, Purpose};
@@ -11,9 +11,9 @@ use super::delivery::{self, Callbacks};
 use super::reference::SnapshotRef;
 use super::wait::{self, Watch};
 use crate::client::Daytona;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
-/// How long the service may take to remove a snapshot that is marked for it; it takes about ten seconds.
+/// How long the service may take to remove a snapshot that is marked for it, which takes about ten seconds, or to deactivate one.
 const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
 
 /// Starts to activate a snapshot, once it is awaited, and returns it as the server answers: not active yet.
@@ -81,6 +81,25 @@ impl Deactivate {
     pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
         Self { client, snapshot }
     }
+
+    /// Waits until it is inactive, for five minutes at the most.
+    ///
+    /// # Errors
+    ///
+    /// Those of the deactivation; then kind `Gone` if it is deleted meanwhile, and `WaitTimeout`.
+    pub fn wait(self) -> Boxed<Snapshot> {
+        Box::pin(async move {
+            let deadline = Deadline::start(&self.client, Purpose::Inactive, Some(REMOVAL_LIMIT));
+            let deactivating = async {
+                let (id, ()) = self
+                    .snapshot
+                    .call(&self.client, |id| DeactivateSnapshot::new(id))
+                    .await?;
+                wait::until_inactive(&self.client, &deadline, &id).await
+            };
+            deadline.enforce(deactivating).await
+        })
+    }
 }
 
 impl IntoFuture for Deactivate {
@@ -123,17 +142,28 @@ impl Delete {
         Box::pin(async move {
             let deadline = Deadline::start(&self.client, Purpose::Removal, Some(REMOVAL_LIMIT));
             let removing = async {
-                let id = self.mark().await?;
-                wait::until_gone(&self.client, &deadline, &id).await
+                match self.mark().await? {
+                    Some(id) => wait::until_gone(&self.client, &deadline, &id).await,
+                    None => Ok(()),
+                }
             };
             deadline.enforce(removing).await
         })
     }
 
-    async fn mark(&self) -> Result<SnapshotId, Error> {
-        let (id, ()) = self.snapshot.call(&self.client, |id| RemoveSnapshot::new(id)).await?;
-        Ok(id)
+    /// Marks it; the id is known unless it is gone already.
+    async fn mark(&self) -> Result<Option<SnapshotId>, Error> {
+        match self.snapshot.call(&self.client, |id| RemoveSnapshot::new(id)).await {
+            Ok((id, ())) => Ok(Some(id)),
+            // The answer to a request before was lost, and it is gone by now.
+            Err(error) if is_own_doing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
+}
+
+fn is_own_doing(error: &Error) -> bool {
+    error.kind() == ErrorKind::NotFound && error.attempts() > 1 && error.operation() == Some(RemoveSnapshot::ID)
 }
 
 impl IntoFuture for Delete {

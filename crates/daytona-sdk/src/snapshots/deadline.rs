@@ -12,6 +12,8 @@ use crate::error::{Error, ErrorKind, SnapshotInfo};
 pub(crate) enum Purpose {
     /// That a snapshot becomes active.
     Active,
+    /// That it is inactive.
+    Inactive,
     /// That it is gone.
     Removal,
 }
@@ -93,11 +95,12 @@ impl Deadline {
                 "snapshot `{}` ({}) was still {} after {elapsed:.0?}; it goes on being made, and `wait` on its id resumes",
                 snapshot.name, snapshot.id, snapshot.last_state
             ),
-            (Some(snapshot), Purpose::Removal) => format!(
+            (Some(snapshot), Purpose::Inactive | Purpose::Removal) => format!(
                 "snapshot `{}` ({}) was still {} after {elapsed:.0?}",
                 snapshot.name, snapshot.id, snapshot.last_state
             ),
             (None, Purpose::Active) => format!("the server had not accepted the snapshot after {elapsed:.0?}"),
+            (None, Purpose::Inactive) => format!("the snapshot was not inactive after {elapsed:.0?}"),
             (None, Purpose::Removal) => format!("the snapshot was not gone after {elapsed:.0?}"),
         };
         if let Some(problem) = &known.problem {

@@ -260,20 +260,47 @@ impl Interval {
 
 /// Waits until no snapshot has this id any more.
 pub(crate) async fn until_gone(client: &Daytona, deadline: &Deadline, id: &SnapshotId) -> Result<(), Error> {
+    until(client, deadline, id, |found| found.is_none()).await.map(drop)
+}
+
+/// Waits until the snapshot is inactive.
+pub(crate) async fn until_inactive(client: &Daytona, deadline: &Deadline, id: &SnapshotId) -> Result<Snapshot, Error> {
+    let is_there = |found: Option<&Snapshot>| found.is_none_or(|found| found.state == SnapshotState::Inactive);
+    let found = until(client, deadline, id, is_there).await?;
+    found.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Gone,
+            format!("snapshot {id} was deleted while it was deactivated"),
+        )
+    })
+}
+
+/// Looks at the snapshot of this id, or that there is none, until it is as it should be.
+async fn until(
+    client: &Daytona,
+    deadline: &Deadline,
+    id: &SnapshotId,
+    is_reached: impl Fn(Option<&Snapshot>) -> bool,
+) -> Result<Option<Snapshot>, Error> {
     let mut interval = Interval::new();
     loop {
         let wished = match client.call(&GetSnapshot::new(id.as_str())).await {
-            Ok(found) if found.id != *id => return Ok(()),
-            Ok(found) => {
-                deadline.note(SnapshotInfo::of(&found));
-                None
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) if error.is_passing() => {
                 deadline.note_problem(&error);
                 error.retry_after()
             }
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            answer => {
+                // A name can look like an id.
+                let found = answer.ok().filter(|found| found.id == *id);
+                if let Some(found) = &found {
+                    deadline.note(SnapshotInfo::of(found));
+                }
+                if is_reached(found.as_ref()) {
+                    return Ok(found);
+                }
+                None
+            }
         };
         interval.sleep(client, wished).await;
     }

@@ -72,26 +72,26 @@ async fn a_whole_flow_at_the_finest_level_shows_none() {
     let folder = folder(&["app/x"]);
     let plan = app_plan(folder.path());
     let traced = Traced::begin();
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     {
         let params = || CreateSnapshotParams::new("x", &plan);
         let error = daytona.snapshots().create(params()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ObjectStorage);
-        shown += &format!("{error} {error:?} {:?}", std::error::Error::source(&error));
+        shown.push(format!("{error} {error:?} {:?}", std::error::Error::source(&error)));
         working.inject(Fault::status(503).on(Operation::GetSnapshot).times(3));
         working.inject(Fault::disconnect().on(Operation::PutObject));
         working.inject(Fault::truncate(20).on(Operation::ReadBuildLog));
         let snapshot = client.snapshots().create(params()).on_logs(|_| {}).await.unwrap();
         client.snapshots().ensure(params()).await.unwrap();
         let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
-        shown += &format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots());
-        shown += &format!(
+        shown.push(format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));
+        shown.push(format!(
             "{:?} {:?}",
             client.snapshots().create(params()),
             client.snapshots().ensure(params())
-        );
+        ));
     }
-    let text = traced.end();
+    let (text, shown) = (traced.end(), shown.concat());
     assert!(
         text.contains("daytona.http") && text.contains("http.response.status_code=503"),
         "{text}"

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Fault, Operation};
-use daytona_sdk::{Context, CreateSnapshotParams, ErrorKind, Event, Image, SnapshotState};
+use daytona_sdk::transport::ServiceTransport;
+use daytona_sdk::{Context, CreateSnapshotParams, Daytona, ErrorKind, Event, Image, SnapshotState};
 
 use crate::support::{Heard, app_plan, count, folder, image_params, in_process};
 
@@ -209,4 +210,45 @@ async fn a_failed_build_explains_itself() {
         );
         daytona.snapshots().delete("x").wait().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_answer_is_lost_is_one() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    // By the time that it is asked again it is gone.
+    emulator.inject(Fault::lose_answer().on(Operation::RemoveSnapshot));
+    emulator.inject(
+        Fault::delay(Duration::from_secs(30))
+            .on(Operation::RemoveSnapshot)
+            .nth(2),
+    );
+    daytona.snapshots().delete("x").wait().await.unwrap();
+    assert_eq!(
+        daytona.snapshots().delete("x").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    daytona.snapshots().create(image_params("y")).await.unwrap();
+    let inactive = daytona.snapshots().deactivate("y").wait().await.unwrap();
+    assert_eq!(inactive.state, SnapshotState::Inactive);
+    // The answer to a deactivation may be lost too.
+    emulator.inject(Fault::lose_answer().on(Operation::DeactivateSnapshot));
+    daytona.snapshots().deactivate("y").await.unwrap();
+}
+
+/// Until a runner is assigned the address of the log takes 30 seconds, even for a client that is in a hurry.
+#[tokio::test(start_paused = true)]
+async fn the_address_of_a_log_may_take_its_time() {
+    let (emulator, _) = in_process(Emulator::builder());
+    emulator.inject(Fault::delay(Duration::from_secs(29)).on(Operation::GetSnapshotBuildLogsUrl));
+    let hurried = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .transport(ServiceTransport::new(emulator.service()))
+        .attempt_timeout(Duration::from_secs(2))
+        .build()
+        .unwrap();
+    hurried.snapshots().create(image_params("x")).await.unwrap();
+    assert!(!hurried.snapshots().build_logs("x").await.unwrap().is_empty());
+    assert_eq!(count(&emulator, Operation::GetSnapshotBuildLogsUrl), 1);
 }
