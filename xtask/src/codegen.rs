@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use similar::TextDiff;
 
 mod contract;
+mod drift;
 mod render;
 
 const CONTRACT: &str = "crates/daytona-api/openapi.yaml";
@@ -21,6 +22,15 @@ pub(crate) struct Arguments {
     /// Change nothing; fail with a diff if the generated files are not what the contract gives.
     #[arg(long)]
     check: bool,
+
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Compare the contract with official ones.
+    Drift(drift::Arguments),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +43,16 @@ pub(crate) enum Error {
     Syntax(#[from] syn::Error),
     #[error("rustfmt: {0}")]
     Format(String),
+    #[error(transparent)]
+    Drift(#[from] drift::Error),
     #[error("{OUTPUT} is not what {CONTRACT} gives; run `cargo xtask codegen`\n{0}")]
     Stale(String),
 }
 
 pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> {
+    if let Some(Other::Drift(arguments)) = &arguments.other {
+        return Ok(drift::run(arguments, workspace)?);
+    }
     let path = workspace.join(CONTRACT);
     let text = fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
     let wanted = generate(&text)?;

@@ -49,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) credentials: Credentials,
     pub(crate) target: Option<String>,
     pub(crate) attempt_timeout: Duration,
+    #[cfg(feature = "s3")]
     pub(crate) stall_timeout: Duration,
     pub(crate) operation_timeout: Duration,
     pub(crate) max_request_body: usize,

@@ -34,6 +34,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long the connection of an upload may take nothing of what is there to take.
+#[cfg(feature = "s3")]
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The server ends a build after 120 minutes; this leaves room for what comes before and after.
@@ -226,6 +227,7 @@ impl DaytonaBuilder {
             credentials,
             target: self.target,
             attempt_timeout: self.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
+            #[cfg(feature = "s3")]
             stall_timeout: self.stall_timeout.unwrap_or(STALL_TIMEOUT),
             operation_timeout: self.operation_timeout.unwrap_or(OPERATION_TIMEOUT),
             max_request_body: self.max_request_body.unwrap_or(MAX_REQUEST_BODY),
