@@ -69,6 +69,22 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
     write_folder(&folder, &present, &wanted)
 }
 
+/// Whether the generated files are what the contract gives.
+pub(crate) fn check(workspace: &Path) -> Result<(), Error> {
+    run(
+        &Arguments {
+            check: true,
+            other: None,
+        },
+        workspace,
+    )
+}
+
+/// Whether the contract is that of the official documents, but for what is on purpose.
+pub(crate) fn drift(upstream: Vec<PathBuf>, workspace: &Path) -> Result<(), Error> {
+    Ok(drift::run(&drift::Arguments { upstream }, workspace)?)
+}
+
 /// A generated file: its name and its text.
 type File = (String, String);
 

@@ -5,9 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod api;
 mod bench;
+mod ci;
 mod codegen;
 mod peers;
+mod release;
+mod tidy;
 mod tools;
 
 /// Tasks of the maintainers of this workspace.
@@ -24,6 +28,14 @@ enum Task {
     Codegen(codegen::Arguments),
     /// Compare our upload with the official Python SDK's and s5cmd's.
     Bench(bench::Arguments),
+    /// Check everything that has to hold before a change lands.
+    Ci(ci::Arguments),
+    /// Show, rehearse or make a release.
+    Release(release::Arguments),
+    /// Write the public API of each crate into the repository.
+    Api(api::Arguments),
+    /// Check every rule that a machine can check.
+    Tidy,
     /// Run the official Python and TypeScript SDKs against the emulator.
     Peers,
 }
@@ -32,6 +44,10 @@ fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
         Task::Codegen(arguments) => codegen::run(&arguments, &workspace()).map_err(Into::into),
         Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Ci(arguments) => ci::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Release(arguments) => release::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Api(arguments) => api::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Tidy => tidy::run(&workspace()).map_err(Into::into),
         Task::Peers => peers::run(&workspace()).map_err(Into::into),
     };
     match result {

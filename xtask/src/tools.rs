@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Installs Python packages, as they are newest, into an environment of their own. Returns the folder with its programs.
 pub(crate) fn python_environment(folder: &Path, packages: &[&str]) -> io::Result<PathBuf> {
@@ -23,6 +23,34 @@ pub(crate) fn python_environment(folder: &Path, packages: &[&str]) -> io::Result
     Ok(bin)
 }
 
+/// The crates that are published, each after those that it needs, in tests too.
+pub(crate) const PUBLISHED: [&str; 5] = [
+    "daytona-api",
+    "daytona-image",
+    "daytona-emulator",
+    "daytona-context",
+    "daytona-sdk",
+];
+
+/// The files that git knows, relative to the workspace.
+pub(crate) fn tracked_files(workspace: &Path) -> io::Result<Vec<String>> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(workspace)
+        .args(["ls-files", "-z"])
+        .output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ));
+    }
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let there = names
+        .split_terminator('\0')
+        .filter(|name| workspace.join(name).is_file());
+    Ok(there.map(ToOwned::to_owned).collect())
+}
+
 /// Runs a program to its end; what it says is shown.
 pub(crate) fn done(command: &mut Command) -> io::Result<()> {
     let status = command.status()?;
@@ -31,6 +59,42 @@ pub(crate) fn done(command: &mut Command) -> io::Result<()> {
     }
     let program = command.get_program().display().to_string();
     Err(io::Error::other(format!("{program} ended with {status}")))
+}
+
+/// Runs a program to its end; what it says is shown only where it fails. Returns what it printed.
+pub(crate) fn quiet(command: &mut Command) -> io::Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(printed);
+    }
+    let program = command.get_program().display().to_string();
+    let arguments: Vec<_> = command
+        .get_args()
+        .map(|argument| argument.display().to_string())
+        .collect();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let message = format!(
+        "`{program} {}` ended with {}\n{printed}{said}",
+        arguments.join(" "),
+        output.status
+    );
+    Err(io::Error::other(message))
+}
+
+/// A tool of cargo's, installed for this workspace alone if it is not there. Returns the folder with its program.
+pub(crate) fn cargo_tool(workspace: &Path, name: &str, version: &str) -> io::Result<PathBuf> {
+    let root = workspace.join("target/tools").join(format!("{name}-{version}"));
+    let bin = root.join("bin");
+    if !bin.join(name).with_extension(std::env::consts::EXE_EXTENSION).exists() {
+        let mut install = Command::new("cargo");
+        install
+            .args(["install", name, "--locked", "--quiet", "--version", version, "--root"])
+            .arg(&root);
+        // Not with the toolchain and the settings of this workspace.
+        quiet(install.current_dir(std::env::temp_dir()))?;
+    }
+    Ok(bin)
 }
 
 #[expect(clippy::print_stdout, reason = "a command-line tool")]

@@ -22,7 +22,7 @@ const ALLOWED: &str = "crates/daytona-api/drift.toml";
 pub(crate) struct Arguments {
     /// An official OpenAPI document, JSON or YAML. Can be given several times.
     #[arg(long, required = true)]
-    upstream: Vec<PathBuf>,
+    pub(super) upstream: Vec<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -362,7 +362,7 @@ mod tests {
             ),
             (
                 changed(|theirs| {
-                    theirs["paths"]["/things/{id}"]["get"]["parameters"][1]["schema"]["enum"] = json!(["a", "b", "c"])
+                    theirs["paths"]["/things/{id}"]["get"]["parameters"][1]["schema"]["enum"] = json!(["a", "b", "c"]);
                 }),
                 "GET /things/{}: parameter sort: value `c` is not in ours",
             ),
@@ -376,7 +376,7 @@ mod tests {
             ),
             (
                 changed(|theirs| {
-                    theirs["components"]["schemas"]["Thing"]["properties"]["parts"]["items"]["type"] = json!("number")
+                    theirs["components"]["schemas"]["Thing"]["properties"]["parts"]["items"]["type"] = json!("number");
                 }),
                 "Thing.parts[] is a text in ours, a number upstream",
             ),

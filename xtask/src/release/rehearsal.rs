@@ -1,0 +1,205 @@
+//! A release to a registry of its own: what a stranger would get, before anybody gets it.
+//!
+//! The registry is `cargo-http-registry` on the loopback address. Each crate is published to it, and built from what was
+//! published; then projects outside of the workspace depend on it, and are run. It has a cargo home of its own, so that nothing
+//! of it stays in the user's, and nothing of the user's helps.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use toml_edit::value;
+
+use super::{Error, clone, dependency, edit_manifest, publish, write};
+use crate::tools::{self, PUBLISHED, say};
+
+/// Version of cargo-http-registry; it is installed where it is not there.
+const REGISTRY: &str = "0.1.8";
+
+/// Name of the registry in manifests.
+const NAME: &str = "rehearsal";
+
+/// A project that depends on the published crates.
+struct Consumer {
+    name: &'static str,
+    /// The dependencies, but for the version and the registry.
+    dependencies: &'static [(&'static str, &'static str)],
+    others: &'static str,
+    program: &'static str,
+    /// What it prints.
+    prints: &'static str,
+}
+
+const CONSUMERS: [Consumer; 4] = [
+    Consumer {
+        name: "facade",
+        dependencies: &[("daytona-sdk", ""), ("daytona-emulator", "")],
+        others: "tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }",
+        program: include_str!("consumers/facade.rs"),
+        prints: "facade is active",
+    },
+    Consumer {
+        name: "facade-blocking",
+        dependencies: &[("daytona-sdk", ", features = [\"blocking\"]"), ("daytona-emulator", "")],
+        others: "",
+        program: include_str!("consumers/blocking.rs"),
+        prints: "blocking is active",
+    },
+    Consumer {
+        name: "image-alone",
+        dependencies: &[("daytona-image", "")],
+        others: "",
+        program: include_str!("consumers/image.rs"),
+        prints: "FROM alpine:3.20",
+    },
+    Consumer {
+        name: "context-alone",
+        dependencies: &[("daytona-context", ", default-features = false")],
+        others: "tokio = { version = \"1\", features = [\"macros\", \"rt\"] }",
+        program: include_str!("consumers/context.rs"),
+        prints: "1 archive, sent once",
+    },
+];
+
+/// Publishes what is committed to a registry of its own, twice, and builds and runs what depends on it.
+pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
+    let folder = workspace.join("target/rehearsal");
+    let copy = folder.join("workspace");
+    clone(workspace, &copy)?;
+    let version = super::current_version(&copy)?;
+    let bin = tools::cargo_tool(workspace, "cargo-http-registry", REGISTRY)?;
+    let registry = Registry::start(&bin, &folder)?;
+    say(&format!("registry at {}", registry.index));
+
+    edit_manifest(&copy.join("Cargo.toml"), |manifest| {
+        for name in PUBLISHED {
+            if let Some(dependency) = dependency(manifest, name) {
+                dependency["registry"] = value(NAME);
+            }
+        }
+    })?;
+    let home = folder.join("cargo-home");
+    forget_registries(&home)?;
+    let target = folder.join("target");
+    let settings = registry.settings(&home, &target);
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    publish(&copy, &settings)?;
+    // One that broke off is resumed by the same command.
+    publish(&copy, &settings)?;
+
+    let outside = std::env::temp_dir().join(format!("daytona-rehearsal-{}", std::process::id()));
+    let outcome = CONSUMERS
+        .iter()
+        .try_for_each(|consumer| run(consumer, &outside, &version, &settings));
+    drop(fs::remove_dir_all(&outside));
+    outcome
+}
+
+/// Builds and runs a project outside of the workspace.
+fn run(consumer: &Consumer, outside: &Path, version: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+    let project = outside.join(consumer.name);
+    fs::create_dir_all(project.join("src"))?;
+    let mut manifest = format!(
+        "[package]\nname = \"{}\"\nedition = \"2024\"\n\n[dependencies]\n",
+        consumer.name
+    );
+    for (name, more) in consumer.dependencies {
+        manifest += &format!("{name} = {{ version = \"{version}\", registry = \"{NAME}\"{more} }}\n");
+    }
+    manifest += consumer.others;
+    manifest.push('\n');
+    write(&project.join("Cargo.toml"), &manifest)?;
+    write(&project.join("src/main.rs"), consumer.program)?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["run", "--quiet"]).current_dir(&project);
+    cargo.envs(settings.iter().filter(|(key, _)| !key.starts_with("--")).copied());
+    let printed = tools::quiet(&mut cargo)?;
+    if !printed.contains(consumer.prints) {
+        let message = format!("{} printed:\n{printed}\ninstead of: {}", consumer.name, consumer.prints);
+        return Err(Error::Rehearsal(message));
+    }
+    say(&format!(
+        "{}: built and run, and it says `{}`",
+        consumer.name, consumer.prints
+    ));
+    Ok(())
+}
+
+/// Removes what an earlier rehearsal left of its registry; downloads from elsewhere stay.
+fn forget_registries(home: &Path) -> io::Result<()> {
+    for kind in ["index", "cache", "src"] {
+        let Ok(entries) = fs::read_dir(home.join("registry").join(kind)) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let is_ours = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("127.0.0.1"));
+            if is_ours {
+                fs::remove_dir_all(path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The registry's process. Ends with the value.
+struct Registry {
+    process: Child,
+    index: String,
+}
+
+impl Registry {
+    fn start(bin: &Path, folder: &Path) -> Result<Self, Error> {
+        let root: PathBuf = folder.join("registry");
+        match fs::remove_dir_all(&root) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => fs::create_dir_all(&root)?,
+        }
+        // It does not say which port it was given.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let process = Command::new(bin.join("cargo-http-registry"))
+            .arg(&root)
+            .args(["--addr", &address.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let registry = Self {
+            process,
+            index: format!("http://{address}/git"),
+        };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if begun.elapsed() > Duration::from_secs(20) {
+                return Err(Error::Rehearsal("the registry does not answer".to_owned()));
+            }
+            std::thread::yield_now();
+        }
+        Ok(registry)
+    }
+
+    /// Arguments and variables that make cargo use it.
+    fn settings(&self, home: &Path, target: &Path) -> Vec<(&'static str, String)> {
+        vec![
+            ("--registry", NAME.to_owned()),
+            ("--allow-dirty", String::new()),
+            ("CARGO_HOME", home.display().to_string()),
+            ("CARGO_TARGET_DIR", target.display().to_string()),
+            ("CARGO_REGISTRIES_REHEARSAL_INDEX", self.index.clone()),
+            ("CARGO_REGISTRIES_REHEARSAL_TOKEN", "rehearsal".to_owned()),
+            // The registry's index is a repository that only git itself can fetch over http.
+            ("CARGO_NET_GIT_FETCH_WITH_CLI", "true".to_owned()),
+        ]
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
