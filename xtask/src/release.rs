@@ -173,16 +173,28 @@ fn prepare(folder: &Path, version: &str) -> Result<(), Error> {
 }
 
 fn set_version(manifest: &mut DocumentMut, version: &str) {
-    manifest["workspace"]["package"]["version"] = value(version);
+    set(&mut manifest["workspace"]["package"]["version"], version);
     for name in PUBLISHED {
         if let Some(dependency) = dependency(manifest, name) {
-            dependency["version"] = value(version);
+            set(&mut dependency["version"], version);
         }
     }
 }
 
+/// Sets a text, and leaves what stands around it.
+fn set(item: &mut Item, text: &str) {
+    match item.as_value_mut() {
+        Some(present) => {
+            let decor = present.decor().clone();
+            *present = text.into();
+            *present.decor_mut() = decor;
+        }
+        None => *item = value(text),
+    }
+}
+
 fn dependency<'a>(manifest: &'a mut DocumentMut, name: &str) -> Option<&'a mut Item> {
-    manifest.get_mut("workspace")?.get_mut("dependencies")?.get_mut(name)
+    manifest["workspace"]["dependencies"].as_table_like_mut()?.get_mut(name)
 }
 
 /// The changelog with what was unreleased under the version; none if nothing was.
@@ -307,6 +319,7 @@ mod tests {
         set_version(&mut manifest, "0.2.0");
         let text = manifest.to_string();
         assert_eq!(text.matches("0.2.0").count(), 2, "{text}");
+        assert!(text.contains("# ours") && !text.contains("daytona-image"), "{text}");
         assert!(!text.contains("0.1.0") && text.contains("serde = \"1\""), "{text}");
     }
 

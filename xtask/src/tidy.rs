@@ -102,7 +102,7 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
         // Fixtures are what they are, and may be no text.
         let Ok(text) = fs::read_to_string(&path) else { continue };
         findings.text(name, &text, workspace);
-        let is_ours = name.ends_with(".rs") && !name.contains("/projects/") && !name.contains("/fixtures/");
+        let is_ours = has_extension(name, &["rs"]) && !name.contains("/projects/") && !name.contains("/fixtures/");
         if is_ours {
             findings.rust(name, &text, &exceptions);
         }
@@ -154,7 +154,7 @@ impl Findings {
         {
             self.tell(name, 0, "is an official contract: compared with, not kept");
         }
-        let is_text_of_ours = [".rs", ".md", ".toml", ".yaml"].iter().any(|end| name.ends_with(end));
+        let is_text_of_ours = has_extension(name, &["rs", "md", "toml", "yaml"]);
         if is_text_of_ours && !name.contains("/fixtures/") {
             if !text.ends_with('\n') && !text.is_empty() {
                 self.tell(name, 0, "does not end with a line feed");
@@ -259,6 +259,11 @@ fn manifests(workspace: &Path, files: &[String], findings: &mut Findings) -> Res
         findings.tell("xtask/src/tidy.rs", 0, &format!("knows `{name}`, which is not there"));
     }
     Ok(())
+}
+
+fn has_extension(name: &str, wanted: &[&str]) -> bool {
+    let extension = Path::new(name).extension();
+    extension.is_some_and(|extension| wanted.iter().any(|wanted| extension == *wanted))
 }
 
 fn arrows(file: &str, manifest: &Value, table: &str, allowed: &[&str], findings: &mut Findings) {

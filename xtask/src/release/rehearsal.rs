@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use toml_edit::value;
-
-use super::{Error, clone, dependency, edit_manifest, publish, write};
+use super::{Error, clone, dependency, edit_manifest, publish, set, write};
 use crate::tools::{self, PUBLISHED, say};
 
 /// Version of cargo-http-registry; it is installed where it is not there.
@@ -77,7 +75,7 @@ pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
     edit_manifest(&copy.join("Cargo.toml"), |manifest| {
         for name in PUBLISHED {
             if let Some(dependency) = dependency(manifest, name) {
-                dependency["registry"] = value(NAME);
+                set(&mut dependency["registry"], NAME);
             }
         }
     })?;
@@ -102,15 +100,20 @@ pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
 fn run(consumer: &Consumer, outside: &Path, version: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
     let project = outside.join(consumer.name);
     fs::create_dir_all(project.join("src"))?;
-    let mut manifest = format!(
-        "[package]\nname = \"{}\"\nedition = \"2024\"\n\n[dependencies]\n",
+    let ours = consumer
+        .dependencies
+        .iter()
+        .map(|(name, more)| format!("{name} = {{ version = \"{version}\", registry = \"{NAME}\"{more} }}"));
+    let head = format!(
+        "[package]\nname = \"{}\"\nedition = \"2024\"\n\n[dependencies]",
         consumer.name
     );
-    for (name, more) in consumer.dependencies {
-        manifest += &format!("{name} = {{ version = \"{version}\", registry = \"{NAME}\"{more} }}\n");
-    }
-    manifest += consumer.others;
-    manifest.push('\n');
+    let lines: Vec<String> = [head]
+        .into_iter()
+        .chain(ours)
+        .chain([consumer.others.to_owned()])
+        .collect();
+    let manifest = lines.join("\n") + "\n";
     write(&project.join("Cargo.toml"), &manifest)?;
     write(&project.join("src/main.rs"), consumer.program)?;
     let mut cargo = Command::new("cargo");
