@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod codegen;
 mod peers;
+mod picture;
 mod release;
 mod tidy;
 mod tools;
@@ -32,6 +33,8 @@ enum Task {
     Ci(ci::Arguments),
     /// Show, rehearse or make a release.
     Release(release::Arguments),
+    /// Make the picture of the README from a run of quickstart.
+    Picture,
     /// Write the public API of each crate into the repository.
     Api(api::Arguments),
     /// Check every rule that a machine can check.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
         Task::Ci(arguments) => ci::run(&arguments, &workspace()).map_err(Into::into),
         Task::Release(arguments) => release::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Picture => picture::run(&workspace()).map_err(Into::into),
         Task::Api(arguments) => api::run(&arguments, &workspace()).map_err(Into::into),
         Task::Tidy => tidy::run(&workspace()).map_err(Into::into),
         Task::Peers => peers::run(&workspace()).map_err(Into::into),

@@ -89,7 +89,16 @@ pub(crate) fn cargo_tool(workspace: &Path, name: &str, version: &str) -> io::Res
     if !bin.join(name).with_extension(std::env::consts::EXE_EXTENSION).exists() {
         let mut install = Command::new("cargo");
         install
-            .args(["install", name, "--locked", "--quiet", "--version", version, "--root"])
+            .args([
+                "install",
+                name,
+                "--locked",
+                "--debug",
+                "--quiet",
+                "--version",
+                version,
+                "--root",
+            ])
             .arg(&root);
         // Not with the toolchain and the settings of this workspace.
         quiet(install.current_dir(std::env::temp_dir()))?;

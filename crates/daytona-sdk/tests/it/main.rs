@@ -10,6 +10,7 @@ mod errors;
 mod flow;
 mod listing;
 mod logs;
+mod mistakes;
 mod one_tree;
 mod schedules;
 mod secrets;
