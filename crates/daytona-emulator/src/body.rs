@@ -1,10 +1,13 @@
 //! Bodies that break off, stand still or come slowly.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body::Frame;
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 
 use crate::clock::{Clock, after};
@@ -23,6 +26,45 @@ pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
         frame.map_err(ServiceError::RequestBody)?;
     }
     Ok(())
+}
+
+/// A body for somebody else to read, and what that one leaves of it.
+pub(crate) fn share(body: ResponseBody) -> (ResponseBody, Rest) {
+    let shared = Arc::new(Mutex::new(body));
+    (Shared(Arc::clone(&shared)).boxed_unsync(), Rest(shared))
+}
+
+struct Shared(Arc<Mutex<ResponseBody>>);
+
+impl Body for Shared {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Pin::new(&mut *body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
+
+/// What is left of a shared body.
+pub(crate) struct Rest(Arc<Mutex<ResponseBody>>);
+
+impl Rest {
+    /// Reads it to its end, or to where it breaks.
+    pub(crate) async fn drain(self) {
+        drop(drain(Shared(self.0).boxed_unsync()).await);
+    }
 }
 
 /// Reads a body to its end; `None` if it is larger than the limit.

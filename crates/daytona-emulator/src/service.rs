@@ -17,7 +17,7 @@ use s3s::service::S3Service;
 
 use crate::api::{self, Answer};
 pub(crate) use crate::body::full;
-use crate::body::{cut, drain, read_some, throttle};
+use crate::body::{cut, drain, read_some, share, throttle};
 use crate::emulator::RequestRecord;
 use crate::engine::Engine;
 use crate::fault::{Effect, StatusAnswer, checked_status};
@@ -179,8 +179,14 @@ impl EmulatorService {
                     drain(body).await?;
                     return Ok(storage_error(&refusal));
                 }
+                let (body, rest) = share(body);
                 let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
-                match self.storage.call(request).await {
+                let answer = self.storage.call(request).await;
+                // What is refused before it is read: s3s looks at signatures first.
+                if answer.as_ref().is_ok_and(|response| !response.status().is_success()) {
+                    rest.drain().await;
+                }
+                match answer {
                     Ok(response) => Ok(response.map(|body| body.map_err(BoxError::from).boxed_unsync())),
                     Err(error) => Ok(storage_error(&Refusal::new(500, "InternalError", format!("{error:?}")))),
                 }
