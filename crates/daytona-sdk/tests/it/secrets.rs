@@ -85,11 +85,26 @@ async fn a_whole_flow_at_the_finest_level_shows_none() {
         client.snapshots().ensure(params()).await.unwrap();
         let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
         shown.push(format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));
-        shown.push(format!(
-            "{:?} {:?}",
-            client.snapshots().create(params()),
-            client.snapshots().ensure(params())
-        ));
+        let snapshots = client.snapshots();
+        shown.extend([
+            format!("{:?}", snapshots.create(params())),
+            format!("{:?}", snapshots.create(params()).events()),
+            format!("{:?}", snapshots.ensure(params())),
+            format!("{:?}", snapshots.list()),
+            format!("{:?}", snapshots.list().stream()),
+            format!("{:?}", snapshots.activate("x")),
+            format!("{:?}", snapshots.deactivate("x")),
+            format!("{:?}", snapshots.delete("x")),
+            format!("{:?}", snapshots.wait("x")),
+            format!("{:?}", snapshots.build_logs("x")),
+            format!("{:?}", snapshots.build_logs("x").stream()),
+            format!(
+                "{:?}",
+                Daytona::builder().api_url("http://h/api").api_key(working.api_key())
+            ),
+        ]);
+        let other = CreateSnapshotParams::new("y", "a:1");
+        shown.push(format!("{:?}", snapshots.create(other).start().await.unwrap()));
     }
     let (text, shown) = (traced.end(), shown.concat());
     assert!(
