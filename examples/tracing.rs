@@ -3,6 +3,8 @@
 //! `cargo run --example tracing` runs on the embedded emulator.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
+use std::io::IsTerminal;
+
 use daytona_emulator::{Emulator, Fault, Operation};
 use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona};
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -14,6 +16,7 @@ async fn main() -> Result<(), BoxError> {
     fmt()
         .with_env_filter(EnvFilter::new("daytona_sdk=debug"))
         .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(std::io::stdout().is_terminal())
         .with_target(false)
         .without_time()
         .compact()
