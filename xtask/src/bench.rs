@@ -6,14 +6,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::tools::{python_environment, say};
+use crate::tools::{self, Server, python_environment, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -112,43 +111,24 @@ impl Tools {
 }
 
 /// The store in its own process, on a folder of its own.
-struct Store {
-    child: Child,
-    endpoint: String,
-}
-
-impl Store {
-    fn start(tools: &Tools, root: &Path) -> Result<Self, Error> {
-        drop(fs::remove_dir_all(root));
-        fs::create_dir_all(root.join(BUCKET)).map_err(|source| file("the store's folder", source))?;
-        // A free port; somebody else could take it in between, and then the store says so.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = port.map_err(|source| file("a port", source))?.port();
-        let child = Command::new(&tools.store)
-            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+fn start_store(tools: &Tools, root: &Path) -> Result<Server, Error> {
+    drop(fs::remove_dir_all(root));
+    fs::create_dir_all(root.join(BUCKET)).map_err(|source| file("the store's folder", source))?;
+    let store = Server::start(|address| {
+        let mut command = Command::new(&tools.store);
+        command
+            .args([
+                "--host",
+                &address.ip().to_string(),
+                "--port",
+                &address.port().to_string(),
+            ])
             .args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY])
             .arg(root)
-            .env("RUST_LOG", "error")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|source| file("s3s-fs", source))?;
-        let deadline = Instant::now() + std::time::Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
-        Ok(Self {
-            child,
-            endpoint: format!("http://127.0.0.1:{port}"),
-        })
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+            .env("RUST_LOG", "error");
+        command
+    });
+    store.map_err(|source| file("s3s-fs", source))
 }
 
 /// Seconds of each kind, and the peak of our memory.
@@ -175,7 +155,8 @@ fn measure(tools: &Tools, scratch: &Path, name: &str, count: u64, size: usize, r
     )?;
     let mut seconds = Seconds::default();
     for run in 0..runs {
-        let store = Store::start(tools, &scratch.join("store"))?;
+        let store = start_store(tools, &scratch.join("store"))?;
+        let endpoint = format!("http://{}", store.address);
         let (ours, theirs) = (format!("ours-{run}"), format!("python-{run}"));
         for step in 0..3 {
             if step == 2 {
@@ -186,26 +167,24 @@ fn measure(tools: &Tools, scratch: &Path, name: &str, count: u64, size: usize, r
                 let bytes = vec![u8::try_from(run + 1).unwrap_or(0); size];
                 fs::write(&some_file, bytes).map_err(|source| file("the edit", source))?;
             }
-            let pushed = timed(Command::new(&tools.ours).arg(&tree).args([
-                &store.endpoint,
-                BUCKET,
-                &ours,
-                ACCESS_KEY,
-                SECRET_KEY,
-            ]))?;
+            let pushed = timed(
+                Command::new(&tools.ours)
+                    .arg(&tree)
+                    .args([&endpoint, BUCKET, &ours, ACCESS_KEY, SECRET_KEY]),
+            )?;
             seconds.ours[step].push(pushed["seconds"].as_f64().unwrap_or(f64::NAN));
             seconds.peak = seconds.peak.max(pushed["peak_kib"].as_u64().unwrap_or(0));
             let mut python = Command::new(&tools.python);
             python
                 .arg(&tools.script)
                 .arg(&tree)
-                .args([&store.endpoint, BUCKET, &theirs, ACCESS_KEY, SECRET_KEY]);
+                .args([&endpoint, BUCKET, &theirs, ACCESS_KEY, SECRET_KEY]);
             seconds.python[step].push(timed(&mut python)?["seconds"].as_f64().unwrap_or(f64::NAN));
             if step == 0 {
                 let begin = Instant::now();
                 let mut s5cmd = Command::new(&tools.s5cmd);
                 s5cmd
-                    .args(["--endpoint-url", &store.endpoint, "cp"])
+                    .args(["--endpoint-url", &endpoint, "cp"])
                     .arg(&tar)
                     .arg(format!("s3://{BUCKET}/s5-{run}/context.tar"));
                 s5cmd
@@ -320,15 +299,7 @@ fn timed(command: &mut Command) -> Result<Value, Error> {
 
 fn output(command: &mut Command) -> Result<String, Error> {
     let what = command.get_program().display().to_string();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| file(&what, source))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::Failed { what, said })
+    tools::quiet(command).map_err(|source| file(&what, source))
 }
 
 fn file(what: &str, source: io::Error) -> Error {

@@ -25,10 +25,7 @@ pub(crate) fn run(workspace: &Path) -> io::Result<()> {
     quickstart
         .args(["run", "--quiet", "--example", "quickstart"])
         .current_dir(workspace);
-    for name in ["API_KEY", "JWT_TOKEN", "ORGANIZATION_ID", "API_URL", "TARGET"] {
-        quickstart.env_remove(format!("DAYTONA_{name}"));
-    }
-    let printed = tools::quiet(&mut quickstart)?;
+    let printed = tools::quiet(tools::without_account(&mut quickstart))?;
     let path = workspace.join(PICTURE);
     fs::write(&path, picture("cargo run --example quickstart", &printed))?;
     say(&format!("wrote {}", path.display()));

@@ -1,8 +1,10 @@
 //! What several tasks need.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Installs Python packages, as they are newest, into an environment of their own. Returns the folder with its programs.
 pub(crate) fn python_environment(folder: &Path, packages: &[&str]) -> io::Result<PathBuf> {
@@ -31,6 +33,45 @@ pub(crate) const PUBLISHED: [&str; 5] = [
     "daytona-context",
     "daytona-sdk",
 ];
+
+/// Takes the caller's own account out of a program's environment.
+pub(crate) fn without_account(command: &mut Command) -> &mut Command {
+    for name in ["API_KEY", "JWT_TOKEN", "ORGANIZATION_ID", "API_URL", "TARGET"] {
+        command.env_remove(format!("DAYTONA_{name}"));
+    }
+    command
+}
+
+/// A server in a process of its own, on a port of the loopback address. Ends with the value.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it, and waits until it answers. It has to be told its port: somebody else could take that in between, and then
+    /// the server says so.
+    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Command) -> io::Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let process = command(address).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let server = Self { process, address };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if begun.elapsed() > Duration::from_secs(20) {
+                return Err(io::Error::other(format!("nothing answers at {address}")));
+            }
+            std::thread::yield_now();
+        }
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
 
 /// The files that git knows, relative to the workspace.
 pub(crate) fn tracked_files(workspace: &Path) -> io::Result<Vec<String>> {

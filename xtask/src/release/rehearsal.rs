@@ -6,13 +6,11 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use super::{Error, clone, dependency, edit_manifest, publish, set, write};
-use crate::tools::{self, PUBLISHED, say};
+use crate::tools::{self, PUBLISHED, Server, say};
 
 /// Version of cargo-http-registry; it is installed where it is not there.
 const REGISTRY: &str = "0.1.8";
@@ -150,9 +148,9 @@ fn forget_registries(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The registry's process. Ends with the value.
+/// The registry, and the address of its index.
 struct Registry {
-    process: Child,
+    _server: Server,
     index: String,
 }
 
@@ -163,26 +161,15 @@ impl Registry {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => fs::create_dir_all(&root)?,
         }
-        // It does not say which port it was given.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let process = Command::new(bin.join("cargo-http-registry"))
-            .arg(&root)
-            .args(["--addr", &address.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let registry = Self {
-            process,
-            index: format!("http://{address}/git"),
-        };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if begun.elapsed() > Duration::from_secs(20) {
-                return Err(Error::Rehearsal("the registry does not answer".to_owned()));
-            }
-            std::thread::yield_now();
-        }
-        Ok(registry)
+        let server = Server::start(|address| {
+            let mut command = Command::new(bin.join("cargo-http-registry"));
+            command.arg(&root).args(["--addr", &address.to_string()]);
+            command
+        })?;
+        Ok(Self {
+            index: format!("http://{}/git", server.address),
+            _server: server,
+        })
     }
 
     /// Arguments and variables that make cargo use it.
@@ -197,12 +184,5 @@ impl Registry {
             // The registry's index is a repository that only git itself can fetch over http.
             ("CARGO_NET_GIT_FETCH_WITH_CLI", "true".to_owned()),
         ]
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }
