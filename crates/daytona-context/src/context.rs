@@ -17,7 +17,7 @@ use crate::header::END;
 ///
 /// A context of up to 32 MiB is one archive. A larger one is cut between files, so that an edit re-sends one archive and not
 /// all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Context {
     archives: Vec<Archive>,
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use daytona_api::{GetSnapshot, Snapshot};
-use daytona_context::{Progress, Pushed};
+use daytona_context::{Context, Progress, Pushed};
 use daytona_image::ImagePlan;
 
 use crate::client::Daytona;
@@ -23,6 +23,7 @@ mod events;
 mod lines;
 mod list;
 mod log;
+mod options;
 mod outcome;
 mod params;
 mod prune;
@@ -132,7 +133,7 @@ impl SnapshotService {
     ///
     /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
     pub fn process_image_context(&self, plan: &ImagePlan) -> Boxed<Pushed> {
-        let (client, plan) = (self.client.clone(), plan.clone());
-        Box::pin(async move { context::process(&client, &plan, false, |_: Progress| {}, |_| {}).await })
+        let (client, context) = (self.client.clone(), Context::of_plan(plan));
+        Box::pin(async move { context::process(&client, &context, false, |_: Progress| {}, |_| {}).await })
     }
 }

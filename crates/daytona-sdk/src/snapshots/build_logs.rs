@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use daytona_api::{GetSnapshot, Snapshot};
 use futures_core::Stream;
+use futures_util::StreamExt;
 use tokio::sync::watch;
 
 use super::Boxed;
@@ -147,7 +148,7 @@ pub struct LogStream(EventStream);
 impl LogStream {
     /// The next line or gap; none at the end.
     pub async fn next(&mut self) -> Option<Result<LogEvent, Error>> {
-        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+        StreamExt::next(self).await
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use daytona_api::{GetPushAccess, StorageAccess};
 use daytona_context::{Context, ObjectStorage, Progress, Push, Pushed};
-use daytona_image::ImagePlan;
 
 use crate::client::Daytona;
 use crate::error::{Error, ErrorKind};
@@ -12,12 +11,12 @@ use crate::error::{Error, ErrorKind};
 /// Uploads what is not there yet, or everything `again`. `on_retry` hears why a request is sent again.
 pub(crate) async fn process(
     client: &Daytona,
-    plan: &ImagePlan,
+    context: &Context,
     again: bool,
     on_progress: impl Fn(Progress) + Send + Sync + 'static,
     on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Pushed, Error> {
-    if plan.members().is_empty() {
+    if context.archives().is_empty() {
         return Ok(Pushed::default());
     }
     check_supported(client)?;
@@ -27,12 +26,11 @@ pub(crate) async fn process(
     let storage = storage(client, &access, on_retry)?;
     let push = Push::new().on_progress(on_progress);
     let push = if again { push.resend() } else { push };
-    let context = Context::of_plan(plan);
-    Ok(push.run(&context, storage.as_ref(), &access.organization_id).await?)
+    Ok(push.run(context, storage.as_ref(), &access.organization_id).await?)
 }
 
 /// Whether there is a way to store anything, before any call.
-fn check_supported(client: &Daytona) -> Result<(), Error> {
+pub(crate) fn check_supported(client: &Daytona) -> Result<(), Error> {
     if cfg!(feature = "s3") || client.settings().object_storage.is_some() {
         return Ok(());
     }

@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::time::Duration;
 
 use daytona_api::{GetAllSnapshots, RemoveSnapshot, Snapshot, SnapshotId};
 
 use super::Boxed;
 use super::deadline::{Deadline, Purpose};
-use super::delivery::{self, Callbacks, Delivery, Sink};
-use super::event::{Event, LogLine};
+use super::delivery::{self, Delivery, Sink};
+use super::event::Event;
 use super::events::EventStream;
 use super::list;
+use super::options::{Options, option_methods};
 use super::outcome::{Outcome, Remedy};
 use super::params::CreateSnapshotParams;
 use super::submission::Submission;
@@ -50,64 +50,29 @@ use crate::trace;
 /// Before any request: kind `InvalidImage`, `InvalidRequest`, `Unsupported`. Then `LocalFile` or `ObjectStorage` for the
 /// upload, `AlreadyExists` for a name that is taken, with what has it, `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline
 /// over all of it has passed.
+#[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Create {
     client: Daytona,
     params: CreateSnapshotParams,
-    limit: Option<Duration>,
-    callbacks: Callbacks,
-}
-
-impl fmt::Debug for Create {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Create")
-            .field("params", &self.params)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
+    options: Options,
 }
 
 impl Create {
     pub(crate) fn new(client: Daytona, params: CreateSnapshotParams) -> Self {
         Self {
-            limit: Some(client.settings().operation_timeout),
+            options: Options::new(&client),
             client,
             params,
-            callbacks: Callbacks::default(),
         }
     }
 
-    /// How long all of it may take: planning, upload, building. Default: the client's operation timeout, 130 minutes, as the
-    /// server ends a build at 120.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Takes as long as it takes.
-    pub fn no_timeout(mut self) -> Self {
-        self.limit = None;
-        self
-    }
-
-    /// Hands over each line of the build log. The function is called on a task of its own: a slow one delays the log, and
-    /// neither the polls nor the deadline.
-    pub fn on_logs(mut self, callback: impl FnMut(&LogLine) + Send + 'static) -> Self {
-        self.callbacks.on_logs = Some(Box::new(callback));
-        self
-    }
-
-    /// Hands over everything that happens, from the first file to the outcome. Called as [`on_logs`](Self::on_logs) is.
-    pub fn on_event(mut self, callback: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.callbacks.on_event = Some(Box::new(callback));
-        self
-    }
+    option_methods!();
 
     /// Everything that happens as a stream, which ends with [`Event::Done`] or with the error. It begins when the stream is
     /// polled first, and goes on whether it is polled or not; dropping the stream stops it as dropping the future does.
     pub fn events(mut self) -> EventStream {
-        let callbacks = std::mem::take(&mut self.callbacks);
+        let callbacks = std::mem::take(&mut self.options.callbacks);
         EventStream::new(callbacks, move |sink| {
             Box::pin(async move { self.start_into(sink, Delivery::default()).await?.wait().await })
         })
@@ -119,12 +84,12 @@ impl Create {
     ///
     /// As awaiting it, but for those of the build.
     pub async fn start(mut self) -> Result<Build, Error> {
-        let (sink, delivery) = delivery::start(std::mem::take(&mut self.callbacks));
+        let (sink, delivery) = delivery::start(std::mem::take(&mut self.options.callbacks));
         self.start_into(sink, delivery).await
     }
 
     async fn start_into(self, sink: Sink, delivery: Delivery) -> Result<Build, Error> {
-        let deadline = Deadline::start(&self.client, Purpose::Active, self.limit);
+        let deadline = Deadline::start(&self.client, Purpose::Active, self.options.limit);
         let span = trace::whole("create", self.params.name());
         let submitting = async {
             let mut submission = Submission::prepare(&self.client, self.params, &sink).await?;

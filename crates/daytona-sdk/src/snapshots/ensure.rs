@@ -1,6 +1,5 @@
 //! Get or create.
 
-use std::fmt;
 use std::future::IntoFuture;
 use std::time::Duration;
 
@@ -9,9 +8,10 @@ use daytona_api::{ActivateSnapshot, RemoveSnapshot, Snapshot, SnapshotState};
 use super::Boxed;
 use super::create::Making;
 use super::deadline::{Deadline, Purpose};
-use super::delivery::{self, Callbacks};
-use super::event::{Event, LogLine};
+use super::delivery::{self, Delivery, Sink};
+use super::event::Event;
 use super::events::EventStream;
+use super::options::{Options, option_methods};
 use super::outcome::{self, Outcome, Remedy};
 use super::params::CreateSnapshotParams;
 use super::submission::Submission;
@@ -59,34 +59,22 @@ const MOST_TURNS: u32 = 10;
 ///
 /// As those of [`Create`](super::Create); then kind `Different`, `CoolingDown` for an inactive snapshot that cannot be activated
 /// yet, and `NameTakenInvisible`.
+#[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Ensure {
     client: Daytona,
     params: CreateSnapshotParams,
     may_replace: bool,
-    limit: Option<Duration>,
-    callbacks: Callbacks,
-}
-
-impl fmt::Debug for Ensure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Ensure")
-            .field("params", &self.params)
-            .field("may_replace", &self.may_replace)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
-    }
+    options: Options,
 }
 
 impl Ensure {
     pub(crate) fn new(client: Daytona, params: CreateSnapshotParams) -> Self {
         Self {
-            limit: Some(client.settings().operation_timeout),
+            options: Options::new(&client),
             client,
             params,
             may_replace: false,
-            callbacks: Callbacks::default(),
         }
     }
 
@@ -97,42 +85,18 @@ impl Ensure {
         self
     }
 
-    /// How long all of it may take. Default: the client's operation timeout, 130 minutes.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Takes as long as it takes.
-    pub fn no_timeout(mut self) -> Self {
-        self.limit = None;
-        self
-    }
-
-    /// Hands over each line of the build log, where something is built. Called as [`Create::on_logs`](super::Create::on_logs) is.
-    pub fn on_logs(mut self, callback: impl FnMut(&LogLine) + Send + 'static) -> Self {
-        self.callbacks.on_logs = Some(Box::new(callback));
-        self
-    }
-
-    /// Hands over everything that happens. Called as [`on_logs`](Self::on_logs) is.
-    pub fn on_event(mut self, callback: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.callbacks.on_event = Some(Box::new(callback));
-        self
-    }
+    option_methods!();
 
     /// Everything that happens as a stream, as [`Create::events`](super::Create::events).
     pub fn events(mut self) -> EventStream {
-        let callbacks = std::mem::take(&mut self.callbacks);
-        EventStream::new(callbacks, move |sink| {
-            Box::pin(self.run(sink, delivery::Delivery::default()))
-        })
+        let callbacks = std::mem::take(&mut self.options.callbacks);
+        EventStream::new(callbacks, move |sink| Box::pin(self.run(sink, Delivery::default())))
     }
 
-    async fn run(self, sink: delivery::Sink, delivery: delivery::Delivery) -> Result<Snapshot, Error> {
+    async fn run(self, sink: Sink, delivery: Delivery) -> Result<Snapshot, Error> {
         let span = trace::whole("ensure", self.params.name());
         let running = async {
-            let deadline = Deadline::start(&self.client, Purpose::Active, self.limit);
+            let deadline = Deadline::start(&self.client, Purpose::Active, self.options.limit);
             let preparing = Submission::prepare(&self.client, self.params, &sink);
             let submission = deadline.enforce(preparing).await?;
             let watch = Watch::new(self.client, deadline, sink);
@@ -156,7 +120,7 @@ impl IntoFuture for Ensure {
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (sink, delivery) = delivery::start(std::mem::take(&mut self.callbacks));
+            let (sink, delivery) = delivery::start(std::mem::take(&mut self.options.callbacks));
             self.run(sink, delivery).await
         })
     }

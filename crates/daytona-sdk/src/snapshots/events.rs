@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use daytona_api::Snapshot;
 use futures_core::Stream;
+use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 
 use super::Boxed;
@@ -53,7 +54,7 @@ impl EventStream {
 
     /// The next event; none at the end.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
-        std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+        StreamExt::next(self).await
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_o
     let mut patience = Patience {
         client: client.clone(),
         is_over,
-        left: GRACE,
+        left: Some(GRACE),
     };
     let mut log = Log::new(client, snapshot, sink);
     let failure = match log.read_until_over(&mut patience).await {
@@ -119,16 +119,16 @@ fn not_there(id: &SnapshotId) -> Error {
 struct Patience {
     client: Daytona,
     is_over: watch::Receiver<bool>,
-    left: Duration,
+    /// None for a log that ends by itself.
+    left: Option<Duration>,
 }
 
 impl Patience {
-    /// For a log that ends by itself.
     fn unlimited(client: Daytona) -> Self {
         Self {
             client,
             is_over: watch::channel(true).1,
-            left: Duration::MAX,
+            left: None,
         }
     }
 
@@ -143,9 +143,9 @@ impl Patience {
 
     /// What comes of the future, unless it takes too long. Only such waiting counts: a slow caller loses no line.
     async fn bound<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
-        if self.left == Duration::MAX {
+        let Some(left) = self.left else {
             return Some(future.await);
-        }
+        };
         let mut future = std::pin::pin!(future);
         tokio::select! {
             biased;
@@ -157,9 +157,9 @@ impl Patience {
         let value = tokio::select! {
             biased;
             value = &mut future => Some(value),
-            () = clock.sleep(self.left) => None,
+            () = clock.sleep(left) => None,
         };
-        self.left = self.left.saturating_sub(clock.now().saturating_sub(start));
+        self.left = Some(left.saturating_sub(clock.now().saturating_sub(start)));
         value
     }
 }
@@ -231,7 +231,7 @@ impl Log {
 
     /// Reads what there is when the build has ended. Returns why that is not all, if it is not.
     async fn look_once_more(&mut self, patience: &mut Patience, mut broken: Option<Error>) -> Option<Error> {
-        patience.left = GRACE;
+        patience.left = Some(GRACE);
         for _ in 0..MOST_BREAKS {
             self.lines.restart();
             match self.read(patience, false).await {

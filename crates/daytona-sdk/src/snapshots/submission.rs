@@ -13,13 +13,13 @@ use crate::client::Daytona;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::retry::Budget;
 
-/// A request to create a snapshot, and the plan whose files it needs.
+/// A request to create a snapshot, and the files that it needs.
 #[derive(Debug)]
 pub(crate) struct Submission {
     client: Daytona,
     sink: Sink,
     request: CreateSnapshot,
-    plan: Option<ImagePlan>,
+    context: Context,
     /// Whether an archive was not sent because it was stored.
     has_skipped: bool,
 }
@@ -31,7 +31,7 @@ impl Submission {
             return Err(Error::new(ErrorKind::InvalidRequest, "a snapshot needs a name"));
         }
         let mut request = CreateSnapshot::new(params.name);
-        let plan = match params.source {
+        let plan: Option<ImagePlan> = match params.source {
             Source::Registry(image) => {
                 let image = RegistryImage::parse(&image)
                     .map_err(|error| Error::new(ErrorKind::InvalidRequest, error.to_string()))?;
@@ -62,11 +62,14 @@ impl Submission {
         request.gpu_type = resources.gpu_type.map(|kind| vec![kind]);
         request.region_id = params.region.or_else(|| client.settings().target.clone());
         request.sandbox_class = params.sandbox_class;
+        let context = plan.as_ref().map(Context::of_plan).unwrap_or_default();
+        if !context.archives().is_empty() {
+            context::check_supported(client)?;
+        }
         if let Some(plan) = &plan {
             let mut info = CreateBuildInfo::new(plan.dockerfile());
             // As many as there will be, to know the size of the request before anything is sent.
-            let archives = Context::of_plan(plan).archives().len();
-            info.context_hashes = Some(vec!["0".repeat(64); archives]);
+            info.context_hashes = Some(vec!["0".repeat(64); context.archives().len()]);
             request.build_info = Some(info);
             sink.put(Event::Planned {
                 files: plan.members().len(),
@@ -82,7 +85,7 @@ impl Submission {
             client: client.clone(),
             sink: sink.clone(),
             request,
-            plan,
+            context,
             has_skipped: false,
         })
     }
@@ -103,9 +106,6 @@ impl Submission {
 
     /// Uploads what is not stored, or everything.
     pub(crate) async fn upload(&mut self, is_again: bool) -> Result<(), Error> {
-        let Some(plan) = &self.plan else {
-            return Ok(());
-        };
         let (progress, retries) = (self.sink.clone(), self.sink.clone());
         let on_progress = move |step| {
             if let Some(event) = event_of(step) {
@@ -113,7 +113,7 @@ impl Submission {
             }
         };
         let on_retry = move |reason: String| retries.put_retry(reason);
-        let pushed = context::process(&self.client, plan, is_again, on_progress, on_retry).await?;
+        let pushed = context::process(&self.client, &self.context, is_again, on_progress, on_retry).await?;
         self.has_skipped = pushed.skipped > 0;
         self.set_hashes(&pushed.hashes);
         Ok(())
@@ -136,10 +136,8 @@ impl Submission {
         if !differences.is_empty() {
             return Ok(differences);
         }
-        if let Some(plan) = &self.plan {
-            let hashes = Context::of_plan(plan).digests().await?;
-            self.set_hashes(&hashes);
-        }
+        let hashes = self.context.digests().await?;
+        self.set_hashes(&hashes);
         Ok(definition::differences(&self.request, found))
     }
 

@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::Boxed;
 use super::deadline::{Deadline, Purpose};
-use super::delivery::{self, Callbacks, Delivery, Sink};
-use super::event::{Event, LogLine};
+use super::delivery::{self, Delivery, Sink};
+use super::event::Event;
 use super::log;
+use super::options::{Options, option_methods};
 use super::outcome::{self, Outcome};
 use super::reference::SnapshotRef;
 use crate::client::Daytona;
@@ -41,43 +42,19 @@ const TAIL_LIMIT: Duration = Duration::from_secs(10);
 pub struct Wait {
     client: Daytona,
     snapshot: SnapshotRef,
-    limit: Option<Duration>,
-    callbacks: Callbacks,
+    options: Options,
 }
 
 impl Wait {
     pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
         Self {
-            limit: Some(client.settings().operation_timeout),
+            options: Options::new(&client),
             client,
             snapshot,
-            callbacks: Callbacks::default(),
         }
     }
 
-    /// How long to wait. Default: the client's operation timeout, 130 minutes.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    /// Waits as long as it takes.
-    pub fn no_timeout(mut self) -> Self {
-        self.limit = None;
-        self
-    }
-
-    /// Hands over each line of the build log, from its beginning.
-    pub fn on_logs(mut self, callback: impl FnMut(&LogLine) + Send + 'static) -> Self {
-        self.callbacks.on_logs = Some(Box::new(callback));
-        self
-    }
-
-    /// Hands over everything that happens.
-    pub fn on_event(mut self, callback: impl FnMut(&Event) + Send + 'static) -> Self {
-        self.callbacks.on_event = Some(Box::new(callback));
-        self
-    }
+    option_methods!();
 }
 
 impl IntoFuture for Wait {
@@ -86,8 +63,8 @@ impl IntoFuture for Wait {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let deadline = Deadline::start(&self.client, Purpose::Active, self.limit);
-            let (sink, delivery) = delivery::start(self.callbacks);
+            let deadline = Deadline::start(&self.client, Purpose::Active, self.options.limit);
+            let (sink, delivery) = delivery::start(self.options.callbacks);
             let watch = Watch::new(self.client, deadline, sink);
             let outcome = match watch.deadline.enforce(watch.first(&self.snapshot)).await {
                 Ok(found) => watch.until_active(found).await,
