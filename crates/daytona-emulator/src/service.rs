@@ -322,10 +322,12 @@ fn part_number(parts: &Parts) -> Option<u32> {
     pairs.find(|(name, _)| *name == "partNumber")?.1.parse().ok()
 }
 
-/// The address under which the request found the emulator, as the beginning of further ones.
+/// The address under which the request found the emulator, as the beginning of further ones. On its own socket that is http; who
+/// serves it otherwise, behind TLS say, names the scheme in the request's URI.
 pub(crate) fn base_url(parts: &Parts) -> String {
+    let scheme = parts.uri.scheme_str().unwrap_or("http");
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    format!("http://{}", host.unwrap_or("daytona.emulator"))
+    format!("{scheme}://{}", host.unwrap_or("daytona.emulator"))
 }
 
 fn storage_error(refusal: &Refusal) -> Response<ResponseBody> {

@@ -29,6 +29,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::error::{Error, ErrorKind};
 
@@ -56,7 +57,8 @@ where
     fn block(self) -> Result<T, Error> {
         let call = self.into_future();
         let (sender, mut receiver) = mpsc::channel(1);
-        runtime()?.spawn(async move { drop(sender.send(call.await).await) });
+        let run = async move { drop(sender.send(call.await).await) };
+        runtime()?.spawn(run.in_current_span());
         receiver.blocking_recv().unwrap_or_else(|| Err(stopped()))
     }
 }
@@ -84,7 +86,7 @@ where
             Ok(runtime) => runtime,
             Err(error) => return Iter(State::Refused(Some(error))),
         };
-        runtime.spawn(async move {
+        let run = async move {
             let mut stream = std::pin::pin!(self);
             loop {
                 tokio::select! {
@@ -98,7 +100,8 @@ where
                     () = sender.closed() => return,
                 }
             }
-        });
+        };
+        runtime.spawn(run.in_current_span());
         Iter(State::Running(receiver))
     }
 }

@@ -60,7 +60,7 @@ impl SnapshotInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting of the client is missing or wrong.
+    /// A setting of the client is missing or wrong, or the certificate of the server is not trusted.
     Config,
     /// What was asked for cannot be asked for; no request was sent.
     InvalidRequest,

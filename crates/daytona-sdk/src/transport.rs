@@ -44,6 +44,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     TransportErrorKind::Connect => "no connection could be made",
     TransportErrorKind::Interrupted => "the connection broke before the answer was there",
     TransportErrorKind::Unsupported => "the address cannot be used",
+    TransportErrorKind::Untrusted => "the server's certificate is not trusted (a private CA is given with `ca_certificate`)",
 })]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -61,6 +62,8 @@ pub enum TransportErrorKind {
     Interrupted,
     /// The transport cannot send to such an address.
     Unsupported,
+    /// The server has no certificate that is trusted: nothing was sent.
+    Untrusted,
 }
 
 impl TransportError {

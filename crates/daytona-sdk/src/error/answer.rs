@@ -92,7 +92,7 @@ pub(crate) fn not_an_api(operation: &'static str, url: &str, status: StatusCode,
 /// The error of a request without an answer.
 pub(crate) fn from_transport(operation: &'static str, url: &str, source: TransportError) -> Error {
     let kind = match source.kind() {
-        TransportErrorKind::Unsupported => ErrorKind::Config,
+        TransportErrorKind::Unsupported | TransportErrorKind::Untrusted => ErrorKind::Config,
         TransportErrorKind::Connect | TransportErrorKind::Interrupted => ErrorKind::Connection,
     };
     let message = format!("{url}: {}", with_causes(&source));

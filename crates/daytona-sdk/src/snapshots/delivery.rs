@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::event::{Event, LogGap, LogLine};
 
@@ -184,11 +185,12 @@ pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
         sink.is_heard = false;
         return (sink, Delivery::default());
     }
-    let task = tokio::spawn(async move {
+    let deliver = async move {
         while let Some(event) = outlet.next().await {
             callbacks.hear(&event);
         }
-    });
+    };
+    let task = tokio::spawn(deliver.in_current_span());
     (sink, Delivery { task: Some(task) })
 }
 

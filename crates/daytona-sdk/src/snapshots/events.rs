@@ -8,6 +8,7 @@ use daytona_api::Snapshot;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::Boxed;
 use super::delivery::{self, Callbacks, Outlet, Sink};
@@ -72,7 +73,7 @@ impl Stream for EventStream {
             && let State::New(begin) = std::mem::replace(&mut self.state, State::Over)
         {
             let (sink, outlet) = delivery::channel();
-            self.state = State::Running(outlet, tokio::spawn(begin(sink)));
+            self.state = State::Running(outlet, tokio::spawn(begin(sink).in_current_span()));
         }
         let Self { callbacks, state } = &mut *self;
         let State::Running(outlet, task) = state else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use daytona_api::{GetSnapshot, Snapshot, SnapshotId, SnapshotState};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::Boxed;
 use super::deadline::{Deadline, Purpose};
@@ -294,7 +295,7 @@ impl LogTask {
         if self.running.is_none() {
             let (is_over, receiver) = watch::channel(false);
             let reading = log::follow(client.clone(), snapshot.clone(), sink.clone(), receiver);
-            self.running = Some((tokio::spawn(reading), is_over));
+            self.running = Some((tokio::spawn(reading.in_current_span()), is_over));
         }
     }
 

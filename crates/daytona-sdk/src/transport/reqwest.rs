@@ -102,6 +102,29 @@ fn without_tls(builder: ClientBuilder) -> ClientBuilder {
     builder
 }
 
+/// Whether the server's certificate was refused, which trying again does not change.
+#[cfg(feature = "rustls")]
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // An I/O error hides what it wraps from the chain of sources.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+#[cfg(not(feature = "rustls"))]
+fn is_untrusted(_: &reqwest::Error) -> bool {
+    false
+}
+
 fn reqwest_proxy(proxy: &Proxy, except: Option<&str>) -> Result<reqwest::Proxy, Error> {
     let address = proxy.address.expose_secret();
     let made = match proxy.scope {
@@ -126,7 +149,9 @@ impl Transport for ReqwestTransport {
             |error: reqwest::Error| TransportError::new(TransportErrorKind::Unsupported, error.without_url());
         let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap)).map_err(unsupported)?;
         let response = self.client.execute(request).await.map_err(|error| {
-            let kind = if error.is_connect() {
+            let kind = if is_untrusted(&error) {
+                TransportErrorKind::Untrusted
+            } else if error.is_connect() {
                 TransportErrorKind::Connect
             } else if error.is_builder() {
                 TransportErrorKind::Unsupported

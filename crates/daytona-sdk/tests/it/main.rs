@@ -10,7 +10,6 @@ mod errors;
 mod flow;
 mod listing;
 mod logs;
-mod mistakes;
 mod one_tree;
 mod schedules;
 mod secrets;
@@ -19,4 +18,6 @@ mod settings;
 mod sockets;
 mod support;
 mod time;
+#[cfg(feature = "rustls")]
+mod tls;
 mod traces;

@@ -101,9 +101,19 @@ async fn one_span_for_an_operation_and_one_for_an_attempt() {
         assert!(text.contains(field), "{field}: {text}");
     }
     let traced = Traced::begin();
-    daytona.snapshots().create(image_params("x")).await.unwrap();
+    let create = daytona.snapshots().create(image_params("x")).on_logs(|_| {});
+    create.await.unwrap();
     let text = traced.end();
-    assert!(text.contains("daytona.snapshots{") && text.contains("operation=\"create\""));
+    // The log is read by another task, and belongs to the creation all the same.
+    let of_creation: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("daytona.snapshots{") && line.contains("operation=\"create\""))
+        .collect();
+    for operation in ["createSnapshot", "getSnapshot", "url.path=\"/snapshots/"] {
+        let count = of_creation.iter().filter(|line| line.contains(operation)).count();
+        let all = text.lines().filter(|line| line.contains(operation)).count();
+        assert!(count > 0 && count == all, "{operation}: {text}");
+    }
 }
 
 /// Spans of threads that trace become spans of OpenTelemetry.
