@@ -1,7 +1,7 @@
 //! `cargo xtask release`: from a clean tree to all crates in the registry.
 //!
-//! Without `--execute` nothing is changed: the release is made in a clone, packaged and built there, and shown. With it, it is
-//! committed, tagged and published. One that broke off is resumed by the same command: what is done is passed over.
+//! Without `--execute` nothing is changed: the release is made in a clone, compared with the last one, packaged and built there,
+//! and shown. With it, it is committed, tagged and published. One that broke off is resumed by the same command.
 
 use std::fs;
 use std::io;
@@ -69,39 +69,68 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
         None => current_version(workspace)?,
     };
     parse_version(&version).ok_or_else(|| Error::Version(version.clone()))?;
-    let tag = format!("v{version}");
-    let is_resumed = git(workspace, &["tag", "--points-at", "HEAD"])?
-        .lines()
-        .any(|one| one == tag);
-    if !is_resumed {
+    if !is_tagged(workspace, &version)? {
         check_newer(workspace, &version)?;
-        semver(workspace)?;
         show(workspace, &version)?;
     }
     if !arguments.execute {
         say("nothing was changed; `--execute` commits, tags and publishes");
         return Ok(());
     }
-    if is_resumed {
-        say(&format!("{tag} is tagged: going on with what is not published yet"));
-    } else {
-        prepare(workspace, &version)?;
-        git(
-            workspace,
-            &["commit", "--quiet", "--all", "--message", &format!("Release {version}")],
-        )?;
-        git(workspace, &["tag", &tag])?;
-    }
-    publish(workspace, &[])?;
+    execute(workspace, &version, &PUBLISHED, &Destination::default())?;
     say(&format!(
-        "published {version}; push the commit and the tag: git push origin HEAD {tag}"
+        "published {version}; push the commit and the tag: git push origin HEAD v{version}"
     ));
     Ok(())
 }
 
-/// Compares the crates with the last tag, if there is one.
-pub(crate) fn semver(workspace: &Path) -> Result<(), Error> {
-    let Some(tag) = last_tag(workspace)? else {
+/// The registry that is published to; by default crates.io.
+#[derive(Debug, Default)]
+struct Destination {
+    /// Arguments of `cargo publish`.
+    arguments: Vec<&'static str>,
+    /// The environment of every cargo.
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Destination {
+    fn cargo(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.args(arguments).current_dir(folder);
+        for (name, value) in &self.variables {
+            cargo.env(name, value);
+        }
+        cargo
+    }
+}
+
+/// Whether what is checked out is the release of this version.
+fn is_tagged(folder: &Path, version: &str) -> Result<bool, Error> {
+    let tags = git(folder, &["tag", "--points-at", "HEAD"])?;
+    Ok(tags.lines().any(|tag| tag.strip_prefix('v') == Some(version)))
+}
+
+/// Commits, tags and publishes. What is done already is passed over, step by step, so that the same call resumes a release that
+/// broke off anywhere.
+fn execute(folder: &Path, version: &str, crates: &[&str], destination: &Destination) -> Result<(), Error> {
+    if is_tagged(folder, version)? {
+        say(&format!(
+            "v{version} is tagged: going on with what is not published yet"
+        ));
+    } else {
+        prepare(folder, version, destination)?;
+        if !git(folder, &["status", "--porcelain"])?.is_empty() {
+            let message = format!("Release {version}");
+            git(folder, &["commit", "--quiet", "--all", "--message", &message])?;
+        }
+        git(folder, &["tag", &format!("v{version}")])?;
+    }
+    publish(folder, crates, destination)
+}
+
+/// Compares the crates of a folder with the last tag, if there is one. What breaks them has to show in the version.
+pub(crate) fn semver(workspace: &Path, folder: &Path) -> Result<(), Error> {
+    let Some(tag) = last_tag(folder)? else {
         say("semver: there is no tag to compare with yet");
         return Ok(());
     };
@@ -110,33 +139,41 @@ pub(crate) fn semver(workspace: &Path) -> Result<(), Error> {
         let mut check = Command::new(bin.join("cargo-semver-checks"));
         check
             .args(["semver-checks", "--baseline-rev", &tag, "--package", name])
-            .current_dir(workspace);
+            .env("CARGO_TARGET_DIR", workspace.join("target/semver"))
+            .current_dir(folder);
         tools::quiet(&mut check)?;
-        say(&format!("semver: {name} is compatible with {tag}"));
+        say(&format!("semver: {name} may follow {tag}"));
     }
     Ok(())
 }
 
-/// Makes the release in a clone, builds each crate from its package, and says what would be done.
+/// Makes the release in a clone, compares it with the last one, builds each crate from its package, and says what would be done.
 fn show(workspace: &Path, version: &str) -> Result<(), Error> {
     let copy = workspace.join("target/release-plan");
     clone(workspace, &copy)?;
-    prepare(&copy, version)?;
+    prepare(&copy, version, &Destination::default())?;
     say(&git(&copy, &["diff", "--stat"])?);
-    let mut package = Command::new("cargo");
-    package.args(["package", "--quiet", "--allow-dirty"]).current_dir(&copy);
-    package.env("CARGO_TARGET_DIR", workspace.join("target/release-plan-target"));
-    for name in PUBLISHED {
-        package.args(["--package", name]);
-    }
-    tools::quiet(&mut package)?;
-    say(&format!(
-        "release {version}: each crate was packaged, and built from its package"
-    ));
+    semver(workspace, &copy)?;
+    package(workspace, &copy)?;
     say(&format!("  commit `Release {version}`, tag `v{version}`"));
     for name in PUBLISHED {
         say(&format!("  cargo publish --package {name}"));
     }
+    Ok(())
+}
+
+/// Packages the crates of a folder, and builds each from its package and those of the others.
+pub(crate) fn package(workspace: &Path, folder: &Path) -> Result<(), Error> {
+    let mut package = Command::new("cargo");
+    package
+        .args(["package", "--quiet", "--allow-dirty"])
+        .current_dir(folder);
+    package.env("CARGO_TARGET_DIR", workspace.join("target/package"));
+    for name in PUBLISHED {
+        package.args(["--package", name]);
+    }
+    tools::quiet(&mut package)?;
+    say("each crate was packaged, and built from its package");
     Ok(())
 }
 
@@ -155,20 +192,18 @@ fn clone(workspace: &Path, copy: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sets the version everywhere, and rolls the changelog.
-fn prepare(folder: &Path, version: &str) -> Result<(), Error> {
+/// Sets the version everywhere, and rolls the changelog. Doing it twice is doing it once.
+fn prepare(folder: &Path, version: &str, destination: &Destination) -> Result<(), Error> {
     edit_manifest(&folder.join("Cargo.toml"), |manifest| set_version(manifest, version))?;
     let path = folder.join("CHANGELOG.md");
     let text = read(&path)?;
     let today = git(folder, &["log", "-1", "--format=%cs"])?;
-    let rolled = roll(&text, version, today.trim()).ok_or(Error::NoChanges)?;
-    write(&path, &rolled)?;
+    if !is_rolled(&text, version) {
+        let rolled = roll(&text, version, today.trim()).ok_or(Error::NoChanges)?;
+        write(&path, &rolled)?;
+    }
     // The versions stand in the lock file too.
-    tools::quiet(
-        Command::new("cargo")
-            .args(["update", "--quiet", "--workspace"])
-            .current_dir(folder),
-    )?;
+    tools::quiet(&mut destination.cargo(folder, &["update", "--quiet", "--workspace"]))?;
     Ok(())
 }
 
@@ -197,6 +232,11 @@ fn dependency<'a>(manifest: &'a mut DocumentMut, name: &str) -> Option<&'a mut I
     manifest["workspace"]["dependencies"].as_table_like_mut()?.get_mut(name)
 }
 
+fn is_rolled(changelog: &str, version: &str) -> bool {
+    let heading = format!("## {version} - ");
+    changelog.lines().any(|line| line.starts_with(&heading))
+}
+
 /// The changelog with what was unreleased under the version; none if nothing was.
 fn roll(text: &str, version: &str, date: &str) -> Option<String> {
     const HEADING: &str = "## Unreleased\n";
@@ -209,18 +249,10 @@ fn roll(text: &str, version: &str, date: &str) -> Option<String> {
 }
 
 /// Publishes each crate after those that it needs. What is published already is passed over.
-fn publish(folder: &Path, settings: &[(&str, &str)]) -> Result<(), Error> {
-    for name in PUBLISHED {
-        let mut publish = Command::new("cargo");
-        publish
-            .args(["publish", "--quiet", "--package", name])
-            .current_dir(folder);
-        for (key, value) in settings {
-            match key.strip_prefix("--") {
-                Some(_) => publish.args([key, value].iter().filter(|text| !text.is_empty())),
-                None => publish.env(key, value),
-            };
-        }
+fn publish(folder: &Path, crates: &[&str], destination: &Destination) -> Result<(), Error> {
+    for name in crates {
+        let mut publish = destination.cargo(folder, &["publish", "--quiet", "--package", name]);
+        publish.args(&destination.arguments);
         match tools::quiet(&mut publish) {
             Ok(_) => say(&format!("published {name}")),
             Err(error)
@@ -307,6 +339,7 @@ mod tests {
             "# Changelog\n\n## Unreleased\n\n## 0.2.0 - 2026-11-25\n\n- More.\n\n## 0.1.0 - 2026-01-01\n\n- All.\n"
         );
         assert!(roll(&rolled, "0.3.0", "2026-11-26").is_none(), "nothing is unreleased");
+        assert!(is_rolled(&rolled, "0.2.0") && !is_rolled(&rolled, "0.2") && !is_rolled(text, "0.2.0"));
         assert!(roll("# Changelog\n", "0.1.0", "x").is_none());
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Error, clone, dependency, edit_manifest, publish, set, write};
+use super::{Destination, Error, clone, dependency, edit_manifest, execute, git, parse_version, read, set, write};
 use crate::tools::{self, PUBLISHED, Server, say};
 
 /// Version of cargo-http-registry; it is installed where it is not there.
@@ -60,16 +60,36 @@ const CONSUMERS: [Consumer; 4] = [
     },
 ];
 
-/// Publishes what is committed to a registry of its own, twice, and builds and runs what depends on it.
+/// Releases what is committed, as the next version, to a registry of its own, and builds and runs what depends on it.
 pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
     let folder = workspace.join("target/rehearsal");
     let copy = folder.join("workspace");
     clone(workspace, &copy)?;
-    let version = super::current_version(&copy)?;
+    let present = super::current_version(&copy)?;
+    let [major, minor, patch] = parse_version(&present).ok_or(Error::Version(present))?;
+    let version = format!("{major}.{minor}.{}", patch + 1);
     let bin = tools::cargo_tool(workspace, "cargo-http-registry", REGISTRY)?;
     let registry = Registry::start(&bin, &folder)?;
     say(&format!("registry at {}", registry.index));
+    let home = folder.join("cargo-home");
+    forget_registries(&home)?;
+    let destination = registry.destination(&home, &folder.join("target"));
 
+    depend_on_the_registry(&copy)?;
+    // One that broke off after two crates, and the same command again.
+    execute(&copy, &version, &PUBLISHED[..2], &destination)?;
+    execute(&copy, &version, &PUBLISHED, &destination)?;
+
+    let outside = std::env::temp_dir().join(format!("daytona-rehearsal-{}", std::process::id()));
+    let outcome = CONSUMERS
+        .iter()
+        .try_for_each(|consumer| run(consumer, &outside, &version, &destination));
+    drop(fs::remove_dir_all(&outside));
+    outcome
+}
+
+/// Commits what differs in a rehearsal: where the crates find each other, a word of the changelog, and who does it.
+fn depend_on_the_registry(copy: &Path) -> Result<(), Error> {
     edit_manifest(&copy.join("Cargo.toml"), |manifest| {
         for name in PUBLISHED {
             if let Some(dependency) = dependency(manifest, name) {
@@ -77,25 +97,17 @@ pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
             }
         }
     })?;
-    let home = folder.join("cargo-home");
-    forget_registries(&home)?;
-    let target = folder.join("target");
-    let settings = registry.settings(&home, &target);
-    let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    publish(&copy, &settings)?;
-    // One that broke off is resumed by the same command.
-    publish(&copy, &settings)?;
-
-    let outside = std::env::temp_dir().join(format!("daytona-rehearsal-{}", std::process::id()));
-    let outcome = CONSUMERS
-        .iter()
-        .try_for_each(|consumer| run(consumer, &outside, &version, &settings));
-    drop(fs::remove_dir_all(&outside));
-    outcome
+    let changelog = copy.join("CHANGELOG.md");
+    let text = read(&changelog)?.replacen("## Unreleased\n", "## Unreleased\n\n- A rehearsal.\n", 1);
+    write(&changelog, &text)?;
+    git(copy, &["config", "user.name", NAME])?;
+    git(copy, &["config", "user.email", "rehearsal@localhost"])?;
+    git(copy, &["commit", "--quiet", "--all", "--message", "Rehearse"])?;
+    Ok(())
 }
 
 /// Builds and runs a project outside of the workspace.
-fn run(consumer: &Consumer, outside: &Path, version: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
+fn run(consumer: &Consumer, outside: &Path, version: &str, registry: &Destination) -> Result<(), Error> {
     let project = outside.join(consumer.name);
     fs::create_dir_all(project.join("src"))?;
     let ours = consumer
@@ -114,10 +126,7 @@ fn run(consumer: &Consumer, outside: &Path, version: &str, settings: &[(&str, &s
     let manifest = lines.join("\n") + "\n";
     write(&project.join("Cargo.toml"), &manifest)?;
     write(&project.join("src/main.rs"), consumer.program)?;
-    let mut cargo = Command::new("cargo");
-    cargo.args(["run", "--quiet"]).current_dir(&project);
-    cargo.envs(settings.iter().filter(|(key, _)| !key.starts_with("--")).copied());
-    let printed = tools::quiet(&mut cargo)?;
+    let printed = tools::quiet(&mut registry.cargo(&project, &["run", "--quiet"]))?;
     if !printed.contains(consumer.prints) {
         let message = format!("{} printed:\n{printed}\ninstead of: {}", consumer.name, consumer.prints);
         return Err(Error::Rehearsal(message));
@@ -172,17 +181,17 @@ impl Registry {
         })
     }
 
-    /// Arguments and variables that make cargo use it.
-    fn settings(&self, home: &Path, target: &Path) -> Vec<(&'static str, String)> {
-        vec![
-            ("--registry", NAME.to_owned()),
-            ("--allow-dirty", String::new()),
-            ("CARGO_HOME", home.display().to_string()),
-            ("CARGO_TARGET_DIR", target.display().to_string()),
-            ("CARGO_REGISTRIES_REHEARSAL_INDEX", self.index.clone()),
-            ("CARGO_REGISTRIES_REHEARSAL_TOKEN", "rehearsal".to_owned()),
-            // The registry's index is a repository that only git itself can fetch over http.
-            ("CARGO_NET_GIT_FETCH_WITH_CLI", "true".to_owned()),
-        ]
+    fn destination(&self, home: &Path, target: &Path) -> Destination {
+        Destination {
+            arguments: vec!["--registry", NAME],
+            variables: vec![
+                ("CARGO_HOME", home.display().to_string()),
+                ("CARGO_TARGET_DIR", target.display().to_string()),
+                ("CARGO_REGISTRIES_REHEARSAL_INDEX", self.index.clone()),
+                ("CARGO_REGISTRIES_REHEARSAL_TOKEN", NAME.to_owned()),
+                // The registry's index is a repository that only git itself can fetch over http.
+                ("CARGO_NET_GIT_FETCH_WITH_CLI", "true".to_owned()),
+            ],
+        }
     }
 }
