@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{self, PUBLISHED, say};
-use crate::{api, codegen, peers, release, tidy};
+use crate::{api, codegen, peers, release, tidy, weight};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -115,6 +115,9 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
     steps.run("arrows and features", || {
         ABSENT.iter().try_for_each(|absent| absent_from_tree(workspace, absent))
     })?;
+    steps.run("numbers of crates", || {
+        weight::run(&weight::Arguments { check: true }, workspace).map_err(Into::into)
+    })?;
     steps.run("lints", || {
         cargo(&[
             "clippy",
@@ -154,27 +157,21 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
             api::run(&api::Arguments { check: true }, workspace).map_err(Into::into)
         })?;
         steps.run("official SDKs", || peers::run(workspace).map_err(Into::into))?;
-        steps.run("semver", || release::semver(workspace).map_err(Into::into))?;
+        steps.run("semver", || release::semver(workspace, workspace).map_err(Into::into))?;
+        steps.run("packages", || {
+            release::package(workspace, workspace).map_err(Into::into)
+        })?;
         steps.run("release, rehearsed", || {
             release::rehearse(workspace).map_err(Into::into)
         })?;
     }
     steps.run("examples", || examples(workspace))?;
     let mut results = Vec::new();
-    steps.run("tests of features that are off by default", || {
-        results.extend(test(
-            workspace,
-            &[
-                "--package",
-                "daytona-sdk",
-                "--all-features",
-                "--test",
-                "it",
-                "--",
-                "traces",
-                "blocking",
-            ],
-        )?);
+    steps.run("tests that are not run by default", || {
+        let features = ["--all-features", "--test", "it", "--", "traces", "blocking"];
+        for chosen in [&features[..], &["--test", "mistakes"]] {
+            results.extend(test(workspace, &[&["--package", "daytona-sdk"], chosen].concat())?);
+        }
         Ok(())
     })?;
     steps.run("tests", || {

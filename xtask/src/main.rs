@@ -14,6 +14,7 @@ mod picture;
 mod release;
 mod tidy;
 mod tools;
+mod weight;
 
 /// Tasks of the maintainers of this workspace.
 #[derive(Debug, Parser)]
@@ -39,6 +40,8 @@ enum Task {
     Api(api::Arguments),
     /// Check every rule that a machine can check.
     Tidy,
+    /// Count and build what each crate brings along, for the README.
+    Weight(weight::Arguments),
     /// Run the official Python and TypeScript SDKs against the emulator.
     Peers,
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Picture => picture::run(&workspace()).map_err(Into::into),
         Task::Api(arguments) => api::run(&arguments, &workspace()).map_err(Into::into),
         Task::Tidy => tidy::run(&workspace()).map_err(Into::into),
+        Task::Weight(arguments) => weight::run(&arguments, &workspace()).map_err(Into::into),
         Task::Peers => peers::run(&workspace()).map_err(Into::into),
     };
     match result {
