@@ -1,6 +1,6 @@
 //! The status page, in a browser that is driven over `WebDriver`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -21,7 +21,9 @@ struct Browser {
 }
 
 impl Drop for Browser {
+    /// A driver that is killed leaves its browser behind: it is asked to end it first.
     fn drop(&mut self) {
+        drop(self.end_session());
         drop(self.driver.kill());
         drop(self.driver.wait());
     }
@@ -78,6 +80,20 @@ impl Browser {
         let made = browser.post("/session", &capabilities).await;
         browser.session = format!("/session/{}", made["sessionId"].as_str().unwrap());
         Some(browser)
+    }
+
+    /// Without the runtime, which may be about to end.
+    fn end_session(&self) -> io::Result<()> {
+        let mut stream = std::net::TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "DELETE {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.session, self.address
+        )?;
+        // It answers when the browser has ended.
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {
