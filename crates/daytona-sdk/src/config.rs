@@ -189,7 +189,8 @@ impl DaytonaBuilder {
         self
     }
 
-    /// Stores build contexts in another way than with the service's temporary S3 credentials.
+    /// Stores build contexts in another way than with the service's temporary S3 credentials: in a folder or in memory
+    /// ([`context`](crate::context) has both), or as you like.
     pub fn object_storage(mut self, storage: impl ObjectStorage + 'static) -> Self {
         self.object_storage = Some(Arc::new(storage));
         self

@@ -26,6 +26,10 @@ pub use daytona_image::{
     LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem, ProblemKind, Pyproject, PythonVersion,
     RegistryImage, Requirements, UvPipInstall, ignore,
 };
+/// The crates that this one is made of, whole: for a storage of one's own, say, or an operation that is sent by hand.
+#[doc(no_inline)]
+pub use {daytona_api as api, daytona_context as context, daytona_image as image};
+
 pub use error::{Error, ErrorKind, SnapshotInfo};
 pub use snapshots::{
     Activate, Build, BuildLogs, Create, CreateSnapshotParams, Deactivate, Delete, Ensure, Event, EventStream,
