@@ -168,8 +168,12 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
     steps.run("examples", || examples(workspace))?;
     let mut results = Vec::new();
     steps.run("tests that are not run by default", || {
-        let features = ["--all-features", "--test", "it", "--", "traces", "blocking"];
-        for chosen in [&features[..], &["--test", "mistakes"]] {
+        let chosen: [&[&str]; 3] = [
+            &["--all-features", "--test", "it", "--", "traces", "blocking"],
+            &["--no-default-features", "--test", "bare"],
+            &["--test", "mistakes"],
+        ];
+        for chosen in chosen {
             results.extend(test(workspace, &[&["--package", "daytona-sdk"], chosen].concat())?);
         }
         Ok(())
@@ -273,8 +277,7 @@ fn absent_from_tree(workspace: &Path, (package, features, absent): &(&str, &[&st
 }
 
 fn deny(workspace: &Path) -> Outcome {
-    let bin = tools::cargo_tool(workspace, "cargo-deny", DENY)?;
-    let program = bin.join("cargo-deny");
+    let program = tools::cargo_tool(workspace, "cargo-deny", DENY)?;
     quiet(
         workspace,
         &program.to_string_lossy(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 mod api;
 mod bench;
@@ -68,6 +68,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The names of all tasks.
+fn tasks() -> Vec<String> {
+    let command = Arguments::command();
+    command
+        .get_subcommands()
+        .map(|task| task.get_name().to_owned())
+        .collect()
 }
 
 /// The root of the workspace: this package's parent folder.

@@ -134,9 +134,9 @@ pub(crate) fn semver(workspace: &Path, folder: &Path) -> Result<(), Error> {
         say("semver: there is no tag to compare with yet");
         return Ok(());
     };
-    let bin = tools::cargo_tool(workspace, "cargo-semver-checks", SEMVER_CHECKS)?;
+    let program = tools::cargo_tool(workspace, "cargo-semver-checks", SEMVER_CHECKS)?;
     for name in PUBLISHED {
-        let mut check = Command::new(bin.join("cargo-semver-checks"));
+        let mut check = Command::new(&program);
         check
             .args(["semver-checks", "--baseline-rev", &tag, "--package", name])
             .env("CARGO_TARGET_DIR", workspace.join("target/semver"))

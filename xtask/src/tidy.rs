@@ -13,6 +13,8 @@ use toml::Value;
 
 use crate::tools::{self, say};
 
+mod pages;
+
 /// Lines of a file written by hand beyond which one looks for the seam.
 const LONGEST_FILE: usize = 500;
 
@@ -96,12 +98,16 @@ struct Exceptions {
 pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
     let files = tools::tracked_files(workspace).map_err(Error::Git)?;
     let exceptions: Exceptions = parse(&workspace.join("xtask/tidy.toml"))?;
+    let tasks = crate::tasks();
     let mut findings = Findings::default();
     for name in &files {
         let path = workspace.join(name);
         // Fixtures are what they are, and may be no text.
         let Ok(text) = fs::read_to_string(&path) else { continue };
         findings.text(name, &text, workspace);
+        if has_extension(name, &["md"]) && !name.contains("/fixtures/") {
+            findings.page(name, &text, &files, &tasks);
+        }
         let is_ours = has_extension(name, &["rs"]) && !name.contains("/projects/") && !name.contains("/fixtures/");
         if is_ours {
             findings.rust(name, &text, &exceptions);

@@ -123,11 +123,23 @@ pub(crate) fn quiet(command: &mut Command) -> io::Result<String> {
     Err(io::Error::other(message))
 }
 
-/// A tool of cargo's, installed for this workspace alone if it is not there. Returns the folder with its program.
+/// A tool of cargo's in exactly this version: the machine's, or one that is installed for this workspace alone.
 pub(crate) fn cargo_tool(workspace: &Path, name: &str, version: &str) -> io::Result<PathBuf> {
+    let present = Command::new(name).arg("--version").stdin(Stdio::null()).output();
+    let is_present = present.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.split_whitespace().any(|word| word == version)
+    });
+    if is_present {
+        return Ok(PathBuf::from(name));
+    }
     let root = workspace.join("target/tools").join(format!("{name}-{version}"));
-    let bin = root.join("bin");
-    if !bin.join(name).with_extension(std::env::consts::EXE_EXTENSION).exists() {
+    let program = root
+        .join("bin")
+        .join(name)
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    if !program.exists() {
+        say(&format!("installing {name} {version}"));
         let mut install = Command::new("cargo");
         install
             .args([
@@ -144,7 +156,7 @@ pub(crate) fn cargo_tool(workspace: &Path, name: &str, version: &str) -> io::Res
         // Not with the toolchain and the settings of this workspace.
         quiet(install.current_dir(std::env::temp_dir()))?;
     }
-    Ok(bin)
+    Ok(program)
 }
 
 #[expect(clippy::print_stdout, reason = "a command-line tool")]

@@ -68,8 +68,8 @@ pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
     let present = super::current_version(&copy)?;
     let [major, minor, patch] = parse_version(&present).ok_or(Error::Version(present))?;
     let version = format!("{major}.{minor}.{}", patch + 1);
-    let bin = tools::cargo_tool(workspace, "cargo-http-registry", REGISTRY)?;
-    let registry = Registry::start(&bin, &folder)?;
+    let program = tools::cargo_tool(workspace, "cargo-http-registry", REGISTRY)?;
+    let registry = Registry::start(&program, &folder)?;
     say(&format!("registry at {}", registry.index));
     let home = folder.join("cargo-home");
     forget_registries(&home)?;
@@ -164,14 +164,14 @@ struct Registry {
 }
 
 impl Registry {
-    fn start(bin: &Path, folder: &Path) -> Result<Self, Error> {
+    fn start(program: &Path, folder: &Path) -> Result<Self, Error> {
         let root: PathBuf = folder.join("registry");
         match fs::remove_dir_all(&root) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => fs::create_dir_all(&root)?,
         }
         let server = Server::start(|address| {
-            let mut command = Command::new(bin.join("cargo-http-registry"));
+            let mut command = Command::new(program);
             command.arg(&root).args(["--addr", &address.to_string()]);
             command
         })?;
