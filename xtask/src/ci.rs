@@ -168,13 +168,24 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
     steps.run("examples", || examples(workspace))?;
     let mut results = Vec::new();
     steps.run("tests that are not run by default", || {
+        // Of the whole workspace where that will do: what its crates need together is built once.
+        let features = "daytona-sdk/blocking,daytona-sdk/otel";
         let chosen: [&[&str]; 3] = [
-            &["--all-features", "--test", "it", "--", "traces", "blocking"],
-            &["--no-default-features", "--test", "bare"],
-            &["--test", "mistakes"],
+            &[
+                "--workspace",
+                "--test",
+                "it",
+                "--features",
+                features,
+                "--",
+                "traces",
+                "blocking",
+            ],
+            &["--workspace", "--test", "mistakes"],
+            &["--package", "daytona-sdk", "--no-default-features", "--test", "bare"],
         ];
         for chosen in chosen {
-            results.extend(test(workspace, &[&["--package", "daytona-sdk"], chosen].concat())?);
+            results.extend(test(workspace, chosen)?);
         }
         Ok(())
     })?;

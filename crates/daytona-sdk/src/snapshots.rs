@@ -61,6 +61,10 @@ impl SnapshotService {
 
     /// One page of the snapshots of the organization and of the general ones; with [`ListSnapshots::stream`] all of them.
     /// Operation `getAllSnapshots`.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`ListSnapshots`].
     pub fn list(&self) -> ListSnapshots {
         ListSnapshots::new(self.client.clone())
     }
@@ -81,38 +85,66 @@ impl SnapshotService {
     /// Creates a snapshot and waits until it is active. Operation `createSnapshot`.
     ///
     /// Local files of its image are uploaded first. See [`Create`] for what can be watched and limited.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Create`].
     pub fn create(&self, params: CreateSnapshotParams) -> Create {
         Create::new(self.client.clone(), params)
     }
 
     /// Makes sure that a snapshot of this definition is there and active: returns it, waits for it, activates it or creates it.
     /// See [`Ensure`] for what happens in which case.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Ensure`].
     pub fn ensure(&self, params: CreateSnapshotParams) -> Ensure {
         Ensure::new(self.client.clone(), params)
     }
 
     /// Starts to activate an inactive snapshot; with [`Activate::wait`], until it is active. Operation
     /// `activateSnapshot`.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Activate`].
     pub fn activate(&self, snapshot: impl Into<SnapshotRef>) -> Activate {
         Activate::new(self.client.clone(), snapshot.into())
     }
 
     /// Deactivates a snapshot, in whatever state it is. Operation `deactivateSnapshot`.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Deactivate`].
     pub fn deactivate(&self, snapshot: impl Into<SnapshotRef>) -> Deactivate {
         Deactivate::new(self.client.clone(), snapshot.into())
     }
 
     /// Deletes a snapshot; with [`Delete::wait`], until its name is free. Operation `removeSnapshot`.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Delete`].
     pub fn delete(&self, snapshot: impl Into<SnapshotRef>) -> Delete {
         Delete::new(self.client.clone(), snapshot.into())
     }
 
     /// Waits until a snapshot that is being made is active, such as one whose creation timed out.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`Wait`].
     pub fn wait(&self, snapshot: impl Into<SnapshotRef>) -> Wait {
         Wait::new(self.client.clone(), snapshot.into())
     }
 
     /// The build log of a snapshot, whenever it was built. Operation `getSnapshotBuildLogsUrl`.
+    ///
+    /// # Errors
+    ///
+    /// Once it is awaited, those of [`BuildLogs`].
     pub fn build_logs(&self, snapshot: impl Into<SnapshotRef>) -> BuildLogs {
         BuildLogs::new(self.client.clone(), snapshot.into())
     }
