@@ -123,7 +123,9 @@ fn hint(kind: ErrorKind, url: &str) -> Option<String> {
         ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
         ErrorKind::CoolingDown => "it can be activated ten minutes after its last change".to_owned(),
         ErrorKind::InvalidRequest => "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned(),
-        ErrorKind::NotAnApi => format!("is {url} the address of the API? It ends in /api"),
+        // Outside of the API the server answers everything with a 500.
+        ErrorKind::ServerError if url.ends_with("/api") => return None,
+        ErrorKind::NotAnApi | ErrorKind::ServerError => format!("is {url} the address of the API? It ends in /api"),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use daytona_emulator::Emulator;
+use daytona_emulator::{Emulator, Fault, Operation};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Image, Resources};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -39,6 +39,20 @@ async fn an_address_where_nobody_listens_is_named() {
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.to_string().contains(&url), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_without_the_api_gets_a_hint() {
+    let (emulator, daytona) = on_socket(Emulator::builder()).await;
+    let outside = emulator.api_url().replace("/api", "");
+    let error = client(&outside, "key").snapshots().list().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ServerError);
+    assert!(error.to_string().contains("It ends in /api"), "{error}");
+    // A server that fails at the right address has trouble of its own.
+    emulator.inject(Fault::status(500).on(Operation::GetAllSnapshots));
+    let error = daytona.snapshots().list().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ServerError);
+    assert!(!error.to_string().contains("/api"), "{error}");
 }
 
 #[tokio::test]
