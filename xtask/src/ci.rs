@@ -259,22 +259,8 @@ fn drift(workspace: &Path) -> Outcome {
 }
 
 fn absent_from_tree(workspace: &Path, (package, features, absent): &(&str, &[&str], &[&str])) -> Outcome {
-    let arguments = [
-        &[
-            "tree",
-            "--quiet",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--package",
-            package,
-        ],
-        *features,
-    ]
-    .concat();
-    let tree = tools::quiet(&mut command(workspace, "cargo", &arguments))?;
-    let names = tree.lines().filter_map(|line| line.split(' ').next());
+    let crates = tools::crates_of(workspace, package, "normal", features)?;
+    let names = crates.iter().filter_map(|one| one.split(' ').next());
     // A name that ends in a dash stands for all that begin with it.
     let is_absent = |name: &str| {
         let is_same = |absent: &&str| *absent == name || absent.ends_with('-') && name.starts_with(*absent);

@@ -111,21 +111,29 @@ fn is_tagged(folder: &Path, version: &str) -> Result<bool, Error> {
 }
 
 /// Commits, tags and publishes. What is done already is passed over, step by step, so that the same call resumes a release that
-/// broke off anywhere.
+/// broke off. What could not be committed is taken back: the tree was clean, and is again.
 fn execute(folder: &Path, version: &str, crates: &[&str], destination: &Destination) -> Result<(), Error> {
     if is_tagged(folder, version)? {
         say(&format!(
             "v{version} is tagged: going on with what is not published yet"
         ));
     } else {
-        prepare(folder, version, destination)?;
-        if !git(folder, &["status", "--porcelain"])?.is_empty() {
-            let message = format!("Release {version}");
-            git(folder, &["commit", "--quiet", "--all", "--message", &message])?;
+        if let Err(error) = commit(folder, version, destination) {
+            git(folder, &["reset", "--quiet", "--hard"])?;
+            return Err(error);
         }
         git(folder, &["tag", &format!("v{version}")])?;
     }
     publish(folder, crates, destination)
+}
+
+fn commit(folder: &Path, version: &str, destination: &Destination) -> Result<(), Error> {
+    prepare(folder, version, destination)?;
+    if !git(folder, &["status", "--porcelain"])?.is_empty() {
+        let message = format!("Release {version}");
+        git(folder, &["commit", "--quiet", "--all", "--message", &message])?;
+    }
+    Ok(())
 }
 
 /// Compares the crates of a folder with the last tag, if there is one. What breaks them has to show in the version.
@@ -179,10 +187,7 @@ pub(crate) fn package(workspace: &Path, folder: &Path) -> Result<(), Error> {
 
 /// A clone of what is committed.
 fn clone(workspace: &Path, copy: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    tools::remove_folder(copy)?;
     let mut clone = Command::new("git");
     clone
         .args(["clone", "--quiet", "--local", "--no-hardlinks"])
@@ -354,6 +359,24 @@ mod tests {
         assert_eq!(text.matches("0.2.0").count(), 2, "{text}");
         assert!(text.contains("# ours") && !text.contains("daytona-image"), "{text}");
         assert!(!text.contains("0.1.0") && text.contains("serde = \"1\""), "{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_committed_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = "[workspace.package]\nversion = \"0.1.0\"\n\n[workspace.dependencies]\n";
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        fs::write(folder.path().join("CHANGELOG.md"), "# Changelog\n\n## Unreleased\n").unwrap();
+        let git = |arguments: &[&str]| git(folder.path(), arguments).unwrap();
+        git(&["init", "--quiet"]);
+        git(&["config", "user.name", "test"]);
+        git(&["config", "user.email", "test@localhost"]);
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "All"]);
+        let outcome = execute(folder.path(), "0.2.0", &[], &Destination::default());
+        assert!(matches!(outcome, Err(Error::NoChanges)), "{outcome:?}");
+        assert_eq!(git(&["status", "--porcelain"]) + &git(&["tag"]), "");
+        assert_eq!(current_version(folder.path()).unwrap(), "0.1.0");
     }
 
     #[test]

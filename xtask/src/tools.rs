@@ -1,5 +1,7 @@
 //! What several tasks need.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -121,6 +123,30 @@ pub(crate) fn quiet(command: &mut Command) -> io::Result<String> {
         output.status
     );
     Err(io::Error::other(message))
+}
+
+/// The crates in the tree of a package, itself among them, each as `name version`. `edges` are those of `cargo tree`.
+pub(crate) fn crates_of(workspace: &Path, package: &str, edges: &str, more: &[&str]) -> io::Result<BTreeSet<String>> {
+    let mut tree = Command::new("cargo");
+    tree.args(["tree", "--quiet", "--locked", "--prefix", "none", "--edges", edges])
+        .args(["--package", package])
+        .args(more)
+        .current_dir(workspace);
+    let printed = quiet(&mut tree)?;
+    // Behind these two stands a folder, or the mark of a repetition.
+    let crates = printed.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        Some(format!("{} {}", words.next()?, words.next()?))
+    });
+    Ok(crates.collect())
+}
+
+/// Removes a folder if it is there.
+pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A tool of cargo's in exactly this version: the machine's, or one that is installed for this workspace alone.

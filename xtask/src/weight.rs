@@ -4,7 +4,6 @@
 //! The numbers follow from the lock file, so that `--check` can say whether they are still true. The times are measured, in a new
 //! target folder each, and depend on the machine; the table says what it was.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -69,6 +68,12 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
     if arguments.check {
         return check(table, workspace);
     }
+    // The time of a download is not that of a build.
+    tools::quiet(
+        Command::new("cargo")
+            .args(["fetch", "--quiet", "--locked"])
+            .current_dir(workspace),
+    )?;
     let mut table = String::from("| crate | features | crates that come with it | clean build |\n|---|---|---|---|\n");
     for (package, features, flags) in SETS {
         let count = count(package, flags, workspace)?;
@@ -98,39 +103,15 @@ fn row(package: &str, features: &str, count: usize) -> String {
 
 /// The crates that are built for this one, itself not counted: dependencies, theirs, and what runs at build time.
 fn count(package: &str, flags: &[&str], workspace: &Path) -> io::Result<usize> {
-    let mut tree = Command::new("cargo");
-    tree.args([
-        "tree",
-        "--quiet",
-        "--locked",
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-    ])
-    .args(["--target", TARGET, "--package", package])
-    .args(flags)
-    .current_dir(workspace);
-    let printed = tools::quiet(&mut tree)?;
-    let crates: BTreeSet<String> = printed
-        .lines()
-        // Name and version; what follows is a folder, or the mark of a repetition.
-        .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
-        .filter(|line| !line.is_empty())
-        .collect();
+    let more = [flags, &["--target", TARGET]].concat();
+    let crates = tools::crates_of(workspace, package, "normal,build", &more)?;
     Ok(crates.len().saturating_sub(1))
 }
 
-/// How long it takes to build a crate and all that comes with it. Sources are downloaded before.
+/// How long it takes to build a crate and all that comes with it, from nothing but the sources.
 fn build(package: &str, flags: &[&str], workspace: &Path) -> io::Result<Duration> {
     let folder = workspace.join("target/weight");
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut fetch = Command::new("cargo");
-    fetch.args(["fetch", "--quiet", "--locked"]).current_dir(workspace);
-    tools::quiet(&mut fetch)?;
+    tools::remove_folder(&folder)?;
     let mut build = Command::new("cargo");
     build
         .args(["build", "--quiet", "--locked", "--lib", "--package", package])
@@ -140,7 +121,7 @@ fn build(package: &str, flags: &[&str], workspace: &Path) -> io::Result<Duration
     let begun = Instant::now();
     tools::quiet(&mut build)?;
     let took = begun.elapsed();
-    fs::remove_dir_all(&folder)?;
+    tools::remove_folder(&folder)?;
     Ok(took)
 }
 

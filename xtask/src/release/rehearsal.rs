@@ -166,10 +166,8 @@ struct Registry {
 impl Registry {
     fn start(program: &Path, folder: &Path) -> Result<Self, Error> {
         let root: PathBuf = folder.join("registry");
-        match fs::remove_dir_all(&root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => fs::create_dir_all(&root)?,
-        }
+        tools::remove_folder(&root)?;
+        fs::create_dir_all(&root)?;
         let server = Server::start(|address| {
             let mut command = Command::new(program);
             command.arg(&root).args(["--addr", &address.to_string()]);
