@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, Once};
 
 use daytona_emulator::{Emulator, Fault, Operation};
+use tracing::Instrument;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
@@ -101,18 +102,28 @@ async fn one_span_for_an_operation_and_one_for_an_attempt() {
         assert!(text.contains(field), "{field}: {text}");
     }
     let traced = Traced::begin();
-    let create = daytona.snapshots().create(image_params("x")).on_logs(|_| {});
-    create.await.unwrap();
+    let create = daytona
+        .snapshots()
+        .create(image_params("x"))
+        .on_logs(|_| tracing::info!("a callback"));
+    create
+        .into_future()
+        .instrument(tracing::info_span!("of_the_caller"))
+        .await
+        .unwrap();
     let text = traced.end();
+    let called: Vec<_> = text.lines().filter(|line| line.ends_with("a callback")).collect();
+    let is_of_the_caller = |line: &&str| line.contains("of_the_caller") && !line.contains("daytona.snapshots{");
+    assert!(!called.is_empty() && called.iter().all(is_of_the_caller), "{called:?}");
     // The log is read by another task, and belongs to the creation all the same.
     let of_creation: Vec<_> = text
         .lines()
         .filter(|line| line.contains("daytona.snapshots{") && line.contains("operation=\"create\""))
         .collect();
-    for operation in ["createSnapshot", "getSnapshot", "url.path=\"/snapshots/"] {
-        let count = of_creation.iter().filter(|line| line.contains(operation)).count();
-        let all = text.lines().filter(|line| line.contains(operation)).count();
-        assert!(count > 0 && count == all, "{operation}: {text}");
+    for part in ["createSnapshot", "getSnapshot", "url.path=\"/snapshots/"] {
+        let count = of_creation.iter().filter(|line| line.contains(part)).count();
+        let all = text.lines().filter(|line| line.contains(part)).count();
+        assert!(count > 0 && count == all, "{part}: {text}");
     }
 }
 
