@@ -40,7 +40,7 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
             ));
             continue;
         };
-        let emulator = Emulator::start(&built)?;
+        let emulator = Emulator::start(&built, &scratch)?;
         let status = command
             .env("DAYTONA_API_URL", &emulator.api_url)
             .env("DAYTONA_API_KEY", &emulator.api_key)
@@ -112,11 +112,13 @@ struct Emulator {
 }
 
 impl Emulator {
-    fn start(built: &Path) -> Result<Self, Error> {
+    fn start(built: &Path, scratch: &Path) -> Result<Self, Error> {
         let program = built.join(format!("daytona-emulator{}", std::env::consts::EXE_SUFFIX));
         // The SDKs need a region for the storage, which server 0.190.0 does not tell, but the published contract promises.
         let mut child = Command::new(&program)
             .args(["--storage-region", "us-east-1", "--quiet"])
+            // It is killed, and cannot clean up then.
+            .env("TMPDIR", scratch)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|source| failed(&program.display().to_string(), source))?;

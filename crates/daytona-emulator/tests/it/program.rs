@@ -16,6 +16,8 @@ struct Program {
     address: SocketAddr,
     key: String,
     admin_key: String,
+    /// What it leaves behind when it is killed.
+    _scratch: tempfile::TempDir,
 }
 
 impl Drop for Program {
@@ -27,10 +29,12 @@ impl Drop for Program {
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        Self::from(command(arguments).spawn().unwrap())
+        Self::run(&mut command(arguments))
     }
 
-    fn from(mut child: Child) -> Self {
+    fn run(command: &mut Command) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut child = command.env("TMPDIR", scratch.path()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut variable = |name: &str| {
             let line = lines.next().unwrap().unwrap();
@@ -42,6 +46,7 @@ impl Program {
             key: variable("DAYTONA_API_KEY"),
             admin_key: variable("DAYTONA_EMULATOR_ADMIN_KEY"),
             child,
+            _scratch: scratch,
         }
     }
 
@@ -222,8 +227,8 @@ async fn an_engine_builds_from_the_context_and_its_outcome_counts() {
     drop(program);
     put_archive(&data, &organization, "good", &archive(&[("run.sh", 0o644, b"hello\n")]));
     put_archive(&data, &organization, "bad", &archive(&[("run.sh", 0o755, b"hello\n")]));
-    let mut child = command(&["--engine", "podman", "--data-dir", data.to_str().unwrap()]);
-    let program = Program::from(child.env("PATH", folder.path()).spawn().unwrap());
+    let mut command = command(&["--engine", "podman", "--data-dir", data.to_str().unwrap()]);
+    let program = Program::run(command.env("PATH", folder.path()));
     for (name, outcome) in [
         ("good", ""),
         (
