@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Script};
-use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, Image, LogEvent};
+use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, Image};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -33,10 +33,7 @@ async fn main() -> Result<(), BoxError> {
     // Anybody can follow it, here by the id. A line that breaks off is read again; each line comes once.
     let mut log = daytona.snapshots().build_logs(build.id()).follow().stream();
     while let Some(event) = log.next().await {
-        match event? {
-            LogEvent::Line(line) => println!("  | {line}"),
-            LogEvent::Gap(gap) => println!("  | ({gap})"),
-        }
+        println!("  | {}", event?);
     }
 
     // The log never decides: the snapshot's state does, and the error has the reason and the last lines.

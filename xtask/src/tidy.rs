@@ -196,6 +196,9 @@ impl Findings {
         if name == "xtask/src/tidy.rs" {
             return;
         }
+        if name.starts_with("crates/") && name.contains("/src/") {
+            self.closed(name, text);
+        }
         for (number, line) in (1..).zip(text.lines()) {
             for (word, places, why) in FORBIDDEN {
                 if line.contains(word) && !places.iter().any(|place| name.starts_with(place)) {
@@ -214,6 +217,34 @@ impl Findings {
                 && !name.starts_with("crates/daytona-sdk/tests/");
             if is_wire {
                 self.tell(name, number, "the emulator is the one fake");
+            }
+        }
+    }
+
+    /// Public enums, and public structs with public fields, that could not grow without breaking their users.
+    fn closed(&mut self, name: &str, text: &str) {
+        let mut is_open = false;
+        let mut closed_struct = None;
+        for (number, line) in (1..).zip(text.lines()) {
+            if line == "#[non_exhaustive]" {
+                is_open = true;
+            } else if line.starts_with("pub enum ") || line.starts_with("pub struct ") {
+                let is_enum = line.starts_with("pub enum ");
+                if is_enum && !is_open {
+                    self.tell(name, number, "a public enum is `#[non_exhaustive]`");
+                }
+                closed_struct = (!is_enum && !is_open && line.ends_with('{')).then_some(number);
+                is_open = false;
+            } else if line == "}" {
+                closed_struct = None;
+            } else if line.starts_with("    pub ")
+                && let Some(number) = closed_struct.take()
+            {
+                self.tell(
+                    name,
+                    number,
+                    "a public struct with public fields is `#[non_exhaustive]`",
+                );
             }
         }
     }
@@ -331,6 +362,25 @@ mod tests {
         ] {
             let found = rust("crates/daytona-context/src/a.rs", text);
             assert!(found.iter().any(|found| found.contains(part)), "{part}: {found:?}");
+        }
+        for (text, count) in [
+            ("//! D.\npub enum A {\n    B,\n}\n", 1),
+            (
+                "//! D.\npub struct A {\n    b: u8,\n    pub c: u8,\n    pub d: u8,\n}\n",
+                1,
+            ),
+            (
+                "//! D.\npub struct A {\n    b: u8,\n}\n\nimpl A {\n    pub const C: u8 = 1;\n}\n",
+                0,
+            ),
+            (
+                "//! D.\n#[non_exhaustive]\npub enum A {}\n#[non_exhaustive]\npub struct B {\n    pub c: u8,\n}\n",
+                0,
+            ),
+            ("//! D.\npub struct A;\n\nimpl A {\n    pub const C: u8 = 1;\n}\n", 0),
+            ("//! D.\npub(crate) enum A {}\n", 0),
+        ] {
+            assert_eq!(rust("crates/daytona-context/src/a.rs", text).len(), count, "{text}");
         }
         let long = format!("//! D.\n{}", "//\n".repeat(LONGEST_FILE));
         assert!(rust("a.rs", &long)[0].contains("over 500"));

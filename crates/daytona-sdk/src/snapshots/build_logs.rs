@@ -25,17 +25,12 @@ use crate::error::{Error, ErrorKind};
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
-/// use daytona_sdk::LogEvent;
-///
 /// for line in daytona.snapshots().build_logs("my-app").await? {
 ///     println!("{line}");
 /// }
 /// let mut log = daytona.snapshots().build_logs("my-app").follow().stream();
 /// while let Some(event) = log.next().await {
-///     match event? {
-///         LogEvent::Line(line) => println!("{line}"),
-///         LogEvent::Gap(gap) => println!("({gap})"),
-///     }
+///     println!("{}", event?); // a line, or where some are missing
 /// }
 /// # Ok(())
 /// # }
@@ -53,13 +48,23 @@ pub struct BuildLogs {
     is_followed: bool,
 }
 
-/// What comes from a build log.
+/// What comes from a build log. It is shown as the line itself, or as a remark in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogEvent {
     /// A line.
     Line(LogLine),
     /// A part that is missing, or is of another build.
     Gap(LogGap),
+}
+
+impl fmt::Display for LogEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => line.fmt(formatter),
+            Self::Gap(gap) => write!(formatter, "({gap})"),
+        }
+    }
 }
 
 impl BuildLogs {
