@@ -260,14 +260,14 @@ async fn events_come_as_a_stream_that_ends_with_the_outcome() {
 /// The callback goes on only when the snapshot was looked at several times more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_callback_does_not_hold_up_the_polls() {
-    let emulator = std::sync::Arc::new(Emulator::builder().speed(1_000.0).in_process().unwrap());
+    let emulator = std::sync::Arc::new(Emulator::builder().in_process().unwrap());
     let lines = (0..3).map(|line| format!("line {line}"));
-    emulator.script(Script::for_name("x").takes(Duration::from_mins(10)).log(lines));
+    emulator.script(Script::for_name("x").takes(Duration::from_mins(3)).log(lines));
     let daytona = Daytona::builder()
         .api_url(emulator.api_url())
         .api_key(emulator.api_key())
         .transport(daytona_sdk::transport::ServiceTransport::new(emulator.service()))
-        .clock(Hasty::new())
+        .clock(Hasty::of(&emulator))
         .build()
         .unwrap();
     let heard = Heard::default();

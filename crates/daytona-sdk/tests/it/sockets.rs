@@ -7,20 +7,13 @@ use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy, Snapsho
 
 use crate::support::{Hasty, Heard, app_plan, folder, image_params};
 
-/// An emulator on a socket and a client of it, on clocks that hurry.
+/// An emulator on a socket and a client of it, whose time hurries.
 async fn hasty(storage: StorageOptions) -> (Emulator, Daytona) {
-    let emulator = Emulator::builder()
-        .speed(1_000.0)
-        .storage(storage)
-        .start()
-        .await
-        .unwrap();
+    let emulator = Emulator::builder().storage(storage).start().await.unwrap();
     let client = Daytona::builder()
         .api_url(emulator.api_url())
         .api_key(emulator.api_key())
-        .clock(Hasty::new())
-        // A thousandth of it.
-        .attempt_timeout(Duration::from_hours(5))
+        .clock(Hasty::of(&emulator))
         .build()
         .unwrap();
     (emulator, client)
@@ -30,7 +23,7 @@ async fn hasty(storage: StorageOptions) -> (Emulator, Daytona) {
 async fn a_creation_with_troubles() {
     let (emulator, daytona) = hasty(StorageOptions::new().forbidden_when_missing().refuse_checksum_headers()).await;
     let lines: Vec<String> = (0..200).map(|line| format!("#{line} \u{1f980}")).collect();
-    emulator.script(Script::for_name("x").takes(Duration::from_mins(3)).log(lines.clone()));
+    emulator.script(Script::for_name("x").takes(Duration::from_mins(1)).log(lines.clone()));
     emulator.inject(Fault::reset_upload(1_000).on(Operation::PutObject));
     emulator.inject(Fault::lose_answer().on(Operation::CreateSnapshot));
     emulator.inject(Fault::disconnect().on(Operation::GetSnapshot).nth(2).times(2));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
@@ -12,6 +12,8 @@ use daytona_sdk::transport::ServiceTransport;
 use daytona_sdk::{Clock, CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
 use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tower_service::Service;
 
 /// An emulator without a socket, and a client of it.
@@ -87,23 +89,51 @@ pub(crate) fn count(emulator: &Emulator, operation: Operation) -> usize {
         .count()
 }
 
-/// A clock on which a second is a millisecond.
+/// One time for an emulator and its client, which hurries, and yet waits for them: it goes on by a tick with each turn of the
+/// runtime, so that what is under way on it gets its turns before a wait ends, however busy the machine is.
 #[derive(Debug)]
-pub(crate) struct Hasty(Instant);
+pub(crate) struct Hasty {
+    ticks: watch::Receiver<u32>,
+    ticking: AbortHandle,
+}
+
+const TICK: Duration = Duration::from_millis(100);
 
 impl Hasty {
-    pub(crate) fn new() -> Self {
-        Self(Instant::now())
+    pub(crate) fn of(emulator: &Emulator) -> Self {
+        let time = emulator.clock().clone();
+        time.hold();
+        let (sender, ticks) = watch::channel(0);
+        let ticking = async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                time.advance(TICK);
+                sender.send_modify(|ticks| *ticks += 1);
+            }
+        };
+        Self {
+            ticks,
+            ticking: tokio::spawn(ticking).abort_handle(),
+        }
+    }
+}
+
+impl Drop for Hasty {
+    fn drop(&mut self) {
+        self.ticking.abort();
     }
 }
 
 impl Clock for Hasty {
     fn now(&self) -> Duration {
-        self.0.elapsed() * 1_000
+        TICK * *self.ticks.borrow()
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(duration / 1_000))
+        let mut ticks = self.ticks.clone();
+        let end = self.now().saturating_add(duration);
+        // Once the clock is gone nobody waits for its time.
+        Box::pin(async move { drop(ticks.wait_for(|ticks| TICK * *ticks >= end).await) })
     }
 
     fn jitter(&self) -> f64 {

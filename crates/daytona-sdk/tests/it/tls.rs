@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use daytona_emulator::{Emulator, EmulatorService, Script};
 use daytona_sdk::{CreateSnapshotParams, Daytona, DaytonaBuilder, ErrorKind, SnapshotState};
@@ -34,7 +33,7 @@ impl Https {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let emulator = Emulator::builder().speed(1_000.0).in_process().unwrap();
+        let emulator = Emulator::builder().in_process().unwrap();
         let service = emulator.service();
         let accept = async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -53,9 +52,7 @@ impl Https {
         Daytona::builder()
             .api_url(format!("https://{}/api", self.address))
             .api_key(self.emulator.api_key())
-            .clock(Hasty::new())
-            // A thousandth of it.
-            .attempt_timeout(Duration::from_hours(5))
+            .clock(Hasty::of(&self.emulator))
     }
 }
 
