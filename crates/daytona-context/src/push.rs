@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::TryFutureExt;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
 use crate::context::Context;
+use crate::cut::MOST_ARCHIVES;
 use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::payload::{Parts, Payload};
@@ -146,9 +149,9 @@ impl Push {
         }
     }
 
-    /// How many archives are sent at once. Default: 2.
+    /// How many archives are sent at once, at most 512. Default: 2.
     pub fn parallel(mut self, archives: usize) -> Self {
-        self.parallel = archives.max(1);
+        self.parallel = archives.clamp(1, MOST_ARCHIVES);
         self
     }
 
@@ -186,36 +189,40 @@ impl Push {
         prefix: &str,
     ) -> Result<Pushed, ContextError> {
         let seen = Mutex::new(HashSet::new());
-        // Looking for an archive and sending it holds up no hashing.
-        let multipart = self.multipart;
-        let archives = stream::iter(context.archives().to_vec());
-        let hashed = archives.map(move |archive| hash(archive, multipart)).buffered(HASHING);
-        let sent = hashed
-            .map(|hashed| self.send(hashed, storage, prefix, &seen))
-            .buffered(self.parallel);
-        sent.try_fold(Pushed::default(), |mut pushed, (hash, was_sent, size)| async move {
+        let (hashing, sending) = (Semaphore::new(HASHING), Semaphore::new(self.parallel));
+        // One more than are sent, so that their sending holds up no hashing.
+        let done = each(context, self.parallel + 1, |archive| async {
+            let hashed = {
+                let _permit = hashing.acquire().await;
+                hash(archive, self.multipart).await?
+            };
+            let (hash, size) = (hashed.hash, hashed.archive.size());
+            (self.on_progress)(Progress::Hashed { hash, size });
+            let _permit = sending.acquire().await;
+            self.send(hashed, storage, prefix, &seen).await
+        });
+        let mut pushed = Pushed::default();
+        for (hash, was_sent, size) in done.await? {
             pushed.hashes.push(hash);
             *(if was_sent {
                 &mut pushed.sent
             } else {
                 &mut pushed.skipped
             }) += size;
-            Ok(pushed)
-        })
-        .await
+        }
+        Ok(pushed)
     }
 
     /// The archive's hash, whether it was sent, and its size.
     async fn send(
         &self,
-        hashed: Result<Hashed, ContextError>,
+        hashed: Hashed,
         storage: &dyn ObjectStorage,
         prefix: &str,
         seen: &Mutex<HashSet<Digest>>,
     ) -> Result<(Digest, bool, u64), ContextError> {
-        let Hashed { archive, hash, parts } = hashed?;
+        let Hashed { archive, hash, parts } = hashed;
         let size = archive.size();
-        (self.on_progress)(Progress::Hashed { hash, size });
         let is_first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
         if !is_first {
             return Ok((hash, false, size));
@@ -248,9 +255,23 @@ impl Push {
 
 /// The hashes of the archives of a context, in its order, without sending anything.
 pub(crate) async fn digests(context: &Context) -> Result<Vec<Digest>, ContextError> {
-    let archives = stream::iter(context.archives().to_vec());
-    let hashed = archives.map(|archive| hash(archive, MULTIPART)).buffered(HASHING);
-    hashed.map_ok(|hashed| hashed.hash).try_collect().await
+    each(context, HASHING, |archive| async {
+        Ok(hash(archive, MULTIPART).await?.hash)
+    })
+    .await
+}
+
+/// Works on the archives of a context, some at once. An archive that takes longer does not hold up the next ones; the results
+/// are in the order of the archives.
+async fn each<T, F>(context: &Context, at_once: usize, work: impl Fn(Archive) -> F) -> Result<Vec<T>, ContextError>
+where
+    F: Future<Output = Result<T, ContextError>>,
+{
+    let archives = stream::iter(context.archives().iter().cloned().enumerate());
+    let working = archives.map(|(index, archive)| work(archive).map_ok(move |done| (index, done)));
+    let mut done: Vec<(usize, T)> = working.buffer_unordered(at_once).try_collect().await?;
+    done.sort_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, done)| done).collect())
 }
 
 /// An archive that was read once.

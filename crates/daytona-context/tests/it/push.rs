@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use daytona_context::{ContextError, Digest, Head, ObjectStorage, Payload, Progress, StorageError, StorageErrorKind};
+use daytona_context::{
+    Context, ContextError, Digest, Head, ObjectStorage, Payload, Progress, Push, StorageError, StorageErrorKind,
+};
 use futures_util::TryStreamExt;
+use tokio::sync::watch;
 
 use crate::support::{folder, plan, push, write};
 
@@ -192,4 +195,47 @@ fn a_push_that_is_dropped_leaves_nothing() {
         drop(runtime);
         assert_eq!(open_files(folder.path()), Vec::<std::path::PathBuf>::new());
     }
+}
+
+/// A storage that is done with one archive only when it is with all the others.
+#[derive(Debug)]
+struct OneIsLast {
+    last: String,
+    left: watch::Sender<usize>,
+}
+
+#[async_trait]
+impl ObjectStorage for OneIsLast {
+    async fn head(&self, _key: &str) -> Result<Head, StorageError> {
+        Ok(Head::Missing)
+    }
+
+    async fn put(&self, key: &str, _payload: Payload) -> Result<(), StorageError> {
+        if key.contains(&self.last) {
+            drop(self.left.subscribe().wait_for(|left| *left == 0).await);
+        } else {
+            self.left.send_modify(|left| *left -= 1);
+        }
+        Ok(())
+    }
+}
+
+/// An archive that takes long holds up none of the others, and the hashes are in the order of the archives all the same.
+#[tokio::test]
+async fn a_slow_archive_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0_u8..100 {
+        std::fs::write(folder.path().join(format!("{number}")), vec![number; 1_000_000]).unwrap();
+    }
+    let context = Context::scan(folder.path()).unwrap();
+    let digests = context.digests().await.unwrap();
+    assert!(digests.len() > 3, "{digests:?}");
+    let storage = OneIsLast {
+        last: digests[0].to_string(),
+        left: watch::Sender::new(digests.len() - 1),
+    };
+    let pushed = Push::new().run(&context, &storage, "org").await.unwrap();
+    assert_eq!(pushed.hashes, digests);
+    let each = context.archives().iter().map(|archive| archive.digest().unwrap());
+    assert_eq!(pushed.hashes, each.collect::<Vec<_>>());
 }
