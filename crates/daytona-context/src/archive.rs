@@ -9,6 +9,7 @@ use daytona_image::walk::Found;
 use daytona_image::{Fingerprint, Member};
 use sha2::{Digest as _, Sha256};
 
+use crate::buffers::Buffers;
 use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::header::{self, END, padding};
@@ -21,6 +22,7 @@ use crate::reader::ArchiveReader;
 #[derive(Debug, Clone)]
 pub struct Archive {
     layout: Arc<Layout>,
+    buffers: Buffers,
 }
 
 #[derive(Debug)]
@@ -88,8 +90,8 @@ impl Layout {
 }
 
 impl Archive {
-    /// The archive of these entries, which are sorted by their names.
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+    /// The archive of these entries, which are sorted by their names. Those of one context share their buffers.
+    pub(crate) fn new(entries: Vec<Entry>, buffers: Buffers) -> Self {
         let mut size = 0;
         let starts = entries.iter().map(|entry| {
             let start = size;
@@ -103,6 +105,7 @@ impl Archive {
                 starts,
                 size: size + END,
             }),
+            buffers,
         }
     }
 
@@ -179,7 +182,7 @@ impl Archive {
     }
 
     pub(crate) fn reader_at(&self, position: u64) -> ArchiveReader {
-        ArchiveReader::new(Arc::clone(&self.layout), position)
+        ArchiveReader::new(Arc::clone(&self.layout), self.buffers.clone(), position)
     }
 }
 

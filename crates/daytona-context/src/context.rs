@@ -8,6 +8,7 @@ use daytona_image::ignore::IgnoreRules;
 use daytona_image::walk::Walk;
 
 use crate::archive::{Archive, Entry};
+use crate::buffers::Buffers;
 use crate::cut::cut;
 use crate::digest::Digest;
 use crate::error::{ContextError, ScanError};
@@ -63,9 +64,10 @@ impl Context {
             .collect();
         let lengths = cut(&sizes, END);
         let mut entries = entries.into_iter();
+        let buffers = Buffers::default();
         let archives = lengths
             .into_iter()
-            .map(|length| Archive::new(entries.by_ref().take(length).collect()));
+            .map(|length| Archive::new(entries.by_ref().take(length).collect(), buffers.clone()));
         Self {
             archives: archives.collect(),
         }
@@ -79,7 +81,7 @@ impl Context {
             archives: if entries.is_empty() {
                 Vec::new()
             } else {
-                vec![Archive::new(entries)]
+                vec![Archive::new(entries, Buffers::default())]
             },
         }
     }

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
+mod buffers;
 pub mod conformance;
 mod context;
 mod cut;

@@ -1,5 +1,6 @@
 //! Pushes what is not there yet.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -261,14 +262,15 @@ pub(crate) async fn digests(context: &Context) -> Result<Vec<Digest>, ContextErr
     .await
 }
 
-/// Works on the archives of a context, some at once. An archive that takes longer does not hold up the next ones; the results
-/// are in the order of the archives.
+/// Works on the archives of a context, some at once, and the largest first, so that none of them is left over at the end. None
+/// holds up another; the results are in the order of the archives.
 async fn each<T, F>(context: &Context, at_once: usize, work: impl Fn(Archive) -> F) -> Result<Vec<T>, ContextError>
 where
     F: Future<Output = Result<T, ContextError>>,
 {
-    let archives = stream::iter(context.archives().iter().cloned().enumerate());
-    let working = archives.map(|(index, archive)| work(archive).map_ok(move |done| (index, done)));
+    let mut archives: Vec<(usize, Archive)> = context.archives().iter().cloned().enumerate().collect();
+    archives.sort_by_key(|(_, archive)| Reverse(archive.size()));
+    let working = stream::iter(archives).map(|(index, archive)| work(archive).map_ok(move |done| (index, done)));
     let mut done: Vec<(usize, T)> = working.buffer_unordered(at_once).try_collect().await?;
     done.sort_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, done)| done).collect())

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use daytona_image::Fingerprint;
 
 use crate::archive::{Entry, Layout};
+use crate::buffers::{Buffer, Buffers};
 use crate::error::ContextError;
 use crate::header::{END, padding};
 use crate::open::Opener;
@@ -31,7 +32,8 @@ pub(crate) struct ArchiveReader {
     skip: u64,
     state: State,
     opener: Opener,
-    buffer: Vec<u8>,
+    buffers: Buffers,
+    buffer: Buffer,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ enum State {
 
 impl ArchiveReader {
     /// Begins at a position of the archive.
-    pub(crate) fn new(layout: Arc<Layout>, position: u64) -> Self {
+    pub(crate) fn new(layout: Arc<Layout>, buffers: Buffers, position: u64) -> Self {
         let (next, skip, state) = match layout.entry_at(position) {
             Some((index, start)) => (index, position - start, State::Between),
             // In the blocks at the end, or after them.
@@ -64,15 +66,18 @@ impl ArchiveReader {
             skip,
             state,
             opener: Opener::default(),
-            buffer: Vec::new(),
+            buffer: buffers.take(),
+            buffers,
         }
     }
 
     /// The next chunk, or `None` at the end.
     pub(crate) fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
-        self.fill()?;
-        let chunk = std::mem::take(&mut self.buffer);
-        Ok((!chunk.is_empty()).then(|| Bytes::from(chunk)))
+        if self.fill()?.is_empty() {
+            return Ok(None);
+        }
+        let chunk = std::mem::replace(&mut self.buffer, self.buffers.take());
+        Ok(Some(Bytes::from_owner(chunk)))
     }
 
     /// The next bytes, in a buffer that is used again; none at the end.
@@ -132,7 +137,8 @@ impl ArchiveReader {
     }
 
     fn zeros(&mut self, count: usize) {
-        self.buffer.resize(self.buffer.len() + count, 0);
+        let length = self.buffer.len() + count;
+        self.buffer.resize(length, 0);
     }
 }
 
