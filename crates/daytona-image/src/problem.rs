@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ignore::{IgnoreError, Rule};
 use crate::python::PythonVersion;
@@ -227,6 +227,30 @@ pub enum ProblemKind {
         /// Why.
         reason: String,
     },
+}
+
+impl ProblemKind {
+    /// The local path that it is about, if it is about one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotFound { path, .. }
+            | Self::NotAFile { path }
+            | Self::NotAFolder { path }
+            | Self::Unreadable { path, .. }
+            | Self::NothingToCopy { path }
+            | Self::EverythingIgnored { path, .. }
+            | Self::LinkEscape { path, .. }
+            | Self::BrokenLink { path }
+            | Self::LinkLoop { path }
+            | Self::SpecialFile { path }
+            | Self::InvalidPyproject { path, .. }
+            | Self::NotADockerfile { path }
+            | Self::NotText { path }
+            | Self::NotUnicode { path }
+            | Self::NoHome { path } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ProblemKind {

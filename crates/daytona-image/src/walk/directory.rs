@@ -3,9 +3,9 @@
 use super::Fingerprint;
 
 #[cfg(not(unix))]
-pub(super) use portable::Directory;
+pub(super) use portable::{Directory, check_length};
 #[cfg(unix)]
-pub(super) use unix::Directory;
+pub(super) use unix::{Directory, check_length};
 
 /// What an entry is, without following it.
 #[derive(Debug)]
@@ -28,8 +28,25 @@ mod unix {
     use std::path::Path;
 
     use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+    use rustix::io::Errno;
 
     use super::{Entry, Fingerprint};
+
+    /// The system's limit of a path, with the zero at its end.
+    const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+        4096
+    } else {
+        1024
+    };
+
+    /// Whether a directory can be opened by its path later, to read its files. It also bounds the depth of the walk.
+    pub(crate) fn check_length(path: &Path) -> io::Result<()> {
+        if path.as_os_str().len() < LONGEST_PATH {
+            Ok(())
+        } else {
+            Err(Errno::NAMETOOLONG.into())
+        }
+    }
 
     #[derive(Debug)]
     pub(crate) struct Directory(OwnedFd);
@@ -99,6 +116,12 @@ mod portable {
     use std::path::{Path, PathBuf};
 
     use super::{Entry, Fingerprint};
+
+    /// Whether a directory can be opened by its path: it was, by that path.
+    #[expect(clippy::unnecessary_wraps, reason = "the same on every system")]
+    pub(crate) fn check_length(_path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 
     #[derive(Debug)]
     pub(crate) struct Directory(PathBuf);

@@ -1,4 +1,4 @@
-//! Links that are put in the place of something while the walk goes on.
+//! What a walk does when it has help, when the tree is deep, and when something is put in its place meanwhile.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,8 +6,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::Walk;
+use super::helpers::Helpers;
+use super::{Walk, Walked};
+use crate::ignore::IgnoreRules;
 use crate::local::Links;
+use crate::problem::ProblemKind;
 
 /// Puts a link to the folder beside the root in the place of what is called `swapped`.
 fn swap(path: &Path) {
@@ -74,4 +77,79 @@ fn a_file_that_becomes_a_link_is_not_the_file_that_was_found() {
     let found = &walked.files[0];
     let there = super::Fingerprint::of(&fs::metadata(&found.source).unwrap());
     assert_ne!(found.fingerprint, there);
+}
+
+#[test]
+fn several_threads_find_what_one_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    for (outer, inner) in (0..12).flat_map(|outer| (0..20).map(move |inner| (outer, inner))) {
+        let below = folder.path().join(format!("{outer}/{inner}"));
+        fs::create_dir_all(&below).unwrap();
+        // A few of everything, and folders with nothing in them.
+        match (outer + inner) % 6 {
+            0 => symlink("gone", below.join("broken")).unwrap(),
+            1 => symlink("..", below.join("loop")).unwrap(),
+            2 => fs::write(below.join("x.log"), "").unwrap(),
+            3 => symlink("../../11/19/file", below.join("link")).unwrap(),
+            4 => {}
+            _ => fs::write(below.join("file"), "content").unwrap(),
+        }
+        if outer == 11 {
+            fs::write(below.join("file"), "content").unwrap();
+        }
+    }
+    for links in [Links::Follow, Links::Skip] {
+        let rules = IgnoreRules::new(["**/*.log", "3/*", "!3/7"]).unwrap();
+        let walk = Walk::new(folder.path()).rules(rules).links(links);
+        let show = |walked: &Walked| {
+            let shown = |problems: &[ProblemKind]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (
+                walked.files.clone(),
+                walked.excluded.clone(),
+                walked.empty.clone(),
+                shown(&walked.skipped),
+                shown(&walked.problems),
+                walked.directories_read,
+            )
+        };
+        let alone = show(&walk.run_with(&Helpers::new(0)));
+        assert!(
+            alone.0.len() > 20 && alone.1.len() > 20 && alone.2.len() > 20,
+            "{alone:?}"
+        );
+        assert!(alone.3.len() + alone.4.len() > 40, "{alone:?}");
+        for count in [1, 3, 7] {
+            assert_eq!(
+                show(&walk.run_with(&Helpers::new(count))),
+                alone,
+                "{count} threads more"
+            );
+        }
+    }
+}
+
+/// Its files could not be opened later. What is as deep as a path can be is walked on a thread's usual stack.
+#[test]
+fn a_tree_deeper_than_a_path_is_a_problem() {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+
+    let folder = tempfile::tempdir().unwrap();
+    let open = |parent: &dyn std::os::fd::AsFd, name: &Path| {
+        openat(parent.as_fd(), name, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap()
+    };
+    let mut deepest = open(&CWD, folder.path());
+    for _ in 0..2_100 {
+        mkdirat(&deepest, "d", Mode::RWXU).unwrap();
+        deepest = open(&deepest, Path::new("d"));
+    }
+    let walked = Walk::new(folder.path()).run();
+    let [ProblemKind::Unreadable { path, source }] = walked.problems.as_slice() else {
+        panic!("{:?}", walked.problems);
+    };
+    assert_eq!(
+        source.raw_os_error(),
+        Some(rustix::io::Errno::NAMETOOLONG.raw_os_error())
+    );
+    assert!(path.starts_with(folder.path()), "{path:?}");
+    assert!(walked.directories_read < 2_100, "{}", walked.directories_read);
 }
