@@ -22,7 +22,6 @@ use crate::reader::ArchiveReader;
 #[derive(Debug, Clone)]
 pub struct Archive {
     layout: Arc<Layout>,
-    buffers: Buffers,
 }
 
 #[derive(Debug)]
@@ -90,8 +89,8 @@ impl Layout {
 }
 
 impl Archive {
-    /// The archive of these entries, which are sorted by their names. Those of one context share their buffers.
-    pub(crate) fn new(entries: Vec<Entry>, buffers: Buffers) -> Self {
+    /// The archive of these entries, which are sorted by their names.
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
         let mut size = 0;
         let starts = entries.iter().map(|entry| {
             let start = size;
@@ -105,7 +104,6 @@ impl Archive {
                 starts,
                 size: size + END,
             }),
-            buffers,
         }
     }
 
@@ -135,7 +133,7 @@ impl Archive {
     /// [`ContextError::Changed`] and [`ContextError::Unreadable`], naming the file.
     pub fn digest(&self) -> Result<Digest, ContextError> {
         let mut hasher = Sha256::new();
-        let mut reader = self.reader_at(0);
+        let mut reader = self.reader_at(0, &Buffers::default());
         loop {
             let bytes = reader.fill()?;
             if bytes.is_empty() {
@@ -151,7 +149,7 @@ impl Archive {
     ///
     /// An I/O error of the writer, or one that wraps a [`ContextError`] naming the file.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
-        let mut reader = self.reader_at(0);
+        let mut reader = self.reader_at(0, &Buffers::default());
         loop {
             let bytes = reader.fill().map_err(io::Error::other)?;
             if bytes.is_empty() {
@@ -176,13 +174,13 @@ impl Archive {
     /// The reader fails with an error that wraps a [`ContextError`], which names the file.
     pub fn read_from(&self, position: u64) -> impl Read + use<> {
         ChunkReader {
-            reader: self.reader_at(position),
+            reader: self.reader_at(position, &Buffers::default()),
             chunk: Bytes::new(),
         }
     }
 
-    pub(crate) fn reader_at(&self, position: u64) -> ArchiveReader {
-        ArchiveReader::new(Arc::clone(&self.layout), self.buffers.clone(), position)
+    pub(crate) fn reader_at(&self, position: u64, buffers: &Buffers) -> ArchiveReader {
+        ArchiveReader::new(Arc::clone(&self.layout), position, buffers)
     }
 }
 

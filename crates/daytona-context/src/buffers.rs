@@ -39,6 +39,13 @@ pub(crate) struct Buffer {
     home: Buffers,
 }
 
+impl Buffer {
+    /// An empty one from the same place.
+    pub(crate) fn another(&self) -> Self {
+        self.home.take()
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
@@ -77,7 +84,7 @@ mod tests {
         let mut buffer = buffers.take();
         buffer.extend_from_slice(&[7; 1000]);
         let (place, room) = (buffer.as_ptr(), buffer.capacity());
-        let other = buffers.take();
+        let other = buffer.another();
         assert_eq!(other.capacity(), 0, "the first is in use");
         drop(bytes::Bytes::from_owner(buffer));
         let again = buffers.take();

@@ -8,7 +8,6 @@ use daytona_image::ignore::IgnoreRules;
 use daytona_image::walk::Walk;
 
 use crate::archive::{Archive, Entry};
-use crate::buffers::Buffers;
 use crate::cut::cut;
 use crate::digest::Digest;
 use crate::error::{ContextError, ScanError};
@@ -64,10 +63,9 @@ impl Context {
             .collect();
         let lengths = cut(&sizes, END);
         let mut entries = entries.into_iter();
-        let buffers = Buffers::default();
         let archives = lengths
             .into_iter()
-            .map(|length| Archive::new(entries.by_ref().take(length).collect(), buffers.clone()));
+            .map(|length| Archive::new(entries.by_ref().take(length).collect()));
         Self {
             archives: archives.collect(),
         }
@@ -81,7 +79,7 @@ impl Context {
             archives: if entries.is_empty() {
                 Vec::new()
             } else {
-                vec![Archive::new(entries, Buffers::default())]
+                vec![Archive::new(entries)]
             },
         }
     }

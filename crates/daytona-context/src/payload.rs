@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::BodyError;
 use crate::archive::Archive;
+use crate::buffers::Buffers;
 use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::reader::{ArchiveReader, CHUNK};
@@ -34,7 +35,7 @@ pub struct Payload {
 
 #[derive(Clone)]
 enum Source {
-    Archive(Archive),
+    Archive(Archive, Buffers),
     Bytes(Bytes),
 }
 
@@ -66,11 +67,12 @@ impl Payload {
         archive: Archive,
         digest: Digest,
         parts: Parts,
+        buffers: Buffers,
         on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
     ) -> Self {
         Self {
             range: 0..archive.size(),
-            source: Source::Archive(archive),
+            source: Source::Archive(archive, buffers),
             digest,
             parts,
             on_bytes,
@@ -80,7 +82,13 @@ impl Payload {
 
     /// The bytes of an archive, which have to have this digest.
     pub fn of(archive: &Archive, digest: Digest) -> Self {
-        Self::new(archive.clone(), digest, Parts::default(), Arc::new(|_| {}))
+        Self::new(
+            archive.clone(),
+            digest,
+            Parts::default(),
+            Buffers::default(),
+            Arc::new(|_| {}),
+        )
     }
 
     /// Bytes in memory, which have to have this digest.
@@ -129,7 +137,7 @@ impl Payload {
     pub fn chunks(&self) -> Chunks {
         let verifier = Verifier {
             reader: match &self.source {
-                Source::Archive(archive) => Reader::Archive(archive.reader_at(self.range.start)),
+                Source::Archive(archive, buffers) => Reader::Archive(archive.reader_at(self.range.start, buffers)),
                 Source::Bytes(bytes) => Reader::Bytes(bytes.clone()),
             },
             left: self.size(),
@@ -220,7 +228,7 @@ impl Verifier {
         self.held_back = self.advance()?;
         if self.held_back.is_none() && Digest::finish(self.hasher.clone()) != self.payload.digest {
             let paths = match &self.payload.source {
-                Source::Archive(archive) => archive.sources().map(ToOwned::to_owned).collect(),
+                Source::Archive(archive, _) => archive.sources().map(ToOwned::to_owned).collect(),
                 Source::Bytes(_) => Vec::new(),
             };
             return Err(ContextError::ChangedUnseen { paths });

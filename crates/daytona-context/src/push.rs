@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
+use crate::buffers::Buffers;
 use crate::context::Context;
 use crate::cut::MOST_ARCHIVES;
 use crate::digest::Digest;
@@ -190,17 +191,18 @@ impl Push {
         prefix: &str,
     ) -> Result<Pushed, ContextError> {
         let seen = Mutex::new(HashSet::new());
+        let buffers = Buffers::default();
         let (hashing, sending) = (Semaphore::new(HASHING), Semaphore::new(self.parallel));
         // One more than are sent, so that their sending holds up no hashing.
         let done = each(context, self.parallel + 1, |archive| async {
             let hashed = {
                 let _permit = hashing.acquire().await;
-                hash(archive, self.multipart).await?
+                hash(archive, self.multipart, &buffers).await?
             };
             let (hash, size) = (hashed.hash, hashed.archive.size());
             (self.on_progress)(Progress::Hashed { hash, size });
             let _permit = sending.acquire().await;
-            self.send(hashed, storage, prefix, &seen).await
+            self.send(hashed, storage, prefix, &seen, buffers.clone()).await
         });
         let mut pushed = Pushed::default();
         for (hash, was_sent, size) in done.await? {
@@ -221,6 +223,7 @@ impl Push {
         storage: &dyn ObjectStorage,
         prefix: &str,
         seen: &Mutex<HashSet<Digest>>,
+        buffers: Buffers,
     ) -> Result<(Digest, bool, u64), ContextError> {
         let Hashed { archive, hash, parts } = hashed;
         let size = archive.size();
@@ -245,7 +248,7 @@ impl Push {
             let on_progress = Arc::clone(&self.on_progress);
             move |bytes| on_progress(Progress::Sent { hash, bytes, size })
         };
-        let payload = Payload::new(archive, hash, parts, Arc::new(on_bytes));
+        let payload = Payload::new(archive, hash, parts, buffers, Arc::new(on_bytes));
         let outcome = storage.put(&key, payload.clone()).await;
         outcome.map_err(|error| payload.take_failure().unwrap_or_else(|| failed("put")(error)))?;
         tracing::debug!(%key, size, "stored the context archive");
@@ -256,8 +259,9 @@ impl Push {
 
 /// The hashes of the archives of a context, in its order, without sending anything.
 pub(crate) async fn digests(context: &Context) -> Result<Vec<Digest>, ContextError> {
+    let buffers = Buffers::default();
     each(context, HASHING, |archive| async {
-        Ok(hash(archive, MULTIPART).await?.hash)
+        Ok(hash(archive, MULTIPART, &buffers).await?.hash)
     })
     .await
 }
@@ -285,9 +289,9 @@ struct Hashed {
 }
 
 /// Hashes on another thread, some chunks at a time: a push that is dropped does not go on reading.
-async fn hash(archive: Archive, multipart: Multipart) -> Result<Hashed, ContextError> {
+async fn hash(archive: Archive, multipart: Multipart, buffers: &Buffers) -> Result<Hashed, ContextError> {
     const CHUNKS_AT_A_TIME: usize = 32;
-    let mut state = Hashing::new(&archive, multipart.part_of(archive.size()));
+    let mut state = Hashing::new(&archive, multipart.part_of(archive.size()), buffers);
     loop {
         let step = tokio::task::spawn_blocking(move || {
             for _ in 0..CHUNKS_AT_A_TIME {
@@ -317,9 +321,9 @@ struct Hashing {
 }
 
 impl Hashing {
-    fn new(archive: &Archive, part_size: Option<u64>) -> Self {
+    fn new(archive: &Archive, part_size: Option<u64>, buffers: &Buffers) -> Self {
         Self {
-            reader: archive.reader_at(0),
+            reader: archive.reader_at(0, buffers),
             whole: Sha256::new(),
             part_size,
             part: Sha256::new(),

@@ -32,7 +32,6 @@ pub(crate) struct ArchiveReader {
     skip: u64,
     state: State,
     opener: Opener,
-    buffers: Buffers,
     buffer: Buffer,
 }
 
@@ -50,7 +49,7 @@ enum State {
 
 impl ArchiveReader {
     /// Begins at a position of the archive.
-    pub(crate) fn new(layout: Arc<Layout>, buffers: Buffers, position: u64) -> Self {
+    pub(crate) fn new(layout: Arc<Layout>, position: u64, buffers: &Buffers) -> Self {
         let (next, skip, state) = match layout.entry_at(position) {
             Some((index, start)) => (index, position - start, State::Between),
             // In the blocks at the end, or after them.
@@ -67,7 +66,6 @@ impl ArchiveReader {
             state,
             opener: Opener::default(),
             buffer: buffers.take(),
-            buffers,
         }
     }
 
@@ -76,7 +74,8 @@ impl ArchiveReader {
         if self.fill()?.is_empty() {
             return Ok(None);
         }
-        let chunk = std::mem::replace(&mut self.buffer, self.buffers.take());
+        let next = self.buffer.another();
+        let chunk = std::mem::replace(&mut self.buffer, next);
         Ok(Some(Bytes::from_owner(chunk)))
     }
 

@@ -34,13 +34,9 @@ impl Helpers {
     }
 
     fn take(&self, wanted: usize) -> usize {
-        let mut taken = 0;
-        let take = |free: usize| {
-            taken = free.min(wanted);
-            (taken > 0).then(|| free - taken)
-        };
-        let is_taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
-        if is_taken { taken } else { 0 }
+        let left = |free: usize| Some(free.saturating_sub(wanted));
+        let free = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        free.unwrap_or_default().min(wanted)
     }
 
     fn give_back(&self, count: usize) {
