@@ -4,14 +4,26 @@ use std::fmt;
 use std::panic::Location;
 use std::path::PathBuf;
 
-use crate::apt::AptInstall;
-use crate::dockerfile_source::{DockerfileCommands, DockerfileSource};
-use crate::instruction::{Command, Instruction};
-use crate::local::LocalDir;
-use crate::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
 use crate::plan::{ImagePlan, PlanOptions};
 use crate::problem::PlanError;
-use crate::python::PythonVersion;
+
+mod apt;
+pub(crate) mod archive_name;
+pub(crate) mod dockerfile_source;
+pub(crate) mod instruction;
+mod local;
+pub(crate) mod pip;
+mod python;
+mod registry;
+
+pub use apt::AptInstall;
+pub use dockerfile_source::{DockerfileCommands, DockerfileSource};
+pub use instruction::Command;
+use instruction::Instruction;
+pub use local::{Links, LocalDir};
+pub use pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
+pub use python::PythonVersion;
+pub use registry::{RegistryImage, RegistryImageError};
 
 /// An image, described step by step.
 ///

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::path::{Path, PathBuf};
 
 use crate::ignore::{IgnoreError, Rule};
-use crate::python::PythonVersion;
+use crate::image::PythonVersion;
 
 /// Why an image cannot be planned: all problems of all steps, in their order.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::archive_name::RESERVED;
 use crate::dockerfile::{self, Dockerfile, SyntaxError};
-use crate::dockerfile_source::{ContextDir, DockerfileCommands, DockerfileSource, Origin};
 use crate::glob;
 use crate::ignore::IgnoreRules;
+use crate::image::archive_name::RESERVED;
+use crate::image::dockerfile_source::{ContextDir, DockerfileCommands, DockerfileSource, Origin};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::resolve;
@@ -249,7 +249,11 @@ fn collect(root: &ContextRoot, raw: &mut Raw, problems: &mut Problems) {
             .collect();
         let fixed = fixed.join("/");
         let line = need.line;
-        if fixed.is_empty() || files.keys().any(|name| crate::archive_name::covers(&fixed, name)) {
+        if fixed.is_empty()
+            || files
+                .keys()
+                .any(|name| crate::image::archive_name::covers(&fixed, name))
+        {
             raw.warnings
                 .push((line, format!("the pattern `{}` matches no file", need.path)));
         } else {

@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::dockerfile::Dockerfile;
-use crate::instruction::{Command, Instruction};
-use crate::pip::{Pyproject, REQUIREMENTS_TARGET};
+use crate::image::instruction::{Command, Instruction};
+use crate::image::pip::{Pyproject, REQUIREMENTS_TARGET};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::quote;

@@ -4,9 +4,9 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::archive_name::{Place, place};
 use crate::ignore::IgnoreRules;
-use crate::local::LocalDir;
+use crate::image::LocalDir;
+use crate::image::archive_name::{Place, place};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::walk::{Found, Walk, Walked};

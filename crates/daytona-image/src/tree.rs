@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::advice;
-use crate::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
+use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::problem::ProblemKind;
 use crate::raw::Raw;
 use crate::resolve::Source;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::ignore::{IgnoreRules, Rule};
-use crate::local::Links;
+use crate::image::Links;
 use crate::problem::ProblemKind;
 
 mod directory;

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::helpers::Helpers;
 use super::{Walk, Walked};
 use crate::ignore::IgnoreRules;
-use crate::local::Links;
+use crate::image::Links;
 use crate::problem::ProblemKind;
 
 /// Puts a link to the folder beside the root in the place of what is called `swapped`.

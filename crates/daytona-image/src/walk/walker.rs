@@ -9,7 +9,7 @@ use super::directory::{self, Directory, Entry};
 use super::helpers::Helpers;
 use super::{Excluded, Found, Walk, Walked};
 use crate::ignore::{Decision, Matches, Rule};
-use crate::local::Links;
+use crate::image::Links;
 use crate::problem::ProblemKind;
 
 /// Walks directories, and asks other threads to help. Not by recursion: a tree may be deeper than a stack.

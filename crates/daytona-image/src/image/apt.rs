@@ -1,6 +1,6 @@
 //! Options of `apt-get install`.
 
-use crate::pip::from_packages;
+use super::pip::from_packages;
 use crate::problem::ProblemKind;
 use crate::quote;
 

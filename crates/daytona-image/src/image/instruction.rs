@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::apt::AptInstall;
-use crate::dockerfile_source::{DockerfileCommands, DockerfileSource};
-use crate::local::LocalDir;
-use crate::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
-use crate::python::PythonVersion;
+use super::apt::AptInstall;
+use super::dockerfile_source::{DockerfileCommands, DockerfileSource};
+use super::local::LocalDir;
+use super::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
+use super::python::PythonVersion;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Instruction {

@@ -63,7 +63,7 @@ mod tests {
     /// The official Python SDK's names: ours are the same, but for paths that show where they lie, or climb out.
     #[test]
     fn names_are_those_of_the_vectors_or_neutral() {
-        let fixture: serde_json::Value = serde_json::from_str(include_str!("../tests/fixtures/image.json")).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("../../tests/fixtures/image.json")).unwrap();
         let vectors = fixture["archive_base_path_vectors"].as_array().unwrap();
         for vector in vectors {
             let (input, output) = (vector["input"].as_str().unwrap(), vector["output"].as_str().unwrap());
