@@ -6,7 +6,9 @@
 //!
 //! Reference: <https://docs.docker.com/reference/dockerfile/>.
 
+pub(crate) mod glob;
 mod heredoc;
+pub(crate) mod stages;
 pub(crate) mod word;
 
 pub use heredoc::Heredoc;

@@ -1,19 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod advice;
 pub mod dockerfile;
-mod entrypoint;
-mod glob;
 pub mod ignore;
 mod image;
 mod plan;
 mod problem;
 mod quote;
-mod raw;
-mod render;
-mod resolve;
-mod scope;
-mod tree;
 pub mod walk;
 
 pub use image::{

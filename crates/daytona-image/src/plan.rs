@@ -1,17 +1,23 @@
 //! The plan: the Dockerfile's text, and every file that goes with it.
 
+pub(crate) mod advice;
+mod entrypoint;
+mod layout;
+mod raw;
+mod render;
+mod resolve;
+
 use std::fmt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
-use crate::entrypoint;
 use crate::ignore::Rule;
 use crate::image::Step;
 use crate::problem::{PlanError, Problem, ProblemKind};
 use crate::quote;
-use crate::render::{Line, Renderer};
-use crate::tree::Tree;
 use crate::walk::{Fingerprint, Walked};
+use layout::Tree;
+use render::{Line, Renderer};
 
 /// What would be built and sent: the text of a Dockerfile, and all members of its build context.
 ///

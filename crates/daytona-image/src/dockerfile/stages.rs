@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::advice;
+use crate::dockerfile::glob;
 use crate::dockerfile::{Dockerfile, Instruction, word};
-use crate::glob;
+use crate::plan::advice;
 
 /// Something that an instruction takes from the build context.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::advice;
 use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
+use crate::plan::advice;
+use crate::plan::raw::Raw;
+use crate::plan::resolve::Source;
 use crate::problem::ProblemKind;
-use crate::raw::Raw;
-use crate::resolve::Source;
 use crate::walk::Found;
 
 /// Gives each local source its place, so that one name has one content and no `COPY` takes in what another step brought.

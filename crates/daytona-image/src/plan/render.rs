@@ -3,14 +3,14 @@
 use std::fs;
 
 use crate::dockerfile::Dockerfile;
+use crate::dockerfile::stages::Scope;
 use crate::image::instruction::{Command, Instruction};
 use crate::image::pip::{Pyproject, REQUIREMENTS_TARGET};
 use crate::plan::PlanOptions;
+use crate::plan::raw::{self, Raw};
+use crate::plan::resolve::{self, Source};
 use crate::problem::ProblemKind;
 use crate::quote;
-use crate::raw::{self, Raw};
-use crate::resolve::{self, Source};
-use crate::scope::Scope;
 
 /// What a step contributes to the Dockerfile.
 pub(crate) enum Line {

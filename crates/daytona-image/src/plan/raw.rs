@@ -5,15 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dockerfile::glob;
+use crate::dockerfile::stages::{Need, Remarks, Scope};
 use crate::dockerfile::{self, Dockerfile, SyntaxError};
-use crate::glob;
 use crate::ignore::IgnoreRules;
 use crate::image::archive_name::RESERVED;
 use crate::image::dockerfile_source::{ContextDir, DockerfileCommands, DockerfileSource, Origin};
 use crate::plan::PlanOptions;
+use crate::plan::resolve;
 use crate::problem::ProblemKind;
-use crate::resolve;
-use crate::scope::{Need, Remarks, Scope};
 use crate::walk::{Found, Walk, Walked};
 
 /// A part of the Dockerfile that cannot be rewritten.
