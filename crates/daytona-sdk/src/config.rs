@@ -10,10 +10,10 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::client::{Credentials, Daytona, Settings};
+use crate::api_client::Settings;
+use crate::auth::{Credentials, TokenProvider};
 use crate::clock::{Clock, TokioClock};
 use crate::error::{Error, ErrorKind};
-use crate::token::TokenProvider;
 use crate::transport::{ReqwestTransport, Transport};
 
 mod environment;
@@ -201,14 +201,8 @@ impl DaytonaBuilder {
         self.api_key.is_some() || self.jwt_token.is_some() || self.token_provider.is_some()
     }
 
-    /// The client.
-    ///
-    /// # Errors
-    ///
-    /// An [`Error`] of kind `Config` that names the setting: no credentials, a token without an organization, an address
-    /// that is none, https without TLS or without CA certificates, a proxy or certificate that is none, settings that exclude
-    /// each other.
-    pub fn build(mut self) -> Result<Daytona, Error> {
+    /// The settings, checked.
+    pub(crate) fn settings(mut self) -> Result<Settings, Error> {
         self.fill_from_files()?;
         let api_url = api_url(self.api_url.as_deref().unwrap_or(DEFAULT_API_URL))?;
         for (limit, name) in [
@@ -223,7 +217,7 @@ impl DaytonaBuilder {
         }
         let credentials = self.credentials()?;
         let transport = self.open_transport(&api_url)?;
-        Ok(Daytona::new(Settings {
+        Ok(Settings {
             api_url,
             credentials,
             target: self.target,
@@ -235,7 +229,7 @@ impl DaytonaBuilder {
             transport,
             clock: self.clock.unwrap_or_else(|| Arc::new(TokioClock::new())),
             object_storage: self.object_storage,
-        }))
+        })
     }
 
     fn credentials(&self) -> Result<Credentials, Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use daytona_api::{SnapshotId, SnapshotState};
 
-use crate::BoxError;
+use daytona_context::BoxError;
 
 mod answer;
 

@@ -1,26 +1,29 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod api_client;
+mod auth;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-mod client;
 mod clock;
 pub mod config;
+mod daytona;
 mod error;
+mod heard;
 mod retry;
 mod snapshots;
-mod token;
 mod trace;
 pub mod transport;
 
-pub use client::Daytona;
+pub use auth::TokenProvider;
 pub use clock::Clock;
 pub use config::DaytonaBuilder;
+pub use daytona::Daytona;
 pub use daytona_api::{
     BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Region, RegionType, SandboxClass, Snapshot, SnapshotId,
     SnapshotSort, SnapshotState, SortOrder,
 };
-pub use daytona_context::{Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
+pub use daytona_context::{BoxError, Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
     AptInstall, Command, DockerfileCommands, DockerfileSource, ExcludedPath, Explanation, Image, ImagePlan, Links,
     LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem, ProblemKind, Pyproject, PythonVersion,
@@ -36,10 +39,6 @@ pub use snapshots::{
     ListSnapshots, LogEvent, LogGap, LogLine, LogStream, PrunePlan, PrunePolicy, PruneReport, Resources, SnapshotRef,
     SnapshotService, SnapshotStream, Source, Wait,
 };
-pub use token::TokenProvider;
-
-/// An error of any kind, as it passes through bodies and seams.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../MIGRATION.md")]

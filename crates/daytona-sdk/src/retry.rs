@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use daytona_api::{DeactivateSnapshot, Operation};
-use http::HeaderMap;
 
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
@@ -65,56 +64,5 @@ pub(crate) fn may_repeat<O: Operation>(error: &Error) -> bool {
         ErrorKind::Timeout | ErrorKind::Unavailable => is_idempotent,
         ErrorKind::RateLimited => true,
         _ => false,
-    }
-}
-
-/// The longest time that any of the server's `Retry-After` headers asks for; their names may have a suffix. In seconds, or as a
-/// date, of which the `Date` of the answer is the beginning.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let named = headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with("retry-after"));
-    let waits = named.filter_map(|(_, value)| {
-        let text = value.to_str().ok()?.trim();
-        text.parse()
-            .map(Duration::from_secs)
-            .ok()
-            .or_else(|| until(text, headers))
-    });
-    waits.max()
-}
-
-/// From the answer's date to this one.
-fn until(date: &str, headers: &HeaderMap) -> Option<Duration> {
-    let now = headers.get(http::header::DATE)?.to_str().ok()?;
-    let (now, then) = (
-        httpdate::parse_http_date(now).ok()?,
-        httpdate::parse_http_date(date).ok()?,
-    );
-    Some(then.duration_since(now).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_wish_of_the_server_counts() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(retry_after(&headers), None);
-        headers.insert("retry-after-authenticated", "7".parse().unwrap());
-        headers.insert("retry-after", "3".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-        headers.insert("retry-after-x", "soon".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-    }
-
-    #[test]
-    fn a_date_is_a_wish_too() {
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", "Wed, 25 Nov 2026 10:00:30 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers), None, "nobody knows what time it is there");
-        headers.insert("date", "Wed, 25 Nov 2026 10:00:00 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
     }
 }

@@ -7,7 +7,7 @@ use daytona_api::{GetSnapshot, Snapshot};
 use daytona_context::{Context, Progress, Pushed};
 use daytona_image::ImagePlan;
 
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::Error;
 
 mod build_logs;
@@ -51,11 +51,11 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>
 /// Calls return values that do nothing until they are awaited; options are set before that.
 #[derive(Debug, Clone)]
 pub struct SnapshotService {
-    client: Daytona,
+    client: ApiClient,
 }
 
 impl SnapshotService {
-    pub(crate) fn new(client: Daytona) -> Self {
+    pub(crate) fn new(client: ApiClient) -> Self {
         Self { client }
     }
 

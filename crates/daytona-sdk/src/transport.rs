@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 
 pub use daytona_context::BodyError;
 
-use crate::BoxError;
+use daytona_context::BoxError;
 
 mod reqwest;
 mod service;

@@ -5,7 +5,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use super::{Error, ErrorKind, with_causes};
-use crate::retry;
+use crate::heard;
 use crate::transport::{TransportError, TransportErrorKind};
 
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
@@ -66,7 +66,7 @@ pub(crate) fn from_answer(
     let mut error = Error::new(kind, message).with_operation(operation);
     error.0.status = Some(status.as_u16());
     error.0.server_message = server_message;
-    error.0.retry_after = retry::retry_after(headers);
+    error.0.retry_after = heard::retry_after(headers);
     error.0.request_id = REQUEST_IDS
         .iter()
         .find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_owned()));

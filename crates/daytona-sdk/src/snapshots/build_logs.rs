@@ -18,7 +18,7 @@ use super::log;
 use super::outcome::Outcome;
 use super::reference::SnapshotRef;
 use super::wait::Interval;
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// The build log of a snapshot: what there is by now, once it is awaited, or as a [`stream`](Self::stream).
@@ -43,7 +43,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct BuildLogs {
-    client: Daytona,
+    client: ApiClient,
     snapshot: SnapshotRef,
     is_followed: bool,
 }
@@ -68,7 +68,7 @@ impl fmt::Display for LogEvent {
 }
 
 impl BuildLogs {
-    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
         Self {
             client,
             snapshot,

@@ -10,7 +10,7 @@ use super::deadline::{Deadline, Purpose};
 use super::delivery::{self, Callbacks};
 use super::reference::SnapshotRef;
 use super::wait::{self, Watch};
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// How long the service may take to remove a snapshot that is marked for it, which takes about ten seconds, or to deactivate one.
@@ -24,12 +24,12 @@ const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Activate {
-    client: Daytona,
+    client: ApiClient,
     snapshot: SnapshotRef,
 }
 
 impl Activate {
-    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
         Self { client, snapshot }
     }
 
@@ -73,12 +73,12 @@ impl IntoFuture for Activate {
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Deactivate {
-    client: Daytona,
+    client: ApiClient,
     snapshot: SnapshotRef,
 }
 
 impl Deactivate {
-    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
         Self { client, snapshot }
     }
 
@@ -124,12 +124,12 @@ impl IntoFuture for Deactivate {
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Delete {
-    client: Daytona,
+    client: ApiClient,
     snapshot: SnapshotRef,
 }
 
 impl Delete {
-    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
         Self { client, snapshot }
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use daytona_api::{GetPushAccess, StorageAccess};
 use daytona_context::{Context, ObjectStorage, Progress, Push, Pushed};
 
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// Uploads what is not there yet, or everything `again`. `on_retry` hears why a request is sent again.
 pub(crate) async fn process(
-    client: &Daytona,
+    client: &ApiClient,
     context: &Context,
     again: bool,
     on_progress: impl Fn(Progress) + Send + Sync + 'static,
@@ -30,7 +30,7 @@ pub(crate) async fn process(
 }
 
 /// Whether there is a way to store anything, before any call.
-pub(crate) fn check_supported(client: &Daytona) -> Result<(), Error> {
+pub(crate) fn check_supported(client: &ApiClient) -> Result<(), Error> {
     if cfg!(feature = "s3") || client.settings().object_storage.is_some() {
         return Ok(());
     }
@@ -41,7 +41,7 @@ pub(crate) fn check_supported(client: &Daytona) -> Result<(), Error> {
 
 #[cfg(feature = "s3")]
 fn storage(
-    client: &Daytona,
+    client: &ApiClient,
     access: &StorageAccess,
     on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Arc<dyn ObjectStorage>, Error> {
@@ -65,7 +65,7 @@ fn storage(
 
 #[cfg(not(feature = "s3"))]
 fn storage(
-    client: &Daytona,
+    client: &ApiClient,
     _access: &StorageAccess,
     _on_retry: impl Fn(String) + Send + Sync + 'static,
 ) -> Result<Arc<dyn ObjectStorage>, Error> {
@@ -87,11 +87,11 @@ mod adapter {
     use http_body_util::{BodyExt, Limited};
     use tracing::Instrument;
 
-    use crate::BoxError;
-    use crate::client::Daytona;
+    use crate::api_client::ApiClient;
     use crate::error::ErrorKind;
     use crate::trace;
     use crate::transport::Transport;
+    use daytona_context::BoxError;
 
     /// Where push access says that the storage is.
     pub(super) fn config(access: &StorageAccess) -> S3Config {
@@ -108,7 +108,7 @@ mod adapter {
 
     /// Credentials have an end that nobody says: when it has come, new ones are asked for.
     #[derive(Debug)]
-    pub(super) struct PushAccess(pub(super) Daytona);
+    pub(super) struct PushAccess(pub(super) ApiClient);
 
     #[async_trait]
     impl RefreshCredentials for PushAccess {

@@ -16,7 +16,7 @@ use super::outcome::{Outcome, Remedy};
 use super::params::CreateSnapshotParams;
 use super::submission::Submission;
 use super::wait::{self, Watch};
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, SnapshotInfo};
 use crate::trace;
 
@@ -53,13 +53,13 @@ use crate::trace;
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Create {
-    client: Daytona,
+    client: ApiClient,
     params: CreateSnapshotParams,
     options: Options,
 }
 
 impl Create {
-    pub(crate) fn new(client: Daytona, params: CreateSnapshotParams) -> Self {
+    pub(crate) fn new(client: ApiClient, params: CreateSnapshotParams) -> Self {
         Self {
             options: Options::new(&client),
             client,
@@ -234,7 +234,7 @@ impl Making {
 }
 
 /// Waits until no other snapshot of the same definition is being made, as far as one can see.
-async fn until_no_twin(client: &Daytona, submission: &Submission, id: &SnapshotId) -> Result<(), Error> {
+async fn until_no_twin(client: &ApiClient, submission: &Submission, id: &SnapshotId) -> Result<(), Error> {
     let mut interval = wait::Interval::new();
     loop {
         let is_twin = |other: &Snapshot| {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 
 /// What is waited for.
@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
 /// A point in time after which a call gives up, and what is to be told then.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
-    client: Daytona,
+    client: ApiClient,
     purpose: Purpose,
     start: Duration,
     limit: Option<Duration>,
@@ -38,7 +38,7 @@ struct Known {
 
 impl Deadline {
     /// Begins now.
-    pub(crate) fn start(client: &Daytona, purpose: Purpose, limit: Option<Duration>) -> Self {
+    pub(crate) fn start(client: &ApiClient, purpose: Purpose, limit: Option<Duration>) -> Self {
         Self {
             client: client.clone(),
             purpose,

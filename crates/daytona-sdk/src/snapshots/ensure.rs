@@ -16,7 +16,7 @@ use super::outcome::{self, Outcome, Remedy};
 use super::params::CreateSnapshotParams;
 use super::submission::Submission;
 use super::wait::{self, Interval, Watch};
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::trace;
 
@@ -62,14 +62,14 @@ const MOST_TURNS: u32 = 10;
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Ensure {
-    client: Daytona,
+    client: ApiClient,
     params: CreateSnapshotParams,
     may_replace: bool,
     options: Options,
 }
 
 impl Ensure {
-    pub(crate) fn new(client: Daytona, params: CreateSnapshotParams) -> Self {
+    pub(crate) fn new(client: ApiClient, params: CreateSnapshotParams) -> Self {
         Self {
             options: Options::new(&client),
             client,
@@ -285,7 +285,7 @@ impl Ensuring {
 }
 
 /// Whether something has lasted longer than the limit; it begins when this is asked first.
-fn has_passed(since: &mut Option<Duration>, limit: Duration, client: &Daytona) -> bool {
+fn has_passed(since: &mut Option<Duration>, limit: Duration, client: &ApiClient) -> bool {
     let now = client.clock().now();
     now.saturating_sub(*since.get_or_insert(now)) > limit
 }

@@ -12,7 +12,7 @@ use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::Boxed;
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// Snapshots on a page, at the most.
@@ -29,12 +29,12 @@ const SMALLEST_OVERLAPPING: u32 = 20;
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct ListSnapshots {
-    client: Daytona,
+    client: ApiClient,
     request: GetAllSnapshots,
 }
 
 impl ListSnapshots {
-    pub(crate) fn new(client: Daytona) -> Self {
+    pub(crate) fn new(client: ApiClient) -> Self {
         Self {
             client,
             request: GetAllSnapshots::new(),
@@ -130,7 +130,7 @@ fn check_walk(request: &GetAllSnapshots) -> Result<(), Error> {
 }
 
 /// All snapshots that a request lists.
-pub(crate) async fn all(client: &Daytona, request: GetAllSnapshots) -> Result<Vec<Snapshot>, Error> {
+pub(crate) async fn all(client: &ApiClient, request: GetAllSnapshots) -> Result<Vec<Snapshot>, Error> {
     Walk::new(client.clone(), request).into_stream().try_collect().await
 }
 
@@ -175,7 +175,7 @@ impl Stream for SnapshotStream {
 /// late. So each page is chosen to begin before the end of what was seen. Does it hold something that was seen, nothing between
 /// the two was missed: all that stands before a snapshot that was seen was seen too. Does it not, the walk goes back.
 struct Walk {
-    client: Daytona,
+    client: ApiClient,
     request: GetAllSnapshots,
     seen: HashSet<SnapshotId>,
     /// How many snapshots stood in the list up to the end of the last page.
@@ -184,7 +184,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(client: Daytona, mut request: GetAllSnapshots) -> Self {
+    fn new(client: ApiClient, mut request: GetAllSnapshots) -> Self {
         if request.sort.is_none() {
             request.sort = Some(SnapshotSort::CreatedAt);
             request.order = request.order.or(Some(SortOrder::Asc));

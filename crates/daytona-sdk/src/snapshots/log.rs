@@ -15,7 +15,8 @@ use url::Url;
 
 use super::delivery::Sink;
 use super::lines::Lines;
-use crate::client::{Credentials, Daytona};
+use crate::api_client::ApiClient;
+use crate::auth::Credentials;
 use crate::error::{Error, ErrorKind, from_answer};
 use crate::transport::{ResponseBody, full};
 
@@ -58,7 +59,7 @@ impl From<Error> for Failure {
 
 /// Delivers the log of a snapshot that is being made, until it has ended and the snapshot is active or has failed.
 /// `is_over` tells of the latter.
-pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_over: watch::Receiver<bool>) {
+pub(crate) async fn follow(client: ApiClient, snapshot: Snapshot, sink: Sink, is_over: watch::Receiver<bool>) {
     let mut patience = Patience {
         client: client.clone(),
         is_over,
@@ -83,7 +84,7 @@ pub(crate) async fn follow(client: Daytona, snapshot: Snapshot, sink: Sink, is_o
 /// # Errors
 ///
 /// Why it cannot be read, or not to its end.
-pub(crate) async fn read_once(client: Daytona, snapshot: Snapshot, sink: Sink) -> Result<(), Error> {
+pub(crate) async fn read_once(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Result<(), Error> {
     let mut patience = Patience::unlimited(client.clone());
     let mut log = Log::new(client, snapshot, sink);
     let mut breaks = 0;
@@ -117,14 +118,14 @@ fn not_there(id: &SnapshotId) -> Error {
 
 /// How long a log is waited for: as long as the snapshot is being made, and a little longer.
 struct Patience {
-    client: Daytona,
+    client: ApiClient,
     is_over: watch::Receiver<bool>,
     /// None for a log that ends by itself.
     left: Option<Duration>,
 }
 
 impl Patience {
-    fn unlimited(client: Daytona) -> Self {
+    fn unlimited(client: ApiClient) -> Self {
         Self {
             client,
             is_over: watch::channel(true).1,
@@ -166,7 +167,7 @@ impl Patience {
 
 /// A log, and how much of it was delivered.
 struct Log {
-    client: Daytona,
+    client: ApiClient,
     id: SnapshotId,
     sink: Sink,
     lines: Lines,
@@ -178,7 +179,7 @@ struct Log {
 }
 
 impl Log {
-    fn new(client: Daytona, snapshot: Snapshot, sink: Sink) -> Self {
+    fn new(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Self {
         // The dates of a build are those of the first snapshot that shares it.
         let begun = snapshot.build_info.as_ref().and_then(|build| build.created_at);
         let is_shared = begun
@@ -332,7 +333,7 @@ impl Log {
     }
 }
 
-async fn request(client: &Daytona, operation: &'static str, url: &str) -> Result<ResponseBody, Error> {
+async fn request(client: &ApiClient, operation: &'static str, url: &str) -> Result<ResponseBody, Error> {
     let request = Request::get(url)
         .body(full(Bytes::new()))
         .map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))?;
@@ -340,7 +341,7 @@ async fn request(client: &Daytona, operation: &'static str, url: &str) -> Result
     if response.status() == StatusCode::OK {
         return Ok(response.into_body());
     }
-    let response = crate::client::read(operation, response).await?;
+    let response = crate::api_client::read(operation, response).await?;
     Err(from_answer(
         operation,
         url,
@@ -351,7 +352,7 @@ async fn request(client: &Daytona, operation: &'static str, url: &str) -> Result
 }
 
 /// The address, if the key may go there: over https, unless the API itself is not.
-fn safe_address(client: &Daytona, address: &str) -> Result<Url, Error> {
+fn safe_address(client: &ApiClient, address: &str) -> Result<Url, Error> {
     let refuse = |problem: &str| {
         Error::new(
             ErrorKind::Decode,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::delivery::Callbacks;
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 
 /// The options of a call that waits.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn new(client: &Daytona) -> Self {
+    pub(crate) fn new(client: &ApiClient) -> Self {
         Self {
             limit: Some(client.settings().operation_timeout),
             callbacks: Callbacks::default(),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::list;
 use super::outcome::Outcome;
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// Which snapshots may go. There is no policy by default: each begins with a rule.
@@ -159,7 +159,7 @@ fn is_prunable(snapshot: &Snapshot) -> bool {
 #[derive(Debug)]
 #[must_use = "nothing is deleted before it is applied"]
 pub struct PrunePlan {
-    client: Daytona,
+    client: ApiClient,
     delete: Vec<Snapshot>,
     keep: Vec<Snapshot>,
 }
@@ -176,7 +176,7 @@ pub struct PruneReport {
     pub failed: Vec<(Snapshot, Error)>,
 }
 
-pub(crate) async fn plan(client: Daytona, policy: PrunePolicy) -> Result<PrunePlan, Error> {
+pub(crate) async fn plan(client: ApiClient, policy: PrunePolicy) -> Result<PrunePlan, Error> {
     let snapshots = list::all(&client, GetAllSnapshots::new()).await?;
     let (delete, keep) = policy.divide(snapshots, client.clock().timestamp());
     Ok(PrunePlan { client, delete, keep })
@@ -209,7 +209,7 @@ impl PrunePlan {
 }
 
 /// Deletes a snapshot if it is still as it was.
-async fn delete(client: &Daytona, planned: &Snapshot) -> Result<bool, Error> {
+async fn delete(client: &ApiClient, planned: &Snapshot) -> Result<bool, Error> {
     let now = match client.call(&GetSnapshot::new(planned.id.as_str())).await {
         // Somebody else has deleted it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),

@@ -2,7 +2,7 @@
 
 use daytona_api::{GetSnapshot, Operation, Snapshot, SnapshotId};
 
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
 /// A snapshot, by its id or by its name.
@@ -55,7 +55,7 @@ impl SnapshotRef {
     /// as one, and only where there is none of that id is it looked up as a name.
     pub(crate) async fn call<O: Operation>(
         &self,
-        client: &Daytona,
+        client: &ApiClient,
         operation: fn(&str) -> O,
     ) -> Result<(SnapshotId, O::Output), Error> {
         let name = match self {

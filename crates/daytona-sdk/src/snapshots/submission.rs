@@ -9,14 +9,14 @@ use super::definition;
 use super::delivery::Sink;
 use super::event::Event;
 use super::params::{CreateSnapshotParams, Source};
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::retry::Budget;
 
 /// A request to create a snapshot, and the files that it needs.
 #[derive(Debug)]
 pub(crate) struct Submission {
-    client: Daytona,
+    client: ApiClient,
     sink: Sink,
     request: CreateSnapshot,
     context: Context,
@@ -26,7 +26,7 @@ pub(crate) struct Submission {
 
 impl Submission {
     /// Checks and plans; sends nothing.
-    pub(crate) async fn prepare(client: &Daytona, params: CreateSnapshotParams, sink: &Sink) -> Result<Self, Error> {
+    pub(crate) async fn prepare(client: &ApiClient, params: CreateSnapshotParams, sink: &Sink) -> Result<Self, Error> {
         if params.name.trim().is_empty() {
             return Err(Error::new(ErrorKind::InvalidRequest, "a snapshot needs a name"));
         }

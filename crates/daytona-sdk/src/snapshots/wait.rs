@@ -16,7 +16,7 @@ use super::log;
 use super::options::{Options, option_methods};
 use super::outcome::{self, Outcome};
 use super::reference::SnapshotRef;
-use crate::client::Daytona;
+use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
@@ -41,13 +41,13 @@ const TAIL_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Wait {
-    client: Daytona,
+    client: ApiClient,
     snapshot: SnapshotRef,
     options: Options,
 }
 
 impl Wait {
-    pub(crate) fn new(client: Daytona, snapshot: SnapshotRef) -> Self {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
         Self {
             options: Options::new(&client),
             client,
@@ -79,13 +79,13 @@ impl IntoFuture for Wait {
 /// A snapshot that is waited for, with all that goes on meanwhile.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    pub(crate) client: Daytona,
+    pub(crate) client: ApiClient,
     pub(crate) deadline: Deadline,
     pub(crate) sink: Sink,
 }
 
 impl Watch {
-    pub(crate) fn new(client: Daytona, deadline: Deadline, sink: Sink) -> Self {
+    pub(crate) fn new(client: ApiClient, deadline: Deadline, sink: Sink) -> Self {
         Self { client, deadline, sink }
     }
 
@@ -229,7 +229,7 @@ impl Interval {
     }
 
     /// Waits, as long as the server wishes if that is longer.
-    pub(crate) async fn sleep(&mut self, client: &Daytona, wished: Option<Duration>) {
+    pub(crate) async fn sleep(&mut self, client: &ApiClient, wished: Option<Duration>) {
         let spread = self.0.mul_f64(0.9 + 0.2 * client.clock().jitter());
         self.0 = self.0.mul_f64(GROWTH).min(LONGEST_INTERVAL);
         client.clock().sleep(spread.max(wished.unwrap_or_default())).await;
@@ -237,12 +237,16 @@ impl Interval {
 }
 
 /// Waits until no snapshot has this id any more.
-pub(crate) async fn until_gone(client: &Daytona, deadline: &Deadline, id: &SnapshotId) -> Result<(), Error> {
+pub(crate) async fn until_gone(client: &ApiClient, deadline: &Deadline, id: &SnapshotId) -> Result<(), Error> {
     until(client, deadline, id, |found| found.is_none()).await.map(drop)
 }
 
 /// Waits until the snapshot is inactive.
-pub(crate) async fn until_inactive(client: &Daytona, deadline: &Deadline, id: &SnapshotId) -> Result<Snapshot, Error> {
+pub(crate) async fn until_inactive(
+    client: &ApiClient,
+    deadline: &Deadline,
+    id: &SnapshotId,
+) -> Result<Snapshot, Error> {
     let is_there = |found: Option<&Snapshot>| found.is_none_or(|found| found.state == SnapshotState::Inactive);
     let found = until(client, deadline, id, is_there).await?;
     found.ok_or_else(|| {
@@ -255,7 +259,7 @@ pub(crate) async fn until_inactive(client: &Daytona, deadline: &Deadline, id: &S
 
 /// Looks at the snapshot of this id, or that there is none, until it is as it should be.
 async fn until(
-    client: &Daytona,
+    client: &ApiClient,
     deadline: &Deadline,
     id: &SnapshotId,
     is_reached: impl Fn(Option<&Snapshot>) -> bool,
@@ -291,7 +295,7 @@ struct LogTask {
 }
 
 impl LogTask {
-    fn start(&mut self, client: &Daytona, snapshot: &Snapshot, sink: &Sink) {
+    fn start(&mut self, client: &ApiClient, snapshot: &Snapshot, sink: &Sink) {
         if self.running.is_none() {
             let (is_over, receiver) = watch::channel(false);
             let reading = log::follow(client.clone(), snapshot.clone(), sink.clone(), receiver);

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{BodyError, RequestBody, ResponseBody, Transport, TransportError, TransportErrorKind};
-use crate::BoxError;
+use daytona_context::BoxError;
 
 /// Sends requests to a `tower::Service`, such as the emulator's, or one's own client with its layers.
 ///

@@ -1,4 +1,4 @@
-//! The client: settings, and the way of one call through headers, attempts and answers.
+//! The one way of a call: headers, attempts, the time limit of an attempt, and the answer.
 
 use std::fmt;
 use std::future::Future;
@@ -6,23 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daytona_api::{
-    GetSnapshotBuildLogsUrl, Health, HealthStatus, ListAvailableRegions, ORGANIZATION_HEADER, Operation, Region,
-    SDK_VERSION_HEADER, SOURCE_HEADER,
-};
+use daytona_api::{GetSnapshotBuildLogsUrl, ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER};
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
-use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
+use crate::auth::Credentials;
 use crate::clock::Clock;
-use crate::config::DaytonaBuilder;
 use crate::error::{Error, ErrorKind, from_answer, from_transport, with_causes};
+use crate::heard::Heard;
 use crate::retry::{self, Budget};
-use crate::snapshots::{Boxed, SnapshotService};
-use crate::token::TokenProvider;
 use crate::trace;
 use crate::transport::{RequestBody, ResponseBody, Transport, full};
 
@@ -37,12 +32,17 @@ const LOG_ADDRESS_TIMEOUT: Duration = Duration::from_secs(40);
 /// Answers over this size are no answers of the API.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// A client of the Daytona API. Cheap to clone; clones share their connections.
+/// Sends the operations of the API, with one set of settings. Cheap to clone.
+///
+/// What the server says about itself beside its answers (the time, how many requests are left) is remembered: by all clones of
+/// a client, until [`for_one_call`](Self::for_one_call) begins anew.
 #[derive(Clone)]
-pub struct Daytona {
+pub(crate) struct ApiClient {
     settings: Arc<Settings>,
+    heard: Arc<Heard>,
 }
 
+/// What a client is set up with.
 pub(crate) struct Settings {
     /// Without a slash at its end.
     pub(crate) api_url: String,
@@ -58,108 +58,39 @@ pub(crate) struct Settings {
     pub(crate) object_storage: Option<Arc<dyn ObjectStorage>>,
 }
 
-#[derive(Debug)]
-pub(crate) enum Credentials {
-    ApiKey(SecretString),
-    Jwt {
-        token: SecretString,
-        organization: HeaderValue,
-    },
-    Provided {
-        provider: Arc<dyn TokenProvider>,
-        organization: HeaderValue,
-    },
-}
-
-impl Credentials {
-    /// The organization that the credentials are used for, where they do not say it themselves.
-    pub(crate) fn organization(&self) -> Option<&HeaderValue> {
-        match self {
-            Self::ApiKey(_) => None,
-            Self::Jwt { organization, .. } | Self::Provided { organization, .. } => Some(organization),
-        }
-    }
-
-    async fn authorization(&self) -> Result<HeaderValue, Error> {
-        match self {
-            Self::ApiKey(token) | Self::Jwt { token, .. } => bearer(token),
-            Self::Provided { provider, .. } => {
-                let token = provider.token().await.map_err(|error| {
-                    let message = format!("no token could be had: {}", with_causes(error.as_ref()));
-                    Error::new(ErrorKind::Unauthorized, message).with_source(error)
-                })?;
-                bearer(&token)
-            }
-        }
-    }
-}
-
-fn bearer(token: &SecretString) -> Result<HeaderValue, Error> {
-    let text = format!("Bearer {}", token.expose_secret().trim());
-    let mut value = HeaderValue::try_from(text)
-        .map_err(|_| Error::new(ErrorKind::Unauthorized, "the token holds characters that no token has"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-impl fmt::Debug for Daytona {
+impl fmt::Debug for ApiClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Daytona")
+            .debug_struct("ApiClient")
             .field("api_url", &self.settings.api_url)
             .finish_non_exhaustive()
     }
 }
 
-impl Daytona {
-    /// A client that is set up by environment variables, `DAYTONA_API_KEY` above all.
-    ///
-    /// # Errors
-    ///
-    /// As [`DaytonaBuilder::build`].
-    pub fn from_env() -> Result<Self, Error> {
-        DaytonaBuilder::from_env().build()
-    }
-
-    /// A client that is set up in code. Nothing is read from the environment; for both see [`DaytonaBuilder::from_env`].
-    pub fn builder() -> DaytonaBuilder {
-        DaytonaBuilder::default()
-    }
-
+impl ApiClient {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings: Arc::new(settings),
+            heard: Arc::default(),
         }
     }
 
-    /// The snapshots of the organization.
-    pub fn snapshots(&self) -> SnapshotService {
-        SnapshotService::new(self.clone())
+    /// The same client, which has heard nothing of the server's time yet.
+    pub(crate) fn for_one_call(&self) -> Self {
+        Self {
+            settings: Arc::clone(&self.settings),
+            heard: Arc::default(),
+        }
     }
 
-    /// The regions that the organization can use. Operation `listAvailableRegions`.
-    ///
-    /// # Errors
-    ///
-    /// The server's refusal.
-    pub fn regions(&self) -> Boxed<Vec<Region>> {
-        let client = self.clone();
-        Box::pin(async move { client.call(&ListAvailableRegions::new()).await })
-    }
-
-    /// Whether the service is up. Sent without credentials. Operation `health`.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot be reached, or is not the API.
-    pub fn health(&self) -> Boxed<HealthStatus> {
-        let client = self.clone();
-        Box::pin(async move { client.call(&Health::new()).await })
-    }
-
-    /// Base address of the API.
-    pub fn api_url(&self) -> &str {
+    /// Base address of the API, without a slash at its end.
+    pub(crate) fn api_url(&self) -> &str {
         &self.settings.api_url
+    }
+
+    /// What the server said beside its answers.
+    pub(crate) fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -168,6 +99,13 @@ impl Daytona {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.settings.clock.as_ref()
+    }
+
+    /// Carries out an operation by one request, for callers with rules of their own for what is repeated.
+    pub(crate) async fn call_once<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
+        let attempt = self.attempt(operation, 0).instrument(trace::operation(O::ID));
+        // On the heap: it is part of every other future, several times of some.
+        Box::pin(attempt).await
     }
 
     /// Carries out an operation: sent again where that does no harm, until it succeeds or the attempts are used up.
@@ -227,6 +165,7 @@ impl Daytona {
         };
         let response = self.within(O::ID, limit, answer).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
+        self.heard.note(headers);
         if !status.is_success() {
             return Err(from_answer(O::ID, url, status, headers, body));
         }
