@@ -104,14 +104,17 @@ const FEATURES: [(&str, &[&str]); 5] = [
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> {
+/// `tasks` are the names of all tasks of `cargo xtask`.
+pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> Result<(), Error> {
     let mut steps = Steps::default();
     let cargo = |arguments: &[&str]| -> Outcome { quiet(workspace, "cargo", arguments) };
 
     steps.run("format", || cargo(&["fmt", "--all", "--check"]))?;
     steps.run("generated code", || codegen::check(workspace).map_err(Into::into))?;
     steps.run("drift from the official contract", || drift(workspace))?;
-    steps.run("tidy", || tidy::run(workspace).map_err(Into::into))?;
+    steps.run("tidy", || {
+        tidy::run(&tidy::Arguments::default(), workspace, tasks).map_err(Into::into)
+    })?;
     steps.run("arrows and features", || {
         ABSENT.iter().try_for_each(|absent| absent_from_tree(workspace, absent))
     })?;
@@ -282,13 +285,7 @@ fn deny(workspace: &Path) -> Outcome {
 
 /// Checks each feature of each published crate without the others.
 fn each_feature(workspace: &Path) -> io::Result<()> {
-    let metadata = tools::quiet(&mut command(
-        workspace,
-        "cargo",
-        &["metadata", "--no-deps", "--format-version", "1"],
-    ))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    for package in metadata["packages"].as_array().into_iter().flatten() {
+    for package in tools::packages(workspace)? {
         let name = package["name"].as_str().unwrap_or_default();
         if !PUBLISHED.contains(&name) {
             continue;

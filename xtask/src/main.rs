@@ -39,7 +39,7 @@ enum Task {
     /// Write the public API of each crate into the repository.
     Api(api::Arguments),
     /// Check every rule that a machine can check.
-    Tidy,
+    Tidy(tidy::Arguments),
     /// Count and build what each crate brings along, for the README.
     Weight(weight::Arguments),
     /// Run the official Python and TypeScript SDKs against the emulator.
@@ -50,11 +50,11 @@ fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
         Task::Codegen(arguments) => codegen::run(&arguments, &workspace()).map_err(Into::into),
         Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
-        Task::Ci(arguments) => ci::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Ci(arguments) => ci::run(&arguments, &workspace(), &tasks()).map_err(Into::into),
         Task::Release(arguments) => release::run(&arguments, &workspace()).map_err(Into::into),
         Task::Picture => picture::run(&workspace()).map_err(Into::into),
         Task::Api(arguments) => api::run(&arguments, &workspace()).map_err(Into::into),
-        Task::Tidy => tidy::run(&workspace()).map_err(Into::into),
+        Task::Tidy(arguments) => tidy::run(&arguments, &workspace(), &tasks()).map_err(Into::into),
         Task::Weight(arguments) => weight::run(&arguments, &workspace()).map_err(Into::into),
         Task::Peers => peers::run(&workspace()).map_err(Into::into),
     };

@@ -13,6 +13,7 @@ use toml::Value;
 
 use crate::tools::{self, say};
 
+mod circles;
 mod pages;
 
 /// Lines of a file written by hand beyond which one looks for the seam.
@@ -74,6 +75,13 @@ const ENVIRONMENT: [&str; 2] = [
     "crates/daytona-sdk/tests/it/schedules.rs",
 ];
 
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only show the circles between modules, allowed ones too: of one crate, or of all.
+    #[arg(long, value_name = "CRATE", num_args = 0..=1, default_missing_value = "")]
+    circles: Option<String>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{path}: {source}")]
@@ -82,6 +90,8 @@ pub(crate) enum Error {
     Toml { path: PathBuf, source: toml::de::Error },
     #[error("git: {0}")]
     Git(io::Error),
+    #[error(transparent)]
+    Circles(#[from] circles::Error),
     #[error("{count} rules are broken:\n{list}")]
     Broken { count: usize, list: String },
 }
@@ -95,10 +105,15 @@ struct Exceptions {
     long: BTreeMap<String, String>,
 }
 
-pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
+/// `tasks` are the names of all tasks of `cargo xtask`.
+pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> Result<(), Error> {
+    if let Some(package) = &arguments.circles {
+        let package = Some(package.as_str()).filter(|package| !package.is_empty());
+        say(&circles::report(workspace, package)?);
+        return Ok(());
+    }
     let files = tools::tracked_files(workspace).map_err(Error::Git)?;
     let exceptions: Exceptions = parse(&workspace.join("xtask/tidy.toml"))?;
-    let tasks = crate::tasks();
     let mut findings = Findings::default();
     for name in &files {
         let path = workspace.join(name);
@@ -106,7 +121,7 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         findings.text(name, &text, workspace);
         if has_extension(name, &["md"]) && !name.contains("/fixtures/") {
-            findings.page(name, &text, &files, &tasks);
+            findings.page(name, &text, &files, tasks);
         }
         let is_ours = has_extension(name, &["rs"]) && !name.contains("/projects/") && !name.contains("/fixtures/");
         if is_ours {
@@ -117,6 +132,9 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
         findings.tell(name, 0, "has an exception in tidy.toml, and is not there");
     }
     manifests(workspace, &files, &mut findings)?;
+    let allowed = parse(&workspace.join(circles::ALLOWED))?;
+    let circles = circles::check(workspace, &allowed)?.into_iter();
+    findings.0.extend(circles.map(|finding| format!("  {finding}")));
     let changelog = read(&workspace.join("CHANGELOG.md"))?;
     if !changelog.contains("\n## Unreleased\n") {
         findings.tell("CHANGELOG.md", 0, "has no section `## Unreleased`");

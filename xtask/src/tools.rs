@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -141,6 +141,16 @@ pub(crate) fn crates_of(workspace: &Path, package: &str, edges: &str, more: &[&s
     Ok(crates.collect())
 }
 
+/// The packages of the workspace, as cargo tells of them.
+pub(crate) fn packages(workspace: &Path) -> io::Result<Vec<serde_json::Value>> {
+    let mut metadata = Command::new("cargo");
+    metadata
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(workspace);
+    let metadata: serde_json::Value = serde_json::from_str(&quiet(&mut metadata)?)?;
+    Ok(metadata["packages"].as_array().cloned().unwrap_or_default())
+}
+
 /// Removes a folder if it is there.
 pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
@@ -185,7 +195,7 @@ pub(crate) fn cargo_tool(workspace: &Path, name: &str, version: &str) -> io::Res
     Ok(program)
 }
 
-#[expect(clippy::print_stdout, reason = "a command-line tool")]
+/// Prints a line. Who reads no further, as `head` does, ends nothing.
 pub(crate) fn say(text: &str) {
-    println!("{text}");
+    drop(writeln!(io::stdout(), "{text}"));
 }

@@ -9,7 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Destination, Error, clone, dependency, edit_manifest, execute, git, parse_version, read, set, write};
+use super::steps::{
+    Destination, Error, clone, current_version, dependency, edit_manifest, execute, git, parse_version, read, set,
+    write,
+};
 use crate::tools::{self, PUBLISHED, Server, say};
 
 /// Version of cargo-http-registry; it is installed where it is not there.
@@ -65,7 +68,7 @@ pub(crate) fn rehearse(workspace: &Path) -> Result<(), Error> {
     let folder = workspace.join("target/rehearsal");
     let copy = folder.join("workspace");
     clone(workspace, &copy)?;
-    let present = super::current_version(&copy)?;
+    let present = current_version(&copy)?;
     let [major, minor, patch] = parse_version(&present).ok_or(Error::Version(present))?;
     let version = format!("{major}.{minor}.{}", patch + 1);
     let program = tools::cargo_tool(workspace, "cargo-http-registry", REGISTRY)?;
