@@ -36,7 +36,7 @@ async fn main() -> Result<(), BoxError> {
     // The definition has changed: that is an error, unless it may be replaced.
     let changed = || CreateSnapshotParams::new("worker", image.clone().pip_install(["numpy"]));
     match snapshots.ensure(changed()).await {
-        Err(error) if error.kind() == ErrorKind::Different => println!("refused: {error}"),
+        Err(error) if error.kind() == ErrorKind::DefinitionMismatch => println!("refused: {error}"),
         other => println!("unexpected: {other:?}"),
     }
     let replaced = snapshots.ensure(changed()).replace().await?;

@@ -15,10 +15,10 @@ fn advice(error: &Error) -> &'static str {
         ErrorKind::InvalidImage | ErrorKind::InvalidRequest | ErrorKind::LocalFile => {
             "show it to whoever wrote the image"
         }
-        ErrorKind::AlreadyExists | ErrorKind::Different => "use another name, or `ensure`",
+        ErrorKind::AlreadyExists | ErrorKind::DefinitionMismatch => "use another name, or `ensure`",
         ErrorKind::BuildFailed => "show the log, and do not try again",
         ErrorKind::WaitTimeout => "wait again for its id: it goes on being made",
-        ErrorKind::CoolingDown => "try again in ten minutes",
+        ErrorKind::Cooldown => "try again in ten minutes",
         _ if error.is_retryable() => "try again in a while",
         _ => "give up",
     }

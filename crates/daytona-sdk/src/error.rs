@@ -83,15 +83,15 @@ pub enum ErrorKind {
     /// The name is taken. [`Error::snapshot`] is the one that has it, where it can be seen.
     AlreadyExists,
     /// The name is taken, but no snapshot that has it can be seen: it may be about to be removed.
-    NameTakenInvisible,
+    NameReserved,
     /// A snapshot of that name is there, and is not what was asked for: the text says what differs.
-    Different,
+    DefinitionMismatch,
     /// The server refuses what was asked for.
-    Refused,
+    Rejected,
     /// The organization has used up what it may have.
     QuotaExceeded,
     /// The snapshot was changed less than ten minutes ago and cannot be activated yet.
-    CoolingDown,
+    Cooldown,
     /// The snapshot is active already.
     AlreadyActive,
     /// The server asks to slow down.
@@ -131,11 +131,11 @@ impl ErrorKind {
             Self::Suspended => "suspended",
             Self::NotFound => "not_found",
             Self::AlreadyExists => "already_exists",
-            Self::NameTakenInvisible => "name_taken_invisible",
-            Self::Different => "different",
-            Self::Refused => "refused",
+            Self::NameReserved => "name_reserved",
+            Self::DefinitionMismatch => "definition_mismatch",
+            Self::Rejected => "rejected",
             Self::QuotaExceeded => "quota_exceeded",
-            Self::CoolingDown => "cooling_down",
+            Self::Cooldown => "cooldown",
             Self::AlreadyActive => "already_active",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",

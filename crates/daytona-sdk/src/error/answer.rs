@@ -11,7 +11,7 @@ use crate::transport::{TransportError, TransportErrorKind};
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
 /// are not known leave the kind of the status.
 const TEXTS: [(u16, &str, ErrorKind); 8] = [
-    (400, "deactivation is still in progress", ErrorKind::CoolingDown),
+    (400, "deactivation is still in progress", ErrorKind::Cooldown),
     (400, "is already active", ErrorKind::AlreadyActive),
     (400, "quota exceeded", ErrorKind::QuotaExceeded),
     (400, "exceeds maximum allowed per sandbox", ErrorKind::QuotaExceeded),
@@ -111,7 +111,7 @@ fn kind_of(status: StatusCode) -> ErrorKind {
         429 => ErrorKind::RateLimited,
         502..=504 => ErrorKind::Unavailable,
         500.. => ErrorKind::ServerError,
-        _ => ErrorKind::Refused,
+        _ => ErrorKind::Rejected,
     }
 }
 
@@ -121,7 +121,7 @@ fn hint(kind: ErrorKind, url: &str) -> Option<String> {
         ErrorKind::Unauthorized => format!("the credentials are not accepted by {url}: check the API key"),
         ErrorKind::PermissionDenied => "the API key lacks the permission for it".to_owned(),
         ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
-        ErrorKind::CoolingDown => "it can be activated ten minutes after its last change".to_owned(),
+        ErrorKind::Cooldown => "it can be activated ten minutes after its last change".to_owned(),
         ErrorKind::InvalidRequest => "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned(),
         // Outside of the API the server answers everything with a 500.
         ErrorKind::ServerError if url.ends_with("/api") => return None,
@@ -167,7 +167,7 @@ mod tests {
             kind(400, "Snapshot quota exceeded. Maximum allowed: 30"),
             ErrorKind::QuotaExceeded
         );
-        assert_eq!(kind(400, "something new"), ErrorKind::Refused);
+        assert_eq!(kind(400, "something new"), ErrorKind::Rejected);
         assert_eq!(kind(404, "Cannot POST /api/snapshots"), ErrorKind::InvalidRequest);
         assert_eq!(kind(404, "Snapshot with name x not found"), ErrorKind::NotFound);
         assert_eq!(kind(409, "x"), ErrorKind::AlreadyExists);

@@ -20,7 +20,7 @@ const REMOVAL_LIMIT: Duration = Duration::from_mins(5);
 ///
 /// # Errors
 ///
-/// Kind `AlreadyActive`, `CoolingDown`, `Refused` in any state but inactive, `QuotaExceeded`.
+/// Kind `AlreadyActive`, `Cooldown`, `Rejected` in any state but inactive, `QuotaExceeded`.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Activate {

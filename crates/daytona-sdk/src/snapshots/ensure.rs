@@ -40,7 +40,7 @@ const MOST_TURNS: u32 = 10;
 /// | in progress, same definition | it is waited for |
 /// | being removed | its end is waited for, then it is created |
 /// | failed | error `BuildFailed`; with [`replace`](Self::replace) it is deleted and created |
-/// | another definition | error `Different`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
+/// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
 ///
 /// The definition is the Dockerfile's text or the image, the hashes of the files, the entrypoint, and the resources that are
 /// given. Several of these calls at once, on whatever machines, come to the same snapshot.
@@ -57,8 +57,8 @@ const MOST_TURNS: u32 = 10;
 ///
 /// # Errors
 ///
-/// As those of [`Create`](super::Create); then kind `Different`, `CoolingDown` for an inactive snapshot that cannot be activated
-/// yet, and `NameTakenInvisible`.
+/// As those of [`Create`](super::Create); then kind `DefinitionMismatch`, `Cooldown` for an inactive snapshot that cannot be activated
+/// yet, and `NameReserved`.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Ensure {
@@ -244,7 +244,7 @@ impl Ensuring {
                 Ok(activated) => Ok(Turn::InProgress(activated)),
                 // Somebody else was faster.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyActive | ErrorKind::NotFound) => Ok(Turn::Again),
-                Err(error) if error.kind() == ErrorKind::Refused && is_state_refusal(&error) => Ok(Turn::Again),
+                Err(error) if error.kind() == ErrorKind::Rejected && is_state_refusal(&error) => Ok(Turn::Again),
                 Err(error) => Err(error.with_snapshot(SnapshotInfo::of(&found))),
             },
         }
@@ -260,7 +260,7 @@ impl Ensuring {
             }
             // Somebody else was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Turn::Again),
-            Err(error) if error.kind() == ErrorKind::NameTakenInvisible => Ok(Turn::Invisible(error)),
+            Err(error) if error.kind() == ErrorKind::NameReserved => Ok(Turn::Invisible(error)),
             Err(error) => Err(error),
         }
     }
@@ -308,5 +308,5 @@ fn different(found: &Snapshot, differences: &[String], outcome: Outcome) -> Erro
         found.name,
         differences.join("; ")
     );
-    Error::new(ErrorKind::Different, message).with_snapshot(SnapshotInfo::of(found))
+    Error::new(ErrorKind::DefinitionMismatch, message).with_snapshot(SnapshotInfo::of(found))
 }

@@ -46,7 +46,7 @@ enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::NotFound | ErrorKind::Refused => Self::Later,
+            ErrorKind::NotFound | ErrorKind::Rejected => Self::Later,
             ErrorKind::Connection
             | ErrorKind::Timeout
             | ErrorKind::RateLimited

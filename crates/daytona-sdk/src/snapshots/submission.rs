@@ -240,7 +240,7 @@ pub(crate) fn taken_invisibly(error: &Error, name: &str) -> Error {
         "the name `{name}` is taken, but no snapshot of it can be seen; it may be about to be removed: try again in a while, \
          or choose another name"
     );
-    Error::new(ErrorKind::NameTakenInvisible, message).with_answer_of(error)
+    Error::new(ErrorKind::NameReserved, message).with_answer_of(error)
 }
 
 fn event_of(progress: Progress) -> Option<Event> {

@@ -64,7 +64,7 @@ async fn a_name_that_is_about_to_be_free_is_not_called_taken_by_something() {
     let (emulator, daytona) = in_process(Emulator::builder());
     emulator.inject(Fault::status(409).on(Operation::CreateSnapshot));
     let error = daytona.snapshots().create(image_params("x")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameTakenInvisible);
+    assert_eq!(error.kind(), ErrorKind::NameReserved);
     assert_eq!(error.status(), Some(409));
 }
 

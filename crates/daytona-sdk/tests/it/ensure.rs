@@ -31,7 +31,7 @@ async fn what_is_not_there_is_created_and_then_returned() {
     // Another file is another definition.
     write(folder.path(), "app/x", b"other");
     let error = ensure(&daytona, params()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Different);
+    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
     assert!(
         error.to_string().contains("files of its context") && error.snapshot().unwrap().id == created.id,
         "{error}"
@@ -69,7 +69,7 @@ async fn what_differs_is_told() {
         ),
     ] {
         let error = ensure(&daytona, params).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Different);
+        assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
         assert!(
             error.to_string().contains(part) && error.to_string().contains("replace"),
             "{error}"
@@ -85,7 +85,7 @@ async fn what_is_in_progress_is_waited_for_and_never_replaced() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     let other = CreateSnapshotParams::new("x", "a:1");
     let error = daytona.snapshots().ensure(other).replace().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Different);
+    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
     assert!(error.to_string().contains("being made"), "{error}");
     let found = ensure(&daytona, image_params("x")).await.unwrap();
     assert_eq!((&found.id, &found.state), (build.id(), &SnapshotState::Active));
@@ -104,7 +104,7 @@ async fn what_is_inactive_is_activated_when_it_may_be() {
     let id = ensure(&daytona, image_params("x")).await.unwrap().id;
     daytona.snapshots().deactivate(&id).await.unwrap();
     let error = ensure(&daytona, image_params("x")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CoolingDown);
+    assert_eq!(error.kind(), ErrorKind::Cooldown);
     assert_eq!(error.snapshot().unwrap().id, id);
     emulator.clock().advance(MINUTE * 11);
     let found = ensure(&daytona, image_params("x")).await.unwrap();
@@ -152,7 +152,7 @@ async fn what_is_being_removed_is_waited_for() {
     emulator.inject(Fault::status(409).on(Operation::CreateSnapshot).always());
     let begun = tokio::time::Instant::now();
     let error = ensure(&daytona, image_params("z")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NameTakenInvisible);
+    assert_eq!(error.kind(), ErrorKind::NameReserved);
     assert!(begun.elapsed() < MINUTE * 2);
 }
 

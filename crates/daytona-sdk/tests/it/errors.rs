@@ -139,7 +139,7 @@ async fn the_servers_refusals_have_kinds() {
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded);
     assert!(!error.to_string().contains('\n'), "{error}");
     let error = create(CreateSnapshotParams::new("bad name", "a:1")).await;
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.kind(), ErrorKind::Rejected);
     let error = create(CreateSnapshotParams::new("x", "a:1").region("nowhere")).await;
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let long = Image::base("a:1").run_commands(["#".repeat(110_000)]);

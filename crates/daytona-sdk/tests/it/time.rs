@@ -130,7 +130,7 @@ async fn deletion_and_activation_can_be_awaited() {
         .unwrap();
     daytona.snapshots().deactivate("x").await.unwrap();
     let error = daytona.snapshots().activate("x").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::CoolingDown);
+    assert_eq!(error.kind(), ErrorKind::Cooldown);
     emulator.clock().advance(Duration::from_mins(10));
     assert_eq!(
         daytona.snapshots().activate(&snapshot).await.unwrap().state,
