@@ -119,6 +119,12 @@ impl Organization {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Permission {
+    /// `write:registries`: of nothing that the emulator has.
+    #[serde(rename = "write:registries")]
+    WriteRegistries,
+    /// `delete:registries`: of nothing that the emulator has.
+    #[serde(rename = "delete:registries")]
+    DeleteRegistries,
     /// `write:snapshots`: create, activate, deactivate, push access.
     #[serde(rename = "write:snapshots")]
     WriteSnapshots,
@@ -128,10 +134,63 @@ pub enum Permission {
     /// `write:sandboxes`: push access.
     #[serde(rename = "write:sandboxes")]
     WriteSandboxes,
+    /// `delete:sandboxes`: of nothing that the emulator has.
+    #[serde(rename = "delete:sandboxes")]
+    DeleteSandboxes,
+    /// `read:volumes`: of nothing that the emulator has.
+    #[serde(rename = "read:volumes")]
+    ReadVolumes,
+    /// `write:volumes`: of nothing that the emulator has.
+    #[serde(rename = "write:volumes")]
+    WriteVolumes,
+    /// `delete:volumes`: of nothing that the emulator has.
+    #[serde(rename = "delete:volumes")]
+    DeleteVolumes,
+    /// `write:regions`: of nothing that the emulator has.
+    #[serde(rename = "write:regions")]
+    WriteRegions,
+    /// `delete:regions`: of nothing that the emulator has.
+    #[serde(rename = "delete:regions")]
+    DeleteRegions,
+    /// `read:runners`: of nothing that the emulator has.
+    #[serde(rename = "read:runners")]
+    ReadRunners,
+    /// `write:runners`: of nothing that the emulator has.
+    #[serde(rename = "write:runners")]
+    WriteRunners,
+    /// `delete:runners`: of nothing that the emulator has.
+    #[serde(rename = "delete:runners")]
+    DeleteRunners,
+    /// `read:audit_logs`: of nothing that the emulator has.
+    #[serde(rename = "read:audit_logs")]
+    ReadAuditLogs,
 }
 
 impl Permission {
-    pub(crate) const ALL: [Self; 3] = [Self::WriteSnapshots, Self::DeleteSnapshots, Self::WriteSandboxes];
+    /// All that there are, in the server's order.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::WriteRegistries,
+        Self::DeleteRegistries,
+        Self::WriteSnapshots,
+        Self::DeleteSnapshots,
+        Self::WriteSandboxes,
+        Self::DeleteSandboxes,
+        Self::ReadVolumes,
+        Self::WriteVolumes,
+        Self::DeleteVolumes,
+        Self::WriteRegions,
+        Self::DeleteRegions,
+        Self::ReadRunners,
+        Self::WriteRunners,
+        Self::DeleteRunners,
+        Self::ReadAuditLogs,
+    ];
+
+    /// As the server writes it.
+    pub(crate) fn name(self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.as_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// An API key, which belongs to one organization.
@@ -143,6 +202,19 @@ pub struct ApiKey {
     pub(crate) organization: String,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) expires: Option<Timestamp>,
+    /// Id of the user that it belongs to.
+    #[serde(default = "own_user")]
+    pub(crate) user: String,
+    /// When it was made; without it, when the emulator's world was.
+    #[serde(default)]
+    pub(crate) created: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) used: Option<Timestamp>,
+}
+
+/// The user that keys and tokens belong to unless another is named.
+fn own_user() -> String {
+    "emulator".to_owned()
 }
 
 impl ApiKey {
@@ -154,7 +226,22 @@ impl ApiKey {
             organization: organization_id.into(),
             permissions: Permission::ALL.to_vec(),
             expires: None,
+            user: own_user(),
+            created: None,
+            used: None,
         }
+    }
+
+    /// With this name. Default: `emulator`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Of the user with this id. Default: `emulator`.
+    pub fn user(mut self, id: impl Into<String>) -> Self {
+        self.user = id.into();
+        self
     }
 
     /// Takes this value instead of a new one.
@@ -194,7 +281,15 @@ impl std::fmt::Debug for ApiKey {
 pub struct UserToken {
     pub(crate) value: String,
     pub(crate) organizations: Vec<String>,
+    #[serde(default = "all_permissions")]
+    pub(crate) permissions: Vec<Permission>,
     pub(crate) expires: Option<Timestamp>,
+    #[serde(default = "own_user")]
+    pub(crate) user: String,
+}
+
+fn all_permissions() -> Vec<Permission> {
+    Permission::ALL.to_vec()
 }
 
 impl UserToken {
@@ -204,8 +299,22 @@ impl UserToken {
             // The header says `{"alg":"HS256","typ":"JWT"}`; what follows is chance, as nobody but the emulator reads it.
             value: format!("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", random(96), random(43)),
             organizations: organization_ids.into_iter().map(Into::into).collect(),
+            permissions: all_permissions(),
             expires: None,
+            user: own_user(),
         }
+    }
+
+    /// Permits only this, as the user's role may. Default: everything.
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.permissions = permissions.into_iter().collect();
+        self
+    }
+
+    /// Of the user with this id. Default: `emulator`.
+    pub fn user(mut self, id: impl Into<String>) -> Self {
+        self.user = id.into();
+        self
     }
 
     /// Takes this value instead of a new one.
@@ -281,11 +390,30 @@ impl Accounts {
         self.keys.push(key);
     }
 
+    pub(crate) fn keys(&self) -> &[ApiKey] {
+        &self.keys
+    }
+
+    /// Takes keys away; whether there was one.
+    pub(crate) fn remove_key(&mut self, is_it: impl Fn(&ApiKey) -> bool) -> bool {
+        let count = self.keys.len();
+        self.keys.retain(|key| !is_it(key));
+        self.keys.len() < count
+    }
+
+    /// Takes note of a use.
+    pub(crate) fn use_key(&mut self, value: &str, now: Timestamp) {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.value == value) {
+            key.used = Some(now);
+        }
+    }
+
     pub(crate) fn first_key(&self) -> Option<&ApiKey> {
         self.keys.first()
     }
 
     pub(crate) fn add_token(&mut self, token: UserToken) {
+        self.tokens.retain(|other| other.value != token.value);
         self.tokens.push(token);
     }
 

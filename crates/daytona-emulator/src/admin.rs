@@ -11,15 +11,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::ResponseBody;
-use crate::account::{ApiKey, Permission};
+use crate::account::{ApiKey, Permission, UserToken};
 use crate::api::time;
 use crate::body::{full, read_limited};
 use crate::builder::Unknown;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
+use crate::range::duration;
 use crate::script::Script;
 use crate::service::{ServiceError, segments_below};
+use crate::world::{ReadLag, World};
 
 /// What the paths of all admin routes begin with.
 pub(crate) const PREFIX: &str = "/_emulator";
@@ -83,6 +85,19 @@ struct Limits {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct NewKey {
+    /// An existing value changes the key that has it.
+    value: Option<String>,
+    name: Option<String>,
+    organization_id: Option<String>,
+    permissions: Option<Vec<Permission>>,
+    expires_at: Option<jiff::Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewToken {
+    value: Option<String>,
+    organization_ids: Option<Vec<String>>,
     permissions: Option<Vec<Permission>>,
     expires_at: Option<jiff::Timestamp>,
 }
@@ -95,7 +110,9 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
         (&Method::GET, [""]) => Ok(state(engine)),
         (&Method::GET, ["faults"]) => Ok(json!(engine.faults.list())),
         (&Method::POST, ["faults"]) => {
-            engine.faults.add(read::<Fault>(body)?);
+            let fault: Fault = read(body)?;
+            fault.check().map_err(refused)?;
+            engine.faults.add(fault);
             nothing
         }
         (&Method::DELETE, ["faults"]) => {
@@ -104,7 +121,8 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
         }
         (&Method::GET, ["scripts"]) => Ok(json!(engine.world().scripts.0)),
         (&Method::POST, ["scripts"]) => {
-            let script = read::<Script>(body)?;
+            let script: Script = read(body)?;
+            script.check().map_err(refused)?;
             engine.world().scripts.0.push(script);
             nothing
         }
@@ -114,13 +132,22 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
         }
         (&Method::POST, ["clock"]) => {
             let change: ClockChange = read(body)?;
+            let advance = Duration::from_millis(change.advance.unwrap_or(0));
+            duration("advance", advance).map_err(refused)?;
             match change.hold {
                 Some(true) => engine.clock.hold(),
                 Some(false) => engine.clock.release(),
                 None => {}
             }
-            engine.clock.advance(Duration::from_millis(change.advance.unwrap_or(0)));
+            engine.clock.advance(advance);
             Ok(json!({"now": time(engine.clock.now())}))
+        }
+        (&Method::PUT, ["read-lag"]) => {
+            let lag: Option<ReadLag> = read(body)?;
+            let lag = lag.unwrap_or_default();
+            lag.check().map_err(refused)?;
+            engine.world().lag = lag;
+            nothing
         }
         (&Method::PUT, ["maintenance"]) => {
             engine.world().is_under_maintenance = read(body)?;
@@ -133,13 +160,16 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
         }
         (&Method::PUT, ["rate-limits"]) => {
             let limits: Option<Limits> = read(body)?;
-            let window = |limits: &Limits| Duration::from_millis(limits.window);
-            engine
-                .limiter
-                .set(limits.map(|limits| RateLimits::new(limits.requests, limits.failed_logins, window(&limits))));
+            let limits = limits.map(|limits| {
+                let window = Duration::from_millis(limits.window);
+                duration("window", window).map_err(refused)?;
+                Ok(RateLimits::new(limits.requests, limits.failed_logins, window))
+            });
+            engine.limiter.set(limits.transpose()?);
             nothing
         }
         (&Method::POST, ["api-keys"]) => Ok(new_key(engine, read(body)?)),
+        (&Method::POST, ["user-tokens"]) => Ok(new_token(engine, read(body)?)),
         (&Method::GET, ["requests"]) => Ok(requests(engine)),
         (&Method::GET, ["images", id_or_name]) => image(engine, id_or_name),
         _ => Err((
@@ -147,6 +177,10 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
             format!("there is no admin route {} {}", parts.method, parts.uri.path()),
         )),
     }
+}
+
+fn refused(message: String) -> (StatusCode, String) {
+    (StatusCode::BAD_REQUEST, message)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (StatusCode, String)> {
@@ -170,22 +204,51 @@ fn state(engine: &Engine) -> Value {
     })
 }
 
+fn own_organization(world: &World) -> String {
+    let first = world.accounts.organizations().first();
+    first.map(|organization| organization.id.clone()).unwrap_or_default()
+}
+
 fn new_key(engine: &Engine, wanted: NewKey) -> Value {
     let mut world = engine.world();
-    let organization = world
-        .accounts
-        .organizations()
-        .first()
-        .map(|organization| organization.id.clone());
-    let mut key = ApiKey::new(organization.unwrap_or_default());
+    let organization = wanted.organization_id.unwrap_or_else(|| own_organization(&world));
+    let mut key = ApiKey::new(organization);
+    if let Some(value) = wanted.value {
+        key = key.value(value);
+    }
+    if let Some(name) = wanted.name {
+        key = key.name(name);
+    }
     if let Some(permissions) = wanted.permissions {
         key = key.permissions(permissions);
     }
     if let Some(expires) = wanted.expires_at {
         key = key.expires(expires);
     }
+    key.created = Some(engine.clock.now());
     let value = key.value.clone();
     world.accounts.add_key(key);
+    world.version += 1;
+    json!({"value": value})
+}
+
+fn new_token(engine: &Engine, wanted: NewToken) -> Value {
+    let mut world = engine.world();
+    let organizations = wanted
+        .organization_ids
+        .unwrap_or_else(|| vec![own_organization(&world)]);
+    let mut token = UserToken::new(organizations);
+    if let Some(value) = wanted.value {
+        token = token.value(value);
+    }
+    if let Some(permissions) = wanted.permissions {
+        token = token.permissions(permissions);
+    }
+    if let Some(expires) = wanted.expires_at {
+        token = token.expires(expires);
+    }
+    let value = token.value.clone();
+    world.accounts.add_token(token);
     world.version += 1;
     json!({"value": value})
 }

@@ -23,15 +23,26 @@ mod auth;
 mod body;
 mod create;
 mod image_name;
+mod keys;
 mod list;
 mod logs;
 mod other;
 mod snapshots;
 
-pub(crate) use logs::{answer_log_host, follow_log};
+pub(crate) use logs::{answer_log_host, follow_log, refuse_log};
 
 /// Version that the answers claim.
 pub(crate) const VERSION: &str = "0.190.0";
+
+/// What a fault makes of a deletion, an activation or a deactivation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twist {
+    None,
+    /// Answered, and not done.
+    Ignored,
+    /// Done, and undone some time later.
+    Undone,
+}
 
 /// What a request to the API asks for.
 #[derive(Debug)]
@@ -72,6 +83,10 @@ impl Route {
             ("GET", ["health"]) => (Operation::Health, ""),
             ("GET", ["config"]) => (Operation::GetConfig, ""),
             ("GET", ["api-keys", "current"]) => (Operation::GetCurrentApiKey, ""),
+            ("GET", ["api-keys"]) => (Operation::ListApiKeys, ""),
+            ("POST", ["api-keys"]) => (Operation::CreateApiKey, ""),
+            ("GET", ["api-keys", name]) => (Operation::GetApiKey, *name),
+            ("DELETE", ["api-keys", name]) => (Operation::DeleteApiKey, *name),
             ("GET", ["organizations"]) => (Operation::ListOrganizations, ""),
             ("GET", ["organizations", id, "usage"]) => (Operation::GetOrganizationUsage, *id),
             _ => return Self::Unknown,
@@ -80,6 +95,26 @@ impl Route {
             ".." | "." => Self::Parent,
             id if id.contains('\0') => Self::Broken,
             id => Self::Operation(operation, id.to_owned()),
+        }
+    }
+
+    /// The id or name of the snapshot that it is about.
+    pub(crate) fn snapshot(&self) -> Option<&str> {
+        use Operation::{
+            ActivateSnapshot, DeactivateSnapshot, GetSnapshot, GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl,
+            RemoveSnapshot,
+        };
+        match self {
+            Self::Operation(
+                ActivateSnapshot
+                | DeactivateSnapshot
+                | GetSnapshot
+                | GetSnapshotBuildLogs
+                | GetSnapshotBuildLogsUrl
+                | RemoveSnapshot,
+                id,
+            ) => Some(id),
+            _ => None,
         }
     }
 
@@ -101,6 +136,8 @@ fn has_broken_escape(path: &str) -> bool {
 /// What the API answers, before it is put into HTTP.
 pub(crate) enum Answer {
     Json(String),
+    /// 201.
+    Created(String),
     /// 200 without a body.
     Empty,
     /// 204.
@@ -128,6 +165,10 @@ impl Answer {
         Self::Json(serde_json::to_string(value).expect("answers have string keys"))
     }
 
+    pub(crate) fn created(value: &impl Serialize) -> Self {
+        Self::Created(serde_json::to_string(value).expect("answers have string keys"))
+    }
+
     pub(crate) fn refused(status: u16, message: impl Into<String>) -> Self {
         Self::Refused(checked_status(status), message.into())
     }
@@ -139,6 +180,7 @@ impl Answer {
     pub(crate) fn into_response(self, engine: &Engine, parts: &Parts) -> Response<ResponseBody> {
         match self {
             Self::Json(text) => json_response(StatusCode::OK, text, parts),
+            Self::Created(text) => json_response(StatusCode::CREATED, text, parts),
             Self::Empty => response(StatusCode::OK, full(Bytes::new()), Some(0)),
             Self::NoContent => response(StatusCode::NO_CONTENT, full(Bytes::new()), None),
             Self::Text(body) => {
@@ -177,6 +219,7 @@ pub(crate) async fn answer(
     parts: &Parts,
     route: Route,
     body: ResponseBody,
+    twist: Twist,
 ) -> Result<Response<ResponseBody>, ServiceError> {
     let body = body::read(parts, body).await?;
     engine.settle().await;
@@ -186,7 +229,7 @@ pub(crate) async fn answer(
             503,
             "Service is currently under maintenance. Please try again later.",
         )),
-        Route::Operation(operation, id) => handle(engine, parts, operation, &id, body, &mut limits).await,
+        Route::Operation(operation, id) => handle(engine, parts, (operation, &id), body, twist, &mut limits).await,
         Route::Broken => Err(Answer::unexpected()),
         Route::Parent => return Ok(moved(parts)),
         Route::Unknown => Err(no_route(parts)),
@@ -200,9 +243,9 @@ pub(crate) async fn answer(
 async fn handle(
     engine: &Arc<Engine>,
     parts: &Parts,
-    operation: Operation,
-    id: &str,
+    (operation, id): (Operation, &str),
     body: body::Read,
+    twist: Twist,
     limits: &mut LimitHeaders,
 ) -> Handled {
     // The body parser comes before everything, and knows no routes.
@@ -213,7 +256,11 @@ async fn handle(
         Operation::GetConfig => return Ok(other::config(&base_url(parts))),
         Operation::ListOrganizations => return Ok(other::organizations(engine, &auth::user(engine, parts, limits)?)),
         Operation::GetOrganizationUsage => return other::usage(engine, &auth::user(engine, parts, limits)?, id),
-        Operation::GetCurrentApiKey => return other::current_key(engine, parts, limits),
+        Operation::GetCurrentApiKey => return keys::current(engine, parts, limits),
+        Operation::ListApiKeys => return keys::list(engine, parts, limits),
+        Operation::GetApiKey => return keys::get(engine, parts, id, limits),
+        Operation::CreateApiKey => return keys::create(engine, parts, &body, limits),
+        Operation::DeleteApiKey => return keys::delete(engine, parts, id, limits),
         _ => {}
     }
     let caller = auth::caller(engine, parts, limits)?;
@@ -226,9 +273,9 @@ async fn handle(
         Operation::CreateSnapshot => create::create(engine, &caller, &body),
         Operation::GetAllSnapshots => list::list(engine, &caller, parts.uri.query().unwrap_or_default()),
         Operation::GetSnapshot => snapshots::get(engine, &caller, id),
-        Operation::RemoveSnapshot => snapshots::remove(engine, &caller, id),
-        Operation::ActivateSnapshot => snapshots::activate(engine, &caller, id),
-        Operation::DeactivateSnapshot => snapshots::deactivate(engine, &caller, id),
+        Operation::RemoveSnapshot => snapshots::remove(engine, &caller, id, twist),
+        Operation::ActivateSnapshot => snapshots::activate(engine, &caller, id, twist),
+        Operation::DeactivateSnapshot => snapshots::deactivate(engine, &caller, id, twist),
         Operation::GetSnapshotBuildLogsUrl => logs::address(engine, parts, &caller, id).await,
         Operation::GetSnapshotBuildLogs => logs::relay(engine, parts, &caller, id),
         Operation::GetPushAccess => Ok(Answer::json(

@@ -1,11 +1,18 @@
 //! The time that the emulator lives in.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+/// How many times as fast as tokio's time a clock can run.
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.001..=1e6;
+
+/// No clock is moved beyond this, so that what is scheduled after it still lies ahead: the year 9000.
+const LAST: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
 /// The emulator's time: it runs, or a test holds it and moves it.
 ///
@@ -66,11 +73,11 @@ impl Clock {
         self.moved.send_replace(());
     }
 
-    /// Moves the time forward, whether it is held or runs.
+    /// Moves the time forward, whether it is held or runs; at most to the year 9000.
     pub fn advance(&self, by: Duration) {
         match &mut *self.lock() {
-            State::Running { base, .. } => *base = after(*base, by),
-            State::Held { now } => *now = after(*now, by),
+            State::Running { base, .. } => *base = after(*base, by).min(LAST),
+            State::Held { now } => *now = after(*now, by).min(LAST),
         }
         self.moved.send_replace(());
     }

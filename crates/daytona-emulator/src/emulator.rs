@@ -12,17 +12,18 @@ use jiff::Timestamp;
 
 use crate::account::{Accounts, ApiKey, Organization, UserToken, random};
 use crate::builder::{BuildEngine, BuildOptions, BuiltImage};
-use crate::clock::Clock;
+use crate::clock::{Clock, SPEEDS};
 use crate::data_dir::named;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
 use crate::listener::Listener;
 use crate::operation::Operation;
+use crate::range::fraction;
 use crate::script::Script;
 use crate::service::EmulatorService;
 use crate::storage::{Storage, StorageOptions, StoredObject};
-use crate::world::{Saved, SeededSnapshot, World};
+use crate::world::{ReadLag, Saved, SeededSnapshot, World};
 
 /// A running emulator. It ends when it is dropped, with its connections and, without a data directory, its stored objects.
 #[derive(Debug)]
@@ -149,8 +150,23 @@ impl Emulator {
         id
     }
 
-    /// Adds an API key, and returns its value.
-    pub fn add_api_key(&self, key: ApiKey) -> String {
+    /// Adds an API key, or changes the one with the same value, and returns its value. So a key that is in use can be made to
+    /// expire:
+    ///
+    /// ```
+    /// use daytona_emulator::{ApiKey, Emulator};
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::builder().in_process()?;
+    /// let in_a_minute = emulator.clock().now().checked_add(Duration::from_secs(60))?;
+    /// let key = ApiKey::new(emulator.organization_id()).value(emulator.api_key());
+    /// emulator.add_api_key(key.expires(in_a_minute));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add_api_key(&self, mut key: ApiKey) -> String {
+        key.created.get_or_insert(self.engine.clock.now());
         let value = key.value.clone();
         self.change(|world| world.accounts.add_key(key));
         value
@@ -184,6 +200,12 @@ impl Emulator {
     /// Moves the time of the last change of a snapshot, from which the cool-down of its activation is counted.
     pub fn set_updated(&self, snapshot_id: &str, to: Timestamp) {
         self.change(|world| world.set_updated(snapshot_id, to));
+    }
+
+    /// Lets reads lag behind writes, or ends that.
+    pub fn set_read_lag(&self, lag: impl Into<Option<ReadLag>>) {
+        let lag = lag.into().unwrap_or_default();
+        self.change(|world| world.lag = lag);
     }
 
     /// Refuses every request to the API with 503, or stops doing so.
@@ -322,7 +344,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How many times as fast as usual the emulator's time runs. Default: 1.
+    /// How many times as fast as usual the emulator's time runs, from 0.001 to 1,000,000. Default: 1.
     pub fn speed(mut self, factor: f64) -> Self {
         self.speed = factor;
         self
@@ -356,12 +378,10 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If there is no room for its files, or the data directory cannot be read or written.
+    /// If the speed is out of its range, there is no room for its files, or the data directory cannot be read or written.
     pub fn in_process(self) -> io::Result<Emulator> {
-        if !(self.speed.is_finite() && self.speed > 0.0) {
-            let message = format!("the speed has to be more than 0, and is {}", self.speed);
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
+        fraction("the speed", self.speed, SPEEDS)
+            .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let clock = Clock::new(self.speed);
         let objects = self.data_dir.as_ref().map(|folder| folder.join("objects"));
         let storage = Storage::new(self.storage, clock.clone(), objects.as_deref())?;

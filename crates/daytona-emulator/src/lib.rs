@@ -10,10 +10,12 @@ mod data_dir;
 mod emulator;
 mod engine;
 mod fault;
+mod gateway;
 mod limit;
 mod listener;
 mod operation;
 mod page;
+mod range;
 mod script;
 mod service;
 mod storage;
@@ -29,7 +31,7 @@ pub use operation::Operation;
 pub use script::Script;
 pub use service::{EmulatorService, ServiceError};
 pub use storage::{StorageOptions, StoredObject};
-pub use world::SeededSnapshot;
+pub use world::{ReadLag, SeededSnapshot};
 
 /// An error of any kind, as it passes through bodies and streams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

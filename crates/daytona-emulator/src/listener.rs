@@ -56,6 +56,8 @@ async fn accept(listener: TcpListener, service: EmulatorService) {
                             service.clone().call(request)
                         });
                         let served = http1::Builder::new()
+                            // The service says what time it is, on the emulator's clock.
+                            .auto_date_header(false)
                             .timer(TokioTimer::new())
                             .header_read_timeout(KEEP_ALIVE)
                             .serve_connection(TokioIo::new(stream), service);

@@ -40,6 +40,14 @@ pub enum Operation {
     GetConfig,
     /// `GET /api-keys/current`
     GetCurrentApiKey,
+    /// `GET /api-keys`
+    ListApiKeys,
+    /// `GET /api-keys/{name}`
+    GetApiKey,
+    /// `POST /api-keys`
+    CreateApiKey,
+    /// `DELETE /api-keys/{name}`
+    DeleteApiKey,
     /// `GET /organizations`
     ListOrganizations,
     /// `GET /organizations/{id}/usage`

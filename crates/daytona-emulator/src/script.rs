@@ -6,6 +6,7 @@ use daytona_api::SnapshotState;
 use serde::{Deserialize, Serialize};
 
 use crate::builder::pattern;
+use crate::range::{LONGEST, duration, fraction, within};
 
 /// What becomes of the snapshots that it is for, instead of what usually would.
 ///
@@ -115,9 +116,9 @@ impl Script {
         self
     }
 
-    /// The pull or the build takes so long.
+    /// The pull or the build takes so long, at most a year.
     pub fn takes(mut self, duration: Duration) -> Self {
-        self.takes = Some(duration);
+        self.takes = Some(duration.min(LONGEST));
         self
     }
 
@@ -188,8 +189,29 @@ impl Script {
     }
 
     fn scripted(mut self, after: Duration, state: SnapshotState, reason: Option<String>) -> Self {
-        self.states.push(ScriptedState { after, state, reason });
+        self.states.push(ScriptedState {
+            after: after.min(LONGEST),
+            state,
+            reason,
+        });
         self
+    }
+
+    /// What is wrong with its numbers, if anything is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(times) = self.times {
+            within("times", times, 1..=u64::MAX)?;
+        }
+        if let Some(takes) = self.takes {
+            duration("takes", takes)?;
+        }
+        if let Some(size) = self.size {
+            fraction("size", size, 0.0..=1e6)?;
+        }
+        for rule in &self.run {
+            fraction("exit", rule.exit.into(), 0.0..=255.0)?;
+        }
+        self.states.iter().try_for_each(|state| duration("after", state.after))
     }
 
     /// Whether it is for such a snapshot.

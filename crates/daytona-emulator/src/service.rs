@@ -7,23 +7,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use s3s::service::S3Service;
 
-use crate::api::{self, Answer};
+use crate::api::{self, Answer, Twist};
 pub(crate) use crate::body::full;
 use crate::body::{cut, drain, read_some, share, throttle};
 use crate::emulator::RequestRecord;
 use crate::engine::Engine;
-use crate::fault::{Effect, StatusAnswer, checked_status};
+use crate::fault::{Call, Effect, StatusAnswer, checked_status};
 use crate::operation::Operation;
 use crate::storage::{self, BUCKET, Refusal};
-use crate::{BoxError, ResponseBody, admin, page};
+use crate::{BoxError, ResponseBody, admin, gateway, page};
 
 /// The emulator in process: a `tower::Service` that answers for the API, the log host and object storage. Cheap to clone.
 #[derive(Clone)]
@@ -79,15 +79,21 @@ impl EmulatorService {
         }
         let target = Target::of(&parts);
         match target {
-            Target::Admin => return admin::answer(&self.engine, &parts, body).await,
+            Target::Admin => {
+                let mut response = admin::answer(&self.engine, &parts, body).await?;
+                self.finish(&mut response, &[]);
+                return Ok(response);
+            }
             Target::Page => {
                 drain(body).await?;
-                return Ok(page::answer(&self.engine, &parts).await);
+                let mut response = page::answer(&self.engine, &parts).await;
+                self.finish(&mut response, &[]);
+                return Ok(response);
             }
             _ => {}
         }
         let operation = target.operation(&parts);
-        let effects = self.engine.faults.hit(operation, part_number(&parts));
+        let effects = self.hit(operation, &target, &parts).await;
         let address = parts
             .uri
             .path_and_query()
@@ -95,7 +101,10 @@ impl EmulatorService {
         let method = parts.method.clone();
         let begin = tokio::time::Instant::now();
 
-        let answer = self.with_faults(operation, target, parts, body, &effects).await;
+        let mut answer = self.with_faults(operation, target, parts, body, &effects).await;
+        if let Ok(response) = &mut answer {
+            self.finish(response, &effects);
+        }
         self.engine.save();
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
         let record = RequestRecord {
@@ -111,6 +120,36 @@ impl EmulatorService {
         answer
     }
 
+    /// What is to go wrong with a request.
+    async fn hit(&self, operation: Operation, target: &Target, parts: &Parts) -> Vec<Effect> {
+        let mut call = Call {
+            operation,
+            part: part_number(parts),
+            is_under_way: false,
+        };
+        if let (Target::Api(route), true) = (target, self.engine.faults.ask_for_states()) {
+            self.engine.settle().await;
+            let world = self.engine.world();
+            call.is_under_way = route.snapshot().is_some_and(|id| world.is_under_way(id));
+        }
+        self.engine.faults.hit(&call)
+    }
+
+    /// What every answer has in its head, and what faults change of it.
+    fn finish(&self, response: &mut Response<ResponseBody>, effects: &[Effect]) {
+        let headers = response.headers_mut();
+        if !headers.contains_key(DATE) {
+            headers.insert(DATE, http_date(self.engine.clock.now()));
+        }
+        for effect in effects {
+            match effect {
+                Effect::WithHeader { name, value } => insert(headers, name, value),
+                Effect::WithoutHeader(name) => drop(headers.remove(name.as_str())),
+                _ => {}
+            }
+        }
+    }
+
     async fn with_faults(
         &self,
         operation: Operation,
@@ -119,14 +158,21 @@ impl EmulatorService {
         mut body: ResponseBody,
         effects: &[Effect],
     ) -> Result<Response<ResponseBody>, ServiceError> {
+        let mut twist = Twist::None;
         for effect in effects {
             match effect {
                 Effect::Delay(duration) => self.wait(*duration).await,
                 Effect::Disconnect => return Err(ServiceError::Disconnected),
-                Effect::Status(answer) => {
+                Effect::Status(answer) if !answer.carried_out => {
                     drain(body).await?;
                     return Ok(self.refusal(operation, &parts, answer));
                 }
+                Effect::GatewayPage(answer) if !answer.carried_out => {
+                    drain(body).await?;
+                    return Ok(with_headers(gateway::page(answer), answer));
+                }
+                Effect::Ignore => twist = Twist::Ignored,
+                Effect::Undo => twist = Twist::Undone,
                 Effect::ResetUpload(bytes) => {
                     drop(read_some(body, *bytes).await?);
                     return Err(ServiceError::Disconnected);
@@ -137,13 +183,30 @@ impl EmulatorService {
                     return std::future::pending().await;
                 }
                 Effect::ThrottleUpload(rate) => body = throttle(body, *rate, &self.engine.clock),
-                Effect::LoseAnswer | Effect::Malformed | Effect::Truncate(_) | Effect::Stall(_) => {}
+                Effect::Status(_)
+                | Effect::GatewayPage(_)
+                | Effect::WithHeader { .. }
+                | Effect::WithoutHeader(_)
+                | Effect::LoseAnswer
+                | Effect::Malformed
+                | Effect::Truncate(_)
+                | Effect::Stall(_) => {}
             }
         }
-        let mut response = self.dispatch(target, parts, body).await?;
+        // Only an answer in place of the real one needs to know what was asked once it is done.
+        let asked = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Status(_)))
+            .then(|| parts.clone());
+        let mut response = self.dispatch(target, parts, body, twist).await?;
         for effect in effects {
             response = match effect {
                 Effect::LoseAnswer => return Err(ServiceError::Disconnected),
+                Effect::GatewayPage(answer) => with_headers(gateway::page(answer), answer),
+                Effect::Status(answer) => match &asked {
+                    Some(parts) => self.refusal(operation, parts, answer),
+                    None => response,
+                },
                 Effect::Malformed => {
                     let garbage: &[u8] = b"{\"id\": \"\xff\x00<";
                     response
@@ -169,9 +232,10 @@ impl EmulatorService {
         target: Target,
         parts: Parts,
         body: ResponseBody,
+        twist: Twist,
     ) -> Result<Response<ResponseBody>, ServiceError> {
         match target {
-            Target::Api(route) => api::answer(&self.engine, &parts, route, body).await,
+            Target::Api(route) => api::answer(&self.engine, &parts, route, body, twist).await,
             Target::Log { id } => api::answer_log_host(&self.engine, &parts, &id).await,
             Target::Storage => {
                 let count = &self.engine.storage_requests;
@@ -201,7 +265,7 @@ impl EmulatorService {
     /// The answer of a fault that says a status.
     fn refusal(&self, operation: Operation, parts: &Parts, answer: &StatusAnswer) -> Response<ResponseBody> {
         let status = answer.status;
-        let mut response = match &answer.body {
+        let response = match &answer.body {
             Some(text) => {
                 let mut response = Response::new(full(text.clone()));
                 *response.status_mut() = checked_status(status);
@@ -222,16 +286,36 @@ impl EmulatorService {
             }
             None => {
                 let message = answer.message.as_deref().unwrap_or(usual_message(status));
-                Answer::refused(status, message).into_response(&self.engine, parts)
+                if operation == Operation::ReadBuildLog {
+                    api::refuse_log(&self.engine, parts, checked_status(status), message)
+                } else {
+                    Answer::refused(status, message).into_response(&self.engine, parts)
+                }
             }
         };
-        for (name, value) in &answer.headers {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+        with_headers(response, answer)
     }
+}
+
+/// Adds the headers that a fault asks for.
+fn with_headers(mut response: Response<ResponseBody>, answer: &StatusAnswer) -> Response<ResponseBody> {
+    for (name, value) in &answer.headers {
+        insert(response.headers_mut(), name, value);
+    }
+    response
+}
+
+/// Sets a header, unless it cannot be one.
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+        headers.insert(name, value);
+    }
+}
+
+/// A time as HTTP writes it.
+fn http_date(time: jiff::Timestamp) -> HeaderValue {
+    let text = time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
 impl<B> tower_service::Service<Request<B>> for EmulatorService

@@ -14,10 +14,14 @@ use crate::clock::after;
 use crate::script::{Script, Scripts};
 
 mod course;
+mod reads;
 mod record;
 
 pub(crate) use course::Due;
 use course::Event;
+pub use reads::ReadLag;
+pub(crate) use reads::Stale;
+use reads::Traces;
 pub use record::SeededSnapshot;
 pub(crate) use record::{Build, BuildInfo, Record, Resources, full_reference, snapshot_ref};
 
@@ -31,6 +35,8 @@ const USUAL_SIZE: f64 = 0.117_187_5;
 const ASSIGNMENT: Duration = Duration::from_millis(30);
 /// The server's periodic tasks run at every multiple of it.
 const SWEEP: Duration = Duration::from_secs(10);
+/// What an undone deletion or deactivation lasts, if nothing happens to the snapshot meanwhile.
+const UNDOING: Duration = Duration::from_secs(1);
 /// Activation is refused for so long after the last change.
 const COOL_DOWN: Duration = Duration::from_mins(10);
 
@@ -45,6 +51,8 @@ pub(crate) struct World {
     sequence: u64,
     has_runner: bool,
     pub(crate) is_under_maintenance: bool,
+    pub(crate) lag: ReadLag,
+    traces: Traces,
     pub(crate) created_at: Timestamp,
     /// Counts the changes to what survives a restart.
     pub(crate) version: u64,
@@ -109,6 +117,8 @@ impl World {
             sequence: 0,
             has_runner: true,
             is_under_maintenance: false,
+            lag: ReadLag::default(),
+            traces: Traces::default(),
             created_at: saved.created_at,
             version: 0,
         };
@@ -202,15 +212,21 @@ impl World {
         self.snapshots.push(record);
     }
 
-    /// Marks for removal at the next sweep.
-    pub(crate) fn remove(&mut self, id: &SnapshotId, now: Timestamp) {
+    /// Marks for removal at the next sweep, or, if that is to be undone, for a while.
+    pub(crate) fn remove(&mut self, id: &SnapshotId, now: Timestamp, is_undone: bool) {
+        let lag = self.lag;
         if let Some(record) = self.find_id(id)
             && record.state != SnapshotState::Removing
         {
-            record.state = SnapshotState::Removing;
-            record.updated = now;
+            record.remember_for_reads(lag, now);
+            let before = record.replace_state(SnapshotState::Removing, now);
+            record.is_undone = is_undone;
             self.version += 1;
-            self.schedule(next_sweep(now), Event::Removed(id.clone()));
+            if is_undone {
+                self.schedule(after(now, UNDOING), Event::Restored(id.clone(), before));
+            } else {
+                self.schedule(next_sweep(now), Event::Removed(id.clone()));
+            }
         }
     }
 
@@ -221,9 +237,12 @@ impl World {
         self.version += (count - self.snapshots.len()) as u64;
     }
 
-    /// Hands an inactive snapshot to a runner again; an error message if it cannot be.
-    pub(crate) fn activate(&mut self, id: &SnapshotId, now: Timestamp) -> Result<(), String> {
-        let record = self.find_id(id).ok_or_else(|| format!("Snapshot {id} not found"))?;
+    /// An error message if a snapshot cannot be activated.
+    pub(crate) fn check_activation(&self, id: &SnapshotId, now: Timestamp) -> Result<(), String> {
+        let mut snapshots = self.snapshots.iter();
+        let record = snapshots
+            .find(|record| record.id == *id)
+            .ok_or_else(|| format!("Snapshot {id} not found"))?;
         match &record.state {
             SnapshotState::Active => return Err(format!("Snapshot {id} is already active")),
             SnapshotState::Inactive => {}
@@ -233,21 +252,28 @@ impl World {
             let message = "Snapshot deactivation is still in progress. Please try again in a few minutes.";
             return Err(message.to_owned());
         }
-        record.state = SnapshotState::Pending;
-        record.updated = now;
-        self.version += 1;
-        self.schedule(after(now, ASSIGNMENT), Event::Assign(id.clone()));
         Ok(())
     }
 
-    /// Deactivates, whatever the state is.
-    pub(crate) fn deactivate(&mut self, id: &SnapshotId, now: Timestamp) {
+    /// Hands an inactive snapshot to a runner again.
+    pub(crate) fn activate(&mut self, id: &SnapshotId, now: Timestamp) {
+        let Some(record) = self.find_id(id) else { return };
+        record.replace_state(SnapshotState::Pending, now);
+        self.version += 1;
+        self.schedule(after(now, ASSIGNMENT), Event::Assign(id.clone()));
+    }
+
+    /// Deactivates, whatever the state is; for a while, if that is to be undone.
+    pub(crate) fn deactivate(&mut self, id: &SnapshotId, now: Timestamp, is_undone: bool) {
         if let Some(record) = self.find_id(id)
             && record.state != SnapshotState::Inactive
         {
-            record.state = SnapshotState::Inactive;
-            record.updated = now;
+            let before = record.replace_state(SnapshotState::Inactive, now);
+            record.is_undone = is_undone;
             self.version += 1;
+            if is_undone {
+                self.schedule(after(now, UNDOING), Event::Restored(id.clone(), before));
+            }
         }
     }
 
@@ -278,7 +304,7 @@ impl World {
 
     /// The snapshot that the caller sees by that id or name: its own before a general one.
     pub(crate) fn find(&self, caller: &Caller, id_or_name: &str) -> Option<&Record> {
-        let is_it = |record: &&Record| record.id.as_str().eq_ignore_ascii_case(id_or_name) || record.name == id_or_name;
+        let is_it = |record: &&Record| record.is(id_or_name);
         let own = |record: &&Record| record.organization == caller.organization;
         let mut snapshots = self.snapshots.iter();
         let mut general = self.snapshots.iter().filter(|record| record.general);
@@ -298,8 +324,16 @@ impl World {
         }
     }
 
+    /// Whether a snapshot of that id or name is pending, pulling or building.
+    pub(crate) fn is_under_way(&self, id_or_name: &str) -> bool {
+        let mut snapshots = self.snapshots.iter();
+        snapshots.any(|record| record.is(id_or_name) && record.is_under_way())
+    }
+
+    /// The snapshot, if it is in that state, or was before what is undone now.
     fn in_state(&mut self, id: &SnapshotId, state: &SnapshotState) -> Option<&mut Record> {
-        self.find_id(id).filter(|record| record.state == *state)
+        let record = self.find_id(id)?;
+        (std::mem::take(&mut record.is_undone) || record.state == *state).then_some(record)
     }
 
     fn find_id(&mut self, id: &SnapshotId) -> Option<&mut Record> {

@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::Answer;
-use crate::account::{ApiKey, Bearer, Caller, Permission, UserToken};
+use crate::account::{ApiKey, Bearer, Caller, UserToken};
 use crate::engine::Engine;
 use crate::limit::{LimitHeaders, Verdict};
 use crate::service::PeerAddress;
@@ -18,21 +18,24 @@ pub(super) fn caller(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) 
             organization: key.organization,
             permissions: key.permissions,
         },
-        Bearer::User(user) => {
-            let wanted = parts.headers.get(daytona_api::ORGANIZATION_HEADER);
-            let wanted = wanted.and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
-            if !user.organizations.iter().any(|organization| organization == wanted) {
-                return Err(no_context());
-            }
-            Caller {
-                organization: wanted.to_owned(),
-                permissions: Permission::ALL.to_vec(),
-            }
-        }
+        Bearer::User(user) => Caller {
+            organization: organization(parts, &user)?,
+            permissions: user.permissions,
+        },
         Bearer::Service => return Err(no_context()),
     };
     count(engine, &caller.organization, limits)?;
     Ok(caller)
+}
+
+/// The organization that a user names, one of the user's own.
+pub(super) fn organization(parts: &Parts, user: &UserToken) -> Result<String, Answer> {
+    let wanted = parts.headers.get(daytona_api::ORGANIZATION_HEADER);
+    let wanted = wanted.and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
+    let mut own = user.organizations.iter();
+    own.find(|organization| *organization == wanted)
+        .cloned()
+        .ok_or_else(no_context)
 }
 
 /// The user of a route that takes no API key.
@@ -50,7 +53,7 @@ pub(super) fn key(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) -> 
             count(engine, &key.organization, limits)?;
             Ok(key)
         }
-        Bearer::User(_) | Bearer::Service => Err(no_context()),
+        Bearer::User(_) | Bearer::Service => Err(invalid()),
     }
 }
 
@@ -72,6 +75,9 @@ fn login(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) -> Result<Be
         return Err(Answer::refused(429, TOO_MANY));
     }
     if let Some(bearer) = bearer(engine, parts) {
+        if let Bearer::Key(key) = &bearer {
+            engine.world().accounts.use_key(&key.value, now);
+        }
         return Ok(bearer);
     }
     match engine.limiter.failed_login(&address, now) {

@@ -89,8 +89,8 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
         .get("organizationId")
         .and_then(Value::as_str)
         .unwrap_or(&caller.organization);
-    let is_taken = |record: &Record| record.organization == owner && record.name == name;
-    if world.snapshots.iter().any(is_taken) {
+    let now = engine.clock.now();
+    if world.is_taken(owner, name, now) {
         return Err(Answer::refused(
             409,
             format!("Snapshot with name \"{name}\" already exists for this organization"),
@@ -104,7 +104,6 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
     if fields.contains_key("id") {
         return Err(Answer::unexpected());
     }
-    let now = engine.clock.now();
     let record = Record {
         id: SnapshotId::from(new_id()),
         organization: owner.to_owned(),
@@ -128,6 +127,8 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
         class: class.to_owned(),
         build,
         script: None,
+        is_undone: false,
+        stale: None,
     };
     let record = world.create(record);
     Ok(Answer::json(&snapshots::shown_at_creation(&world, &record, hashes)))

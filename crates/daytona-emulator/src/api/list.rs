@@ -1,5 +1,6 @@
 //! The list: its parameters, filter and order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde::Serialize;
@@ -17,9 +18,8 @@ const LARGEST_PAGE: f64 = 200.0;
 pub(super) fn list(engine: &Engine, caller: &Caller, query: &str) -> Handled {
     let parameters = Parameters::of(query).map_err(|messages| Answer::refused(400, messages.join(", ")))?;
     let world = engine.world();
-    let mut found: Vec<&Record> = world
-        .snapshots
-        .iter()
+    let mut found: Vec<Cow<'_, Record>> = world
+        .reads(engine.clock.now())
         .filter(|record| record.general || record.organization == caller.organization)
         .filter(|record| parameters.matches(&record.name))
         .collect();
@@ -30,7 +30,7 @@ pub(super) fn list(engine: &Engine, caller: &Caller, query: &str) -> Handled {
     });
     let total = found.len();
     let items: Vec<_> = found
-        .into_iter()
+        .iter()
         .skip((parameters.page - 1).saturating_mul(parameters.limit))
         .take(parameters.limit)
         .map(|record| snapshots::shown(&world, record))

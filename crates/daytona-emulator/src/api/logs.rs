@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, StreamBody};
 use serde::Serialize;
 use serde_json::json;
 
-use super::snapshots::find_owned;
+use super::snapshots::{find_owned, not_read};
 use super::{Answer, Handled, auth};
 use crate::ResponseBody;
 use crate::account::{Bearer, Caller};
@@ -39,6 +39,10 @@ pub(super) async fn address(engine: &Arc<Engine>, parts: &Parts, caller: &Caller
         {
             let world = engine.world();
             let record = find_owned(&world, caller, id)?;
+            let now = engine.clock.now();
+            if world.is_hidden(record, now) {
+                return Err(not_read(&world, id, now));
+            }
             if record.id.as_str() != id {
                 return Err(Answer::unexpected());
             }
@@ -152,6 +156,11 @@ fn follows(parts: &Parts) -> bool {
         .uri
         .query()
         .is_some_and(|query| query.split('&').any(|pair| pair == "follow=true"))
+}
+
+/// A refusal of the log host, in its envelope.
+pub(crate) fn refuse_log(engine: &Engine, parts: &Parts, status: StatusCode, message: &str) -> Response<ResponseBody> {
+    refuse(engine, parts, status, "", message)
 }
 
 fn refuse(engine: &Engine, parts: &Parts, status: StatusCode, code: &str, message: &str) -> Response<ResponseBody> {

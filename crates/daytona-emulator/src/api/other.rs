@@ -1,13 +1,11 @@
 //! Answers about the installation, its regions, organizations and keys.
 
-use http::request::Parts;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{Answer, Handled, VERSION, auth, time};
-use crate::account::{Permission, UserToken};
+use crate::account::UserToken;
 use crate::engine::Engine;
-use crate::limit::LimitHeaders;
 use crate::world::REGION;
 
 /// A region, in the server's order.
@@ -96,30 +94,5 @@ pub(super) fn usage(engine: &Engine, user: &UserToken, id: &str) -> Handled {
             .filter(|record| record.organization == id)
             .count(),
         current_volume_usage: 0,
-    }))
-}
-
-/// The key of the request itself, masked.
-pub(super) fn current_key(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) -> Handled {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct CurrentKey {
-        name: String,
-        value: String,
-        created_at: String,
-        permissions: Vec<Permission>,
-        last_used_at: String,
-        expires_at: Option<String>,
-    }
-    let key = auth::key(engine, parts, limits)?;
-    let end = key.value.get(key.value.len().saturating_sub(3)..).unwrap_or_default();
-    let start = key.value.get(..3).unwrap_or_default();
-    Ok(Answer::json(&CurrentKey {
-        name: key.name,
-        value: format!("{start}********************{end}"),
-        created_at: time(engine.world().created_at),
-        permissions: key.permissions,
-        last_used_at: time(engine.clock.now()),
-        expires_at: key.expires.map(time),
     }))
 }

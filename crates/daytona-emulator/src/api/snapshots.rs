@@ -5,43 +5,57 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Answer, Handled, create, time};
+use super::{Answer, Handled, Twist, create, time};
 use crate::account::Caller;
 use crate::engine::Engine;
 use crate::world::{REGION, Record, World};
 
 pub(super) fn get(engine: &Engine, caller: &Caller, id_or_name: &str) -> Handled {
     let world = engine.world();
-    let record = find(&world, caller, id_or_name)?;
-    Ok(Answer::json(&shown(&world, record)))
+    let now = engine.clock.now();
+    let record = world
+        .read(caller, id_or_name, now)
+        .ok_or_else(|| not_read(&world, id_or_name, now))?;
+    Ok(Answer::json(&shown(&world, &record)))
 }
 
-pub(super) fn remove(engine: &Engine, caller: &Caller, id: &str) -> Handled {
+pub(super) fn remove(engine: &Engine, caller: &Caller, id: &str, twist: Twist) -> Handled {
     let mut world = engine.world();
     let record = find_own(&world, caller, id)?;
     if record.general {
         return Err(Answer::refused(403, "You cannot delete a general snapshot"));
     }
     let id = record.id.clone();
-    world.remove(&id, engine.clock.now());
+    if twist != Twist::Ignored {
+        world.remove(&id, engine.clock.now(), twist == Twist::Undone);
+    }
     Ok(Answer::Empty)
 }
 
-pub(super) fn activate(engine: &Engine, caller: &Caller, id: &str) -> Handled {
+pub(super) fn activate(engine: &Engine, caller: &Caller, id: &str, twist: Twist) -> Handled {
     let mut world = engine.world();
     let id = find_own(&world, caller, id)?.id.clone();
     create::check_suspension(&world, &caller.organization)?;
+    let now = engine.clock.now();
     world
-        .activate(&id, engine.clock.now())
+        .check_activation(&id, now)
         .map_err(|message| Answer::refused(400, message))?;
+    if twist == Twist::Ignored {
+        let mut record = find(&world, caller, id.as_str())?.clone();
+        record.state = SnapshotState::Pending;
+        return Ok(Answer::json(&shown(&world, &record)));
+    }
+    world.activate(&id, now);
     let record = find(&world, caller, id.as_str())?;
     Ok(Answer::json(&shown(&world, record)))
 }
 
-pub(super) fn deactivate(engine: &Engine, caller: &Caller, id: &str) -> Handled {
+pub(super) fn deactivate(engine: &Engine, caller: &Caller, id: &str, twist: Twist) -> Handled {
     let mut world = engine.world();
     let id = find_own(&world, caller, id)?.id.clone();
-    world.deactivate(&id, engine.clock.now());
+    if twist != Twist::Ignored {
+        world.deactivate(&id, engine.clock.now(), twist == Twist::Undone);
+    }
     Ok(Answer::NoContent)
 }
 
@@ -60,8 +74,18 @@ pub(super) fn find_owned<'a>(world: &'a World, caller: &Caller, id_or_name: &str
     })
 }
 
+/// What a read answers that does not see a snapshot.
+pub(super) fn not_read(world: &World, id_or_name: &str, now: jiff::Timestamp) -> Answer {
+    let is_elsewhere = world.reads(now).any(|record| record.id.as_str() == id_or_name);
+    no_snapshot(id_or_name, is_elsewhere)
+}
+
 fn not_found(world: &World, id_or_name: &str) -> Answer {
     let is_elsewhere = world.snapshots.iter().any(|record| record.id.as_str() == id_or_name);
+    no_snapshot(id_or_name, is_elsewhere)
+}
+
+fn no_snapshot(id_or_name: &str, is_elsewhere: bool) -> Answer {
     let what = if is_elsewhere { "ID or name" } else { "name" };
     Answer::refused(404, format!("Snapshot with {what} {id_or_name} not found"))
 }

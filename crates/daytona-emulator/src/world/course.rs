@@ -36,6 +36,8 @@ pub(super) enum Event {
     /// The build cannot be handed to a runner.
     Rejected(SnapshotId),
     Removed(SnapshotId),
+    /// What was asked for is undone.
+    Restored(SnapshotId, SnapshotState),
     /// The state with this number of the script.
     Scripted(SnapshotId, usize),
 }
@@ -92,7 +94,19 @@ impl World {
                     record.fail(SnapshotState::BuildFailed, ALREADY_IN_PROGRESS.to_owned(), time);
                 }
             }
-            Event::Removed(id) => self.snapshots.retain(|record| record.id != id),
+            Event::Removed(id) => {
+                let is_it = |record: &Record| record.id == id && record.state == SnapshotState::Removing;
+                if let Some(index) = self.snapshots.iter().position(is_it) {
+                    self.let_go(index, time);
+                }
+            }
+            Event::Restored(id, state) => {
+                if let Some(record) = self.find_id(&id)
+                    && std::mem::take(&mut record.is_undone)
+                {
+                    record.replace_state(state, time);
+                }
+            }
             Event::Scripted(id, number) => self.scripted(&id, number, time),
         }
         Due::Happened

@@ -6,6 +6,7 @@ use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Stale;
 use crate::account::new_id;
 use crate::builder::BuiltImage;
 use crate::script::Script;
@@ -37,6 +38,12 @@ pub(crate) struct Record {
     pub(crate) build: Option<BuildInfo>,
     /// What was scripted for it.
     pub(crate) script: Option<Script>,
+    /// Its deletion or deactivation is going to be undone.
+    #[serde(skip)]
+    pub(crate) is_undone: bool,
+    /// What reads see for a while.
+    #[serde(skip)]
+    pub(crate) stale: Option<Stale>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -116,6 +123,24 @@ impl Build {
 }
 
 impl Record {
+    /// Whether it has that id, in any case, or that name.
+    pub(crate) fn is(&self, id_or_name: &str) -> bool {
+        self.id.as_str().eq_ignore_ascii_case(id_or_name) || self.name == id_or_name
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        matches!(
+            self.state,
+            SnapshotState::Pending | SnapshotState::Pulling | SnapshotState::Building
+        )
+    }
+
+    /// Puts it into a state, and returns the one before.
+    pub(super) fn replace_state(&mut self, state: SnapshotState, now: Timestamp) -> SnapshotState {
+        self.updated = now;
+        std::mem::replace(&mut self.state, state)
+    }
+
     pub(crate) fn become_active(&mut self, now: Timestamp) {
         self.state = SnapshotState::Active;
         self.error = None;
@@ -288,6 +313,8 @@ impl SeededSnapshot {
             class: "container".to_owned(),
             build,
             script: None,
+            is_undone: false,
+            stale: None,
             state: self.state,
         };
         (record, self.log)

@@ -230,3 +230,74 @@ async fn an_installation_answers_about_itself() {
             .contains("does not have a default region")
     );
 }
+
+#[tokio::test]
+async fn a_user_makes_keys_and_looks_at_them() {
+    let asked = Asked::new();
+    asked.emulator.clock().hold();
+    let own = asked.emulator.organization_id().to_owned();
+    let token = asked.emulator.add_user_token(UserToken::new([&own]).user("user-one"));
+    let user = |request: http::request::Builder| {
+        request
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-daytona-organization-id", &own)
+    };
+    let send = async |method: &str, path: &str, body: Value| {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", asked.emulator.api_url()));
+        let response = asked.send(user(request).body(body.to_string()).unwrap()).await.unwrap();
+        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        (response.status().as_u16(), answer)
+    };
+    let wanted = json!({"name": "ci", "permissions": ["write:snapshots"], "expiresAt": "2100-01-01T00:00:00Z"});
+    let (status, made) = send("POST", "/api-keys", wanted.clone()).await;
+    assert_eq!((status, &made["expiresAt"]), (201, &json!("2100-01-01T00:00:00.000Z")));
+    assert_eq!(send("POST", "/api-keys", wanted).await.0, 409);
+    let (status, refused) = send(
+        "POST",
+        "/api-keys",
+        json!({"name": "x", "permissions": ["read:snapshots"]}),
+    )
+    .await;
+    assert_eq!(status, 400);
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("delete:runners, read:audit_logs"),
+        "{refused}"
+    );
+    let value = made["value"].as_str().unwrap();
+    let current = async || ask(&asked, value, &[], "GET", "/api-keys/current").await.2;
+    let first = current().await;
+    assert_eq!(
+        (&first["lastUsedAt"], &first["userId"]),
+        (&Value::Null, &json!("user-one"))
+    );
+    assert!(current().await["lastUsedAt"].is_string());
+    let (_, listed) = send("GET", "/api-keys", Value::Null).await;
+    assert_eq!(
+        (listed.as_array().unwrap().len(), &listed[0]["name"]),
+        (1, &json!("ci"))
+    );
+    assert_eq!(
+        send("GET", "/api-keys/ci", Value::Null).await.1["value"],
+        format!("dtn********************{}", &value[value.len() - 3..])
+    );
+    assert_eq!(send("DELETE", "/api-keys/ci", Value::Null).await.0, 204);
+    assert_eq!(ask(&asked, value, &[], "GET", "/snapshots").await.0, 401);
+    // What is a key's is nothing for a user, and the other way round; a user may lack a permission too.
+    assert_eq!(send("GET", "/api-keys/current", Value::Null).await.0, 401);
+    assert_eq!(asked.get("/api-keys").await.0, 401);
+    let header = [("X-Daytona-Organization-ID", own.as_str())];
+    let member = asked.emulator.add_user_token(UserToken::new([&own]).permissions([]));
+    let (status, _, body) = ask(&asked, &member, &header, "POST", "/snapshots").await;
+    assert_eq!((status, &body["message"]), (403, &json!("Access denied")));
+    let stranger = asked.emulator.add_user_token(UserToken::new(["other"]));
+    let (status, _, body) = ask(&asked, &stranger, &header, "POST", "/snapshots").await;
+    assert_eq!(
+        (status, &body["message"]),
+        (403, &json!("Invalid authentication context"))
+    );
+}

@@ -173,7 +173,7 @@ async fn a_signal_stops_it_cleanly_and_its_log_can_be_read() {
 fn what_cannot_be_done_is_said_with_a_way_out() {
     let none = "--engine=nothing";
     assert!(refused(&[none]).contains("none of docker, podman, buildah"));
-    assert!(refused(&["--speed", "0"]).contains("the speed has to be more than 0"));
+    assert!(refused(&["--speed", "0"]).contains("the speed has to be from 0.001 to 1000000, and is 0"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let said = refused(&["--port", &port]);

@@ -1,0 +1,38 @@
+//! Ranges of the numbers that come from outside, and what is said of one that is not in its range.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The longest time that may be asked for at once: a year.
+pub(crate) const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+/// An error that names the number and its range, if it is not in it.
+pub(crate) fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), String> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (from, to) = range.into_inner();
+    Err(if to == u64::MAX {
+        format!("{name} has to be at least {from}, and is {value}")
+    } else {
+        format!("{name} has to be from {from} to {to}, and is {value}")
+    })
+}
+
+/// An error if a time is longer than [`LONGEST`].
+pub(crate) fn duration(name: &str, value: Duration) -> Result<(), String> {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    within(name, milliseconds(value), 0..=milliseconds(LONGEST))
+}
+
+/// An error if a fraction is not in its range, or is no number.
+pub(crate) fn fraction(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<(), String> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(format!(
+        "{name} has to be from {} to {}, and is {value}",
+        range.start(),
+        range.end()
+    ))
+}
