@@ -1,11 +1,10 @@
 //! The context of an image: a list of archives.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use daytona_image::ImagePlan;
 use daytona_image::ignore::IgnoreRules;
-use daytona_image::walk::Walk;
+use daytona_image::walk::{DOCKERIGNORE, Walk, read_rules};
 
 use crate::archive::{Archive, Entry};
 use crate::cut::cut;
@@ -105,12 +104,8 @@ impl Context {
 }
 
 fn ignore_rules(folder: &Path) -> Result<IgnoreRules, ScanError> {
-    let path: PathBuf = folder.join(".dockerignore");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => IgnoreRules::parse(&text, &path.to_string_lossy()).map_err(ScanError::ignore),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(IgnoreRules::none())
-        }
-        Err(source) => Err(ScanError::unreadable(path, source)),
-    }
+    let rules = read_rules(folder, Path::new(DOCKERIGNORE), &folder.join(DOCKERIGNORE));
+    rules
+        .map(Option::unwrap_or_default)
+        .map_err(|problem| ScanError::new(vec![problem]))
 }

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use daytona_image::ProblemKind;
-use daytona_image::ignore::IgnoreError;
+use daytona_image::walk::WalkProblem;
 
 use crate::storage::StorageError;
 
@@ -65,24 +64,16 @@ fn list(paths: &[PathBuf]) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ScanError {
-    problems: Vec<ProblemKind>,
+    problems: Vec<WalkProblem>,
 }
 
 impl ScanError {
-    pub(crate) fn new(problems: Vec<ProblemKind>) -> Self {
+    pub(crate) fn new(problems: Vec<WalkProblem>) -> Self {
         Self { problems }
     }
 
-    pub(crate) fn ignore(error: IgnoreError) -> Self {
-        Self::new(vec![ProblemKind::InvalidPattern { error }])
-    }
-
-    pub(crate) fn unreadable(path: PathBuf, source: io::Error) -> Self {
-        Self::new(vec![ProblemKind::Unreadable { path, source }])
-    }
-
     /// The problems, each with its path.
-    pub fn problems(&self) -> &[ProblemKind] {
+    pub fn problems(&self) -> &[WalkProblem] {
         &self.problems
     }
 }

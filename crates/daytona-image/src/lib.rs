@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod cancel;
 pub mod dockerfile;
+mod escape;
 pub mod ignore;
 mod image;
 mod plan;
@@ -8,6 +10,7 @@ mod problem;
 mod quote;
 pub mod walk;
 
+pub use cancel::Cancellation;
 pub use image::{
     AptInstall, Command, DockerfileCommands, DockerfileSource, Image, Links, LocalDir, PipInstall, Pyproject,
     PythonVersion, RegistryImage, RegistryImageError, Requirements, UvPipInstall,

@@ -11,11 +11,12 @@ use std::fmt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
+use crate::cancel::Cancellation;
 use crate::ignore::Rule;
 use crate::image::Step;
 use crate::problem::{PlanError, Problem, ProblemKind};
 use crate::quote;
-use crate::walk::{Fingerprint, Walked};
+use crate::walk::{Fingerprint, WalkProblem, Walked};
 use layout::Tree;
 use render::{Line, Renderer};
 
@@ -165,9 +166,25 @@ pub struct PlanOptions {
     base_dir: Result<PathBuf, String>,
     home: Option<PathBuf>,
     warn_over: Option<u64>,
+    cancellation: Cancellation,
 }
 
 impl PlanOptions {
+    /// Lets another thread stop the plan: it then fails, and [`PlanError::is_cancelled`] says so.
+    pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = cancellation.clone();
+        self
+    }
+
+    /// Fails if the plan was stopped.
+    pub(crate) fn check_stop(&self) -> Result<(), ProblemKind> {
+        if self.cancellation.is_cancelled() {
+            Err(WalkProblem::Cancelled.into())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Warns of a context over this many bytes, with its largest files. Default: never.
     pub fn warn_over(mut self, bytes: u64) -> Self {
         self.warn_over = Some(bytes);
@@ -219,6 +236,7 @@ impl Default for PlanOptions {
             base_dir: std::env::current_dir().map_err(|error| error.to_string()),
             home: std::env::home_dir(),
             warn_over: None,
+            cancellation: Cancellation::new(),
         }
     }
 }
@@ -258,6 +276,10 @@ impl ImagePlan {
             problems: Vec::new(),
         };
         for (index, step) in steps.iter().enumerate() {
+            if let Err(kind) = options.check_stop() {
+                planner.problem(index + 1, kind);
+                break;
+            }
             match renderer.lines(&step.instruction) {
                 Ok(lines) => planner.lines.extend(lines.into_iter().map(|line| (index + 1, line))),
                 Err(problems) => problems.into_iter().for_each(|kind| planner.problem(index + 1, kind)),

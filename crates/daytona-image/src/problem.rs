@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::panic::Location;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::ignore::{IgnoreError, Rule};
+use crate::escape;
+use crate::ignore::Rule;
 use crate::image::PythonVersion;
+use crate::walk::{self, WalkProblem};
 
 /// Why an image cannot be planned: all problems of all steps, in their order.
 #[derive(Debug)]
@@ -17,6 +19,12 @@ pub struct PlanError {
 impl PlanError {
     pub(crate) fn new(problems: Vec<Problem>) -> Self {
         Self { problems }
+    }
+
+    /// Whether planning was [cancelled](crate::Cancellation).
+    pub fn is_cancelled(&self) -> bool {
+        let cancelled = |problem: &Problem| matches!(problem.kind, ProblemKind::Walk(WalkProblem::Cancelled));
+        self.problems.iter().any(cancelled)
     }
 
     /// The problems; there is at least one.
@@ -76,6 +84,7 @@ impl std::error::Error for Problem {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             ProblemKind::Unreadable { source, .. } => Some(source),
+            ProblemKind::Walk(problem) => Some(problem),
             _ => None,
         }
     }
@@ -149,28 +158,6 @@ pub enum ProblemKind {
         /// The first of the rules that did it.
         rule: Rule,
     },
-    /// A link below a folder whose target is outside of it.
-    LinkEscape {
-        /// The link.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// A link whose target does not exist.
-    BrokenLink {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A link to one of the folders that it lies in, or to itself.
-    LinkLoop {
-        /// The link.
-        path: PathBuf,
-    },
-    /// A FIFO, socket or device.
-    SpecialFile {
-        /// The path.
-        path: PathBuf,
-    },
     /// Something is wrong with a line of a Dockerfile.
     Dockerfile {
         /// The line, counted from 1 in the text of the step.
@@ -207,16 +194,8 @@ pub enum ProblemKind {
         /// A file that both would have.
         name: String,
     },
-    /// An ignore pattern that is none.
-    InvalidPattern {
-        /// Which, where, and why.
-        error: IgnoreError,
-    },
-    /// A name that is not UTF-8: it would not survive on its way.
-    NotUnicode {
-        /// The path.
-        path: PathBuf,
-    },
+    /// Something in a folder cannot be sent, or keeps its walk from its end.
+    Walk(WalkProblem),
     /// A path that begins with `~`, without a known home folder.
     NoHome {
         /// The path as it was given.
@@ -227,30 +206,6 @@ pub enum ProblemKind {
         /// Why.
         reason: String,
     },
-}
-
-impl ProblemKind {
-    /// The local path that it is about, if it is about one.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::NotFound { path, .. }
-            | Self::NotAFile { path }
-            | Self::NotAFolder { path }
-            | Self::Unreadable { path, .. }
-            | Self::NothingToCopy { path }
-            | Self::EverythingIgnored { path, .. }
-            | Self::LinkEscape { path, .. }
-            | Self::BrokenLink { path }
-            | Self::LinkLoop { path }
-            | Self::SpecialFile { path }
-            | Self::InvalidPyproject { path, .. }
-            | Self::NotADockerfile { path }
-            | Self::NotText { path }
-            | Self::NotUnicode { path }
-            | Self::NoHome { path } => Some(path),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for ProblemKind {
@@ -279,98 +234,69 @@ impl fmt::Display for ProblemKind {
             Self::NotFound { path, base: Some(base) } => write!(
                 formatter,
                 "`{}` does not exist in `{}`: check the spelling, or say with `PlanOptions::base_dir` where paths start from",
-                path.display(),
-                base.display()
+                escape::path(path),
+                escape::path(base)
             ),
             Self::NotFound { path, base: None } => {
-                write!(formatter, "`{}` does not exist: check the spelling", path.display())
+                write!(formatter, "`{}` does not exist: check the spelling", escape::path(path))
             }
             Self::NotAFile { path } => {
                 write!(
                     formatter,
                     "`{}` is a folder, not a file: use `add_local_dir` for it",
-                    path.display()
+                    escape::path(path)
                 )
             }
             Self::NotAFolder { path } => {
                 write!(
                     formatter,
                     "`{}` is a file, not a folder: use `add_local_file` for it",
-                    path.display()
+                    escape::path(path)
                 )
             }
-            Self::Unreadable { path, source } => write!(
-                formatter,
-                "`{}` cannot be read ({source}): check its permissions",
-                path.display()
-            ),
+            Self::Unreadable { path, source } => {
+                walk::unreadable(formatter, &format!("`{}`", escape::path(path)), source)
+            }
             Self::NothingToCopy { path } => write!(
                 formatter,
                 "`{}` has no file in it: empty folders do not reach the build, so there would be nothing to copy; \
                  create the folder with `run_commands([\"mkdir -p …\"])`",
-                path.display()
+                escape::path(path)
             ),
             Self::EverythingIgnored { path, rule } => write!(
                 formatter,
                 "every file in `{}` is ignored, by the rule {rule} first of all: take back what is needed with `!`",
-                path.display()
-            ),
-            Self::LinkEscape { path, target } => write!(
-                formatter,
-                "the link `{}` leads out of the folder that was named, to `{}`: add its target by itself, or leave such \
-                 links out with `LocalDir::links(Links::Skip)`",
-                path.display(),
-                target.display()
-            ),
-            Self::BrokenLink { path } => write!(
-                formatter,
-                "the link `{}` leads to nothing: remove it, or leave such links out with `LocalDir::links(Links::Skip)`",
-                path.display()
-            ),
-            Self::LinkLoop { path } => write!(
-                formatter,
-                "the link `{}` leads back to a folder that it lies in: remove it, or leave such links out with \
-                 `LocalDir::links(Links::Skip)`",
-                path.display()
-            ),
-            Self::SpecialFile { path } => write!(
-                formatter,
-                "`{}` is a FIFO, socket or device, which cannot be sent: remove it, or leave such files out with \
-                 `LocalDir::links(Links::Skip)`",
-                path.display()
+                escape::path(path)
             ),
             Self::Dockerfile { line, problem } => write!(formatter, "line {line}: {problem}"),
-            Self::InvalidPyproject { path, problem } => write!(formatter, "`{}`: {problem}", path.display()),
+            Self::InvalidPyproject { path, problem } => write!(formatter, "`{}`: {problem}", escape::path(path)),
             Self::InvalidPort { port } => write!(
                 formatter,
                 "`{}` is no port: write a number up to 65535, or a range, with `/tcp` or `/udp` if need be",
                 port.escape_debug()
             ),
             Self::NotADockerfile { path } => {
-                write!(formatter, "`{}` is a folder: name the Dockerfile in it", path.display())
+                write!(
+                    formatter,
+                    "`{}` is a folder: name the Dockerfile in it",
+                    escape::path(path)
+                )
             }
             Self::NotText { path } => write!(
                 formatter,
                 "`{}` is not UTF-8 text, and so no Dockerfile",
-                path.display()
+                escape::path(path)
             ),
             Self::ContextsOverlap { other, name } => write!(
                 formatter,
                 "it copies a part of its context that would take in `{name}` of step {other}, as the server merges all that is \
                  sent: narrow what is copied, or copy the files of both steps in one"
             ),
-            Self::InvalidPattern { error } => error.fmt(formatter),
-            Self::NotUnicode { path } => {
-                write!(
-                    formatter,
-                    "the name `{}` is not UTF-8 and would not survive: rename it",
-                    path.display()
-                )
-            }
+            Self::Walk(problem) => problem.fmt(formatter),
             Self::NoHome { path } => write!(
                 formatter,
                 "`{}` needs a home folder, and none is known: write the path in full, or set `PlanOptions::home`",
-                path.display()
+                escape::path(path)
             ),
             Self::NoBaseDir { reason } => {
                 write!(
@@ -379,6 +305,12 @@ impl fmt::Display for ProblemKind {
                 )
             }
         }
+    }
+}
+
+impl From<WalkProblem> for ProblemKind {
+    fn from(problem: WalkProblem) -> Self {
+        Self::Walk(problem)
     }
 }
 

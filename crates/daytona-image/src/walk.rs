@@ -10,18 +10,25 @@ use std::path::PathBuf;
 
 use crate::ignore::{IgnoreRules, Rule};
 use crate::image::Links;
-use crate::problem::ProblemKind;
 
 mod directory;
 mod fingerprint;
 mod helpers;
+mod problem;
+mod read;
+mod rules;
 #[cfg(all(test, unix))]
 mod tests;
 mod walker;
+mod within;
 
 use directory::Directory;
 pub use fingerprint::Fingerprint;
 use helpers::Helpers;
+pub use problem::WalkProblem;
+pub(crate) use problem::unreadable;
+pub use read::{LARGEST_TEXT, ReadError, read_text};
+pub use rules::{DOCKERIGNORE, read_rules};
 use walker::Walker;
 
 /// A walk of a folder, with its options.
@@ -62,9 +69,9 @@ pub struct Walked {
     /// Directories below the root without any file to send, but for those inside of another.
     pub empty: Vec<String>,
     /// What was left out because of [`Links::Skip`].
-    pub skipped: Vec<ProblemKind>,
+    pub skipped: Vec<WalkProblem>,
     /// What cannot be sent.
-    pub problems: Vec<ProblemKind>,
+    pub problems: Vec<WalkProblem>,
     /// How many directories were read.
     pub directories_read: usize,
 }
@@ -164,7 +171,7 @@ impl Walk {
             Err(source) => {
                 let mut walked = Walked::default();
                 let path = self.shown.clone();
-                walked.problems.push(ProblemKind::Unreadable { path, source });
+                walked.problems.push(WalkProblem::Unreadable { path, source });
                 return walked;
             }
         };

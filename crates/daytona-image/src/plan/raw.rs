@@ -14,7 +14,7 @@ use crate::image::dockerfile_source::{ContextDir, DockerfileCommands, Dockerfile
 use crate::plan::PlanOptions;
 use crate::plan::resolve;
 use crate::problem::ProblemKind;
-use crate::walk::{Found, Walk, Walked};
+use crate::walk::{self, DOCKERIGNORE, Found, Walk, WalkProblem, Walked};
 
 /// A part of the Dockerfile that cannot be rewritten.
 #[derive(Debug)]
@@ -159,16 +159,20 @@ fn open_context(
     let candidates = own_rules
         .map(Path::to_owned)
         .into_iter()
-        .chain([context.join(resolve::DOCKERIGNORE)]);
+        .chain([context.join(DOCKERIGNORE)]);
     let mut rules = IgnoreRules::none();
     for candidate in candidates {
         let full = options.resolve(&candidate).map_err(|problem| vec![problem])?;
-        if let Some(found) = resolve::read_rules(&full, &candidate)? {
+        let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
+            continue;
+        };
+        let found = walk::read_rules(folder, Path::new(name), &candidate).map_err(|problem| vec![problem.into()])?;
+        if let Some(found) = found {
             rules = found;
             break;
         }
     }
-    let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![ProblemKind::InvalidPattern { error }])?;
+    let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![WalkProblem::InvalidPattern { error }.into()])?;
     Ok(ContextRoot {
         path,
         shown: context.to_owned(),
@@ -209,7 +213,7 @@ fn collect(root: &ContextRoot, raw: &mut Raw, problems: &mut Problems) {
             if walked
                 .problems
                 .iter()
-                .any(|problem| matches!(problem, ProblemKind::NotFound { .. }))
+                .any(|problem| matches!(problem, WalkProblem::NotFound { .. }))
                 && !need.is_pattern()
             {
                 problems.push(at(format!(
@@ -218,7 +222,7 @@ fn collect(root: &ContextRoot, raw: &mut Raw, problems: &mut Problems) {
                 )));
                 continue;
             }
-            problems.extend(walked.problems);
+            problems.extend(walked.problems.into_iter().map(ProblemKind::Walk));
             raw.walked.skipped.extend(walked.skipped);
             raw.walked.empty.extend(walked.empty);
             raw.walked.directories_read += walked.directories_read;

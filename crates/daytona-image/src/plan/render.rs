@@ -1,7 +1,5 @@
 //! From an instruction to lines of a Dockerfile, all of its values checked.
 
-use std::fs;
-
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::stages::Scope;
 use crate::image::instruction::{Command, Instruction};
@@ -225,16 +223,7 @@ fn json_copy(source: Source, target: &str, name: Option<String>) -> Line {
 
 fn pyproject_command(options: &PlanOptions, pyproject: &Pyproject) -> Result<Option<String>, Problems> {
     let path = &pyproject.path;
-    let (full, metadata) = resolve::locate(options, path)?;
-    if !metadata.is_file() {
-        return Err(vec![ProblemKind::NotAFile { path: path.clone() }]);
-    }
-    let text = fs::read_to_string(full).map_err(|source| {
-        vec![ProblemKind::Unreadable {
-            path: path.clone(),
-            source,
-        }]
-    })?;
+    let text = resolve::text(options, path)?;
     pyproject.command(&text)
 }
 

@@ -9,10 +9,7 @@ use crate::image::LocalDir;
 use crate::image::archive_name::{Place, place};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
-use crate::walk::{Found, Walk, Walked};
-
-/// The file with a folder's ignore rules.
-pub(crate) const DOCKERIGNORE: &str = ".dockerignore";
+use crate::walk::{DOCKERIGNORE, Found, Walk, WalkProblem, Walked, read_rules, read_text};
 
 /// A local file or folder, ready to be placed in the context.
 #[derive(Debug)]
@@ -32,7 +29,7 @@ pub(crate) fn file(options: &PlanOptions, path: &Path) -> Result<Source, Vec<Pro
         return Err(vec![ProblemKind::NotAFile { path: path.to_owned() }]);
     }
     if !metadata.is_file() {
-        return Err(vec![ProblemKind::SpecialFile { path: path.to_owned() }]);
+        return Err(vec![WalkProblem::SpecialFile { path: path.to_owned() }.into()]);
     }
     let walked = Walked {
         files: vec![Found::one(source, String::new(), &metadata)],
@@ -51,7 +48,7 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
     let rules = rules(&source, dir)?;
     let walked = Walk::new(source).shown_as(path).links(dir.links).rules(rules).run();
     if !walked.problems.is_empty() {
-        return Err(walked.problems);
+        return Err(walked.problems.into_iter().map(ProblemKind::Walk).collect());
     }
     if walked.files.is_empty() {
         let path = path.clone();
@@ -66,39 +63,34 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
 
 /// The rules of the folder's own `.dockerignore`, and then those that were given in code.
 fn rules(folder: &Path, dir: &LocalDir) -> Result<IgnoreRules, Vec<ProblemKind>> {
-    let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![ProblemKind::InvalidPattern { error }])?;
+    let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![WalkProblem::InvalidPattern { error }.into()])?;
     let shown = dir.path.join(DOCKERIGNORE);
-    let own = read_rules(&folder.join(DOCKERIGNORE), &shown)?.unwrap_or_default();
+    let own = read_rules(folder, Path::new(DOCKERIGNORE), &shown)
+        .map_err(|problem| vec![problem.into()])?
+        .unwrap_or_default();
     Ok(own.and(given))
 }
 
-/// The rules in a file, if it is there.
-pub(crate) fn read_rules(path: &Path, shown: &Path) -> Result<Option<IgnoreRules>, Vec<ProblemKind>> {
-    let unreadable = |source| {
-        vec![ProblemKind::Unreadable {
-            path: shown.to_owned(),
-            source,
-        }]
-    };
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let rules = IgnoreRules::parse(&text, &shown.to_string_lossy());
-    rules
-        .map(Some)
-        .map_err(|error| vec![ProblemKind::InvalidPattern { error }])
-}
-
 fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
-    let not_unicode = || vec![ProblemKind::NotUnicode { path: path.to_owned() }];
+    let not_unicode = || vec![WalkProblem::NotUnicode { path: path.to_owned() }.into()];
     let last = path.file_name().unwrap_or_default().to_str().ok_or_else(not_unicode)?;
     Ok(Source {
         // A path that is not UTF-8 further up does not show in a neutral place.
         place: place(path).unwrap_or(Place::Neutral),
         last: if last == "~" { String::new() } else { last.to_owned() },
         walked,
+    })
+}
+
+/// The text of a small file that was named.
+pub(crate) fn text(options: &PlanOptions, path: &Path) -> Result<String, Vec<ProblemKind>> {
+    let (full, _) = locate(options, path)?;
+    let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
+        return Err(vec![ProblemKind::NotAFile { path: path.to_owned() }]);
+    };
+    read_text(folder, Path::new(name)).map_err(|error| {
+        let path = path.to_owned();
+        vec![WalkProblem::Unread { path, error }.into()]
     })
 }
 
@@ -113,7 +105,7 @@ pub(crate) fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Met
     found.map_err(|source| {
         let path = path.to_owned();
         vec![match (source.kind(), fs::symlink_metadata(&full)) {
-            (io::ErrorKind::NotFound, Ok(_)) => ProblemKind::BrokenLink { path },
+            (io::ErrorKind::NotFound, Ok(_)) => WalkProblem::BrokenLink { path }.into(),
             (io::ErrorKind::NotFound, Err(_)) => ProblemKind::NotFound {
                 base: options.base_of(&path).map(Path::to_owned),
                 path,

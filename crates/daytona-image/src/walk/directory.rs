@@ -22,12 +22,13 @@ pub(super) enum Entry {
 #[cfg(unix)]
 mod unix {
     use std::ffi::{OsStr, OsString};
+    use std::fs::File;
     use std::io;
     use std::os::fd::OwnedFd;
-    use std::os::unix::ffi::OsStrExt;
-    use std::path::Path;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
 
-    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
     use rustix::io::Errno;
 
     use super::{Entry, Fingerprint};
@@ -65,6 +66,18 @@ mod unix {
         /// Opens a directory in this one; fails if it is a link.
         pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
             Ok(Self(openat(&self.0, name, FLAGS, Mode::empty())?))
+        }
+
+        /// Opens a file in this one, but no link. What is no regular file does not block.
+        pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<File> {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            Ok(File::from(openat(&self.0, name, flags, Mode::empty())?))
+        }
+
+        /// The target of a link.
+        pub(crate) fn read_link(&self, name: &OsStr) -> io::Result<PathBuf> {
+            let target = readlinkat(&self.0, name, Vec::new())?;
+            Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
         }
 
         pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
@@ -137,6 +150,19 @@ mod portable {
 
         pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
             Self::open_root(&self.0.join(name))
+        }
+
+        pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<fs::File> {
+            let path = self.0.join(name);
+            if fs::symlink_metadata(&path)?.is_file() {
+                fs::File::open(path)
+            } else {
+                Err(io::ErrorKind::InvalidInput.into())
+            }
+        }
+
+        pub(crate) fn read_link(&self, name: &OsStr) -> io::Result<PathBuf> {
+            fs::read_link(self.0.join(name))
         }
 
         pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {

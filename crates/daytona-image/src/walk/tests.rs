@@ -7,10 +7,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::helpers::Helpers;
-use super::{Walk, Walked};
+use super::{Walk, WalkProblem, Walked};
 use crate::ignore::IgnoreRules;
 use crate::image::Links;
-use crate::problem::ProblemKind;
 
 /// Puts a link to the folder beside the root in the place of what is called `swapped`.
 fn swap(path: &Path) {
@@ -102,7 +101,7 @@ fn several_threads_find_what_one_finds() {
         let rules = IgnoreRules::new(["**/*.log", "3/*", "!3/7"]).unwrap();
         let walk = Walk::new(folder.path()).rules(rules).links(links);
         let show = |walked: &Walked| {
-            let shown = |problems: &[ProblemKind]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let shown = |problems: &[WalkProblem]| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
             (
                 walked.files.clone(),
                 walked.excluded.clone(),
@@ -143,7 +142,7 @@ fn a_tree_deeper_than_a_path_is_a_problem() {
     let walk = Walk::new(folder.path());
     let thread = std::thread::Builder::new().stack_size(128 * 1024);
     let walked = thread.spawn(move || walk.run()).unwrap().join().unwrap();
-    let [ProblemKind::Unreadable { path, source }] = walked.problems.as_slice() else {
+    let [WalkProblem::Unreadable { path, source }] = walked.problems.as_slice() else {
         panic!("{:?}", walked.problems);
     };
     let expected = rustix::io::Errno::NAMETOOLONG.raw_os_error();

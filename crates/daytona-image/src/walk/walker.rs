@@ -7,10 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::directory::{self, Directory, Entry};
 use super::helpers::Helpers;
-use super::{Excluded, Found, Walk, Walked};
+use super::{Excluded, Found, Walk, WalkProblem, Walked};
 use crate::ignore::{Decision, Matches, Rule};
 use crate::image::Links;
-use crate::problem::ProblemKind;
 
 /// Walks directories, and asks other threads to help. Not by recursion: a tree may be deeper than a stack.
 pub(super) struct Walker<'a> {
@@ -45,7 +44,7 @@ enum Place {
 /// Why a link is not followed.
 enum Obstacle {
     /// The caller may choose to leave it out.
-    Unsendable(ProblemKind),
+    Unsendable(WalkProblem),
     Unreadable(io::Error),
     Ignored(Rule),
 }
@@ -100,8 +99,8 @@ impl<'a> Walker<'a> {
         if let Err(error) = fs::symlink_metadata(&path) {
             let path = self.shown(name);
             return self.problem(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ProblemKind::NotFound { path, base: None },
-                _ => ProblemKind::Unreadable { path, source: error },
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WalkProblem::NotFound { path },
+                _ => WalkProblem::Unreadable { path, source: error },
             });
         }
         // Any of its components may be a link.
@@ -228,7 +227,7 @@ impl<'a> Walker<'a> {
     ) -> Option<Below> {
         let Some(text) = entry.to_str() else {
             let path = self.shown(parent).join(entry);
-            self.problem(ProblemKind::NotUnicode { path });
+            self.problem(WalkProblem::NotUnicode { path });
             return None;
         };
         let name = if parent.is_empty() {
@@ -304,19 +303,19 @@ impl<'a> Walker<'a> {
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Obstacle::Unsendable(ProblemKind::BrokenLink { path: shown }));
+                return Err(Obstacle::Unsendable(WalkProblem::BrokenLink { path: shown }));
             }
             Err(error) if is_link_loop(&error) => {
-                return Err(Obstacle::Unsendable(ProblemKind::LinkLoop { path: shown }));
+                return Err(Obstacle::Unsendable(WalkProblem::LinkLoop { path: shown }));
             }
             Err(error) => return Err(Obstacle::Unreadable(error)),
         };
         self.meanwhile(&target);
         let Ok(below) = target.strip_prefix(self.root) else {
-            return Err(Obstacle::Unsendable(ProblemKind::LinkEscape { path: shown, target }));
+            return Err(Obstacle::Unsendable(WalkProblem::LinkEscape { path: shown, target }));
         };
         if self.open.contains(&target) {
-            return Err(Obstacle::Unsendable(ProblemKind::LinkLoop { path: shown }));
+            return Err(Obstacle::Unsendable(WalkProblem::LinkLoop { path: shown }));
         }
         // A link whose target is ignored counts as ignored.
         let target_name = below
@@ -335,7 +334,7 @@ impl<'a> Walker<'a> {
         let (parent, last) = self.open_parent(below).map_err(Obstacle::Unreadable)?;
         match parent.look(last).map_err(Obstacle::Unreadable)? {
             // Something was put in its place since.
-            Entry::Link => Err(Obstacle::Unsendable(ProblemKind::BrokenLink { path: shown })),
+            Entry::Link => Err(Obstacle::Unsendable(WalkProblem::BrokenLink { path: shown })),
             kind => Ok((target, kind)),
         }
     }
@@ -374,7 +373,7 @@ impl<'a> Walker<'a> {
             }),
             _ => {
                 let path = self.shown(&name);
-                self.unsendable(ProblemKind::SpecialFile { path });
+                self.unsendable(WalkProblem::SpecialFile { path });
             }
         }
     }
@@ -387,7 +386,7 @@ impl<'a> Walker<'a> {
     }
 
     /// What the caller may choose to leave out.
-    fn unsendable(&mut self, problem: ProblemKind) {
+    fn unsendable(&mut self, problem: WalkProblem) {
         match self.walk.links {
             Links::Follow => self.problem(problem),
             Links::Skip => self.result.skipped.push(problem),
@@ -396,10 +395,10 @@ impl<'a> Walker<'a> {
 
     fn unreadable(&mut self, name: &str, source: io::Error) {
         let path = self.shown(name);
-        self.problem(ProblemKind::Unreadable { path, source });
+        self.problem(WalkProblem::Unreadable { path, source });
     }
 
-    fn problem(&mut self, problem: ProblemKind) {
+    fn problem(&mut self, problem: WalkProblem) {
         self.result.problems.push(problem);
     }
 

@@ -1,0 +1,55 @@
+//! Names and foreign texts in messages. A file's name may hold control characters, which would reach the reader's terminal.
+
+use std::fmt::{self, Display, Write};
+use std::path::Path;
+
+/// A path, with its control characters escaped.
+pub(crate) fn path(path: &Path) -> Escaped {
+    text(&path.to_string_lossy())
+}
+
+/// A text, with its control characters escaped.
+pub(crate) fn text(text: &str) -> Escaped {
+    Escaped(text.to_owned())
+}
+
+/// A text that does nothing to a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Escaped(String);
+
+impl Display for Escaped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if is_harmless(character) {
+                formatter.write_char(character)?;
+            } else {
+                write!(formatter, "{}", character.escape_default())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Neither a control character nor one that changes the direction of what is around it.
+fn is_harmless(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !character.is_control() && !turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_steer_a_terminal_is_escaped_and_nothing_else() {
+        for (name, shown) in [
+            ("a b\\é日'\"`", "a b\\é日'\"`"),
+            ("\u{1b}]0;owned\u{7}", "\\u{1b}]0;owned\\u{7}"),
+            ("a\nb\t\u{9b}2J", "a\\nb\\t\\u{9b}2J"),
+            ("a\u{202e}txt.exe", "a\\u{202e}txt.exe"),
+        ] {
+            assert_eq!(text(name).to_string(), shown);
+            assert_eq!(path(Path::new(name)).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a walk cannot send, or cannot end for.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::read::ReadError;
+use crate::escape;
+use crate::ignore::IgnoreError;
+
+/// Something that a walk cannot send, or that keeps it from its end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WalkProblem {
+    /// A path that does not exist.
+    NotFound {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file or folder that cannot be read.
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A link whose target is outside of the folder that was named.
+    LinkEscape {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads, as it says itself.
+        target: PathBuf,
+    },
+    /// A link whose target does not exist.
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A link to one of the folders that it lies in, or to itself.
+    LinkLoop {
+        /// The link.
+        path: PathBuf,
+    },
+    /// A FIFO, socket or device.
+    SpecialFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A name that is not UTF-8: it would not survive on its way.
+    NotUnicode {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A small file that cannot be read as text.
+    Unread {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        error: ReadError,
+    },
+    /// An ignore rule that cannot be obeyed.
+    InvalidPattern {
+        /// Which, where, and why.
+        error: IgnoreError,
+    },
+    /// More files and folders than a context may have.
+    TooManyEntries {
+        /// The folder that was walked.
+        path: PathBuf,
+        /// As many may be in it.
+        limit: usize,
+    },
+    /// Links that lead to more files and folders than a context may have through them.
+    TooManyThroughLinks {
+        /// The link at which there were too many.
+        path: PathBuf,
+        /// As many may be reached through links.
+        limit: usize,
+    },
+    /// The walk was [cancelled](crate::Cancellation).
+    Cancelled,
+}
+
+impl WalkProblem {
+    /// The path that it is about, if it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotFound { path }
+            | Self::Unreadable { path, .. }
+            | Self::LinkEscape { path, .. }
+            | Self::BrokenLink { path }
+            | Self::LinkLoop { path }
+            | Self::SpecialFile { path }
+            | Self::NotUnicode { path }
+            | Self::Unread { path, .. }
+            | Self::TooManyEntries { path, .. }
+            | Self::TooManyThroughLinks { path, .. } => Some(path),
+            Self::InvalidPattern { .. } | Self::Cancelled => None,
+        }
+    }
+}
+
+impl fmt::Display for WalkProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.path().map(escape::path);
+        let shown = shown.iter().map(|path| format!("`{path}`")).collect::<String>();
+        match self {
+            Self::NotFound { .. } => write!(formatter, "{shown} does not exist: check the spelling"),
+            Self::Unreadable { source, .. } => unreadable(formatter, &shown, source),
+            Self::LinkEscape { target, .. } => write!(
+                formatter,
+                "the link {shown} leads out of the folder that was named, to `{}`",
+                escape::path(target)
+            ),
+            Self::BrokenLink { .. } => write!(formatter, "the link {shown} leads to nothing"),
+            Self::LinkLoop { .. } => write!(formatter, "the link {shown} leads back to a folder that it lies in"),
+            Self::SpecialFile { .. } => write!(formatter, "{shown} is a FIFO, socket or device, which cannot be sent"),
+            Self::NotUnicode { .. } => write!(
+                formatter,
+                "the name {shown} is not UTF-8 and would not survive: rename it"
+            ),
+            Self::Unread { error, .. } => write!(formatter, "{shown} {error}"),
+            Self::InvalidPattern { error } => error.fmt(formatter),
+            Self::TooManyEntries { limit, .. } => write!(
+                formatter,
+                "{shown} holds more than {limit} files and folders: leave out what is not needed, with `.dockerignore` or a \
+                 narrower path"
+            ),
+            Self::TooManyThroughLinks { limit, .. } => write!(
+                formatter,
+                "more than {limit} files and folders are reached through links, the last of them through {shown}: each is sent \
+                 once for every way to it; leave the links out with `.dockerignore`"
+            ),
+            Self::Cancelled => formatter.write_str("it was cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for WalkProblem {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Unread { error, .. } => Some(error),
+            Self::InvalidPattern { error } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The same words for whatever cannot be read.
+pub(crate) fn unreadable(formatter: &mut fmt::Formatter<'_>, shown: &str, source: &io::Error) -> fmt::Result {
+    if source.kind() == io::ErrorKind::PermissionDenied {
+        write!(formatter, "{shown} cannot be read ({source}): check its permissions")
+    } else {
+        write!(formatter, "{shown} cannot be read: {source}")
+    }
+}

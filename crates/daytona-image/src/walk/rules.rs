@@ -1,0 +1,31 @@
+//! The ignore rules of a folder.
+
+use std::path::Path;
+
+use super::WalkProblem;
+use super::read::{ReadError, read_text};
+use crate::ignore::IgnoreRules;
+
+/// The file with a folder's ignore rules.
+pub const DOCKERIGNORE: &str = ".dockerignore";
+
+/// The rules in the file `name` of a folder, if it is there. `shown` names the file in messages.
+///
+/// As in BuildKit, a folder of that name is passed over.
+///
+/// # Errors
+///
+/// [`WalkProblem::Unread`] for what is there and is no text, and [`WalkProblem::InvalidPattern`].
+pub fn read_rules(folder: &Path, name: &Path, shown: &Path) -> Result<Option<IgnoreRules>, WalkProblem> {
+    let text = match read_text(folder, name) {
+        Ok(text) => text,
+        Err(ReadError::NotFound | ReadError::Folder) => return Ok(None),
+        Err(error) => {
+            let path = shown.to_owned();
+            return Err(WalkProblem::Unread { path, error });
+        }
+    };
+    IgnoreRules::parse(&text, &shown.to_string_lossy())
+        .map(Some)
+        .map_err(|error| WalkProblem::InvalidPattern { error })
+}
