@@ -1,11 +1,11 @@
 //! Decoding that forgives what servers of other versions send.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, Unexpected};
+use serde_json::Value;
 
 /// A date that cannot be read counts as absent; the first one is worth a warning, all of them would drown the log.
 pub(crate) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
@@ -60,33 +60,31 @@ fn whole(float: f64) -> Option<u64> {
     ((0.0..=EXACT).contains(&float) && float.fract() == 0.0).then_some(float as u64)
 }
 
-/// A text that some servers send as a list of texts.
-pub(crate) fn text_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct TextOrList;
-
-    impl<'de> Visitor<'de> for TextOrList {
-        type Value = Option<String>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("a text or a list of texts")
+/// The text that a value of any kind stands for. Several texts are joined with a comma, and of an object the `message` or
+/// `error` in it is the text.
+pub(crate) fn any_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            let texts: Vec<String> = items.iter().filter_map(any_text).collect();
+            (!texts.is_empty()).then(|| texts.join(", "))
         }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Some(text.to_owned()))
-        }
-
-        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = list.next_element::<String>()? {
-                texts.push(text);
-            }
-            Ok(Some(texts.join(", ")))
+        Value::Object(fields) => {
+            let inner = ["message", "error"]
+                .iter()
+                .find_map(|name| any_text(fields.get(*name)?));
+            inner.or_else(|| (!fields.is_empty()).then(|| value.to_string()))
         }
     }
+}
 
-    deserializer.deserialize_any(TextOrList)
+/// A count, also where it comes as a text; `None` for anything that is not one.
+pub(crate) fn any_count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
 }

@@ -5,6 +5,7 @@ mod generated;
 mod lenient;
 mod operation;
 mod secret;
+mod webhook;
 
 pub use decode::DecodeError;
 pub use generated::*;

@@ -1,11 +1,13 @@
 //! What every operation can do: turn itself into a request, and read its answer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::DecodeError;
+use crate::{DecodeError, Permission};
 
 /// One operation of the API, as a value.
 ///
@@ -24,8 +26,23 @@ pub trait Operation {
     /// grow with the data.
     const TEMPLATE: &'static str;
 
-    /// Whether the operation works without credentials.
+    /// Whether the operation works without credentials. Do not send any to it.
     const PUBLIC: bool = false;
+
+    /// Whether carrying out the operation twice has the same effect as carrying it out once, so that a client may repeat it
+    /// when the answer was lost.
+    ///
+    /// This is true of every `GET` and `DELETE`, and of [`DeactivateSnapshot`](crate::DeactivateSnapshot), which is a `POST`.
+    const IDEMPOTENT: bool;
+
+    /// How long the server may hold its answer back on purpose, or `None` if it answers at once. Wait longer than this
+    /// before you give up.
+    const ANSWERS_WITHIN: Option<Duration> = None;
+
+    /// The permissions that an API key needs. Any one of them is enough. An empty list means that every valid key will do.
+    ///
+    /// The server answers 403 to a key that lacks them, and does not say which ones it wants.
+    const PERMISSIONS: &'static [Permission] = &[];
 
     /// Path relative to the base address. Each parameter is one percent-encoded segment, whatever is in it.
     fn path(&self) -> String;

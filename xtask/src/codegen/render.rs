@@ -1,57 +1,31 @@
-//! From the contract's model to tokens.
+//! From the contract's model to tokens. The model is checked, so nothing here can fail.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::contract::{Answer, Field, Module, Operation, Ty, TypeDef, TypeKind};
+use super::contract::{Field, Module, Ty};
+
+mod operation;
+mod types;
+mod webhook;
 
 /// `mod.rs`: the modules, and all that is in them.
 pub(crate) fn root(modules: &[Module]) -> TokenStream {
-    let names: Vec<_> = modules.iter().map(|module| format_ident!("{}", module.name)).collect();
+    let names: Vec<_> = modules.iter().map(|module| &module.name).collect();
     quote! {
-        #![doc = " The contract as Rust, one module a tag."]
         #(mod #names;)*
         #(pub use #names::*;)*
     }
 }
 
 pub(crate) fn module(module: &Module) -> TokenStream {
-    let doc = format!(" {}", module.doc);
-    let types = module.types.iter().map(type_def);
-    let operations = module.operations.iter().map(operation);
+    let webhooks = (!module.events.is_empty()).then(|| webhook::webhooks(&module.events));
+    let operations = module.operations.iter().map(operation::operation);
+    let types = module.types.iter().map(types::type_def);
     quote! {
-        #![doc = #doc]
+        #webhooks
         #(#operations)*
         #(#types)*
-    }
-}
-
-fn type_def(def: &TypeDef) -> TokenStream {
-    match &def.kind {
-        TypeKind::Struct(fields) => structure(def, fields),
-        TypeKind::Enum(values) => open_enum(def, values),
-        TypeKind::Newtype => newtype(def),
-    }
-}
-
-fn structure(def: &TypeDef, fields: &[Field]) -> TokenStream {
-    let name = format_ident!("{}", def.name);
-    let doc = docs(&def.doc);
-    let members = fields.iter().map(|field| {
-        let (doc, ident, ty) = (docs(&field.doc), snake(&field.wire), member_type(field));
-        let serde = serde_attribute(field);
-        quote! { #doc #serde pub #ident: #ty, }
-    });
-    let constructor = constructor(&name, fields);
-    // Secrets cannot be compared.
-    let comparable = !fields.iter().any(|field| field.ty == Ty::Secret);
-    let comparison = comparable.then(|| quote!(, PartialEq));
-    quote! {
-        #doc
-        #[derive(Debug, Clone #comparison, serde::Serialize, serde::Deserialize)]
-        #[non_exhaustive]
-        pub struct #name { #(#members)* }
-        #constructor
     }
 }
 
@@ -59,25 +33,31 @@ fn structure(def: &TypeDef, fields: &[Field]) -> TokenStream {
 fn constructor(name: &proc_macro2::Ident, fields: &[Field]) -> TokenStream {
     let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
     let arguments = required.iter().map(|field| {
-        let (ident, ty) = (snake(&field.wire), rust_type(&field.ty));
+        let (ident, ty) = (&field.name, rust_type(&field.ty));
         match field.ty {
             Ty::Text | Ty::Secret | Ty::Named(_) => quote!(#ident: impl Into<#ty>),
             _ => quote!(#ident: #ty),
         }
     });
     let values = fields.iter().map(|field| {
-        let ident = snake(&field.wire);
+        let ident = &field.name;
         match (&field.ty, field.required) {
             (_, false) => quote!(#ident: None),
             (Ty::Text | Ty::Secret | Ty::Named(_), true) => quote!(#ident: #ident.into()),
             (_, true) => quote!(#ident),
         }
     });
-    let summary = if required.is_empty() {
-        " One with nothing set."
+    let article = if name.to_string().starts_with(['A', 'E', 'I', 'O']) {
+        "an"
     } else {
-        " One with only what is required; the rest is not set."
+        "a"
     };
+    let rest = match (fields.len(), required.len()) {
+        (all, needed) if all == needed => "",
+        (_, 0) => " with every field unset",
+        _ => " from its required fields; the others are unset",
+    };
+    let summary = format!(" Creates {article} `{name}`{rest}.");
     let default = required.is_empty().then(|| {
         quote! {
             impl Default for #name {
@@ -98,278 +78,6 @@ fn constructor(name: &proc_macro2::Ident, fields: &[Field]) -> TokenStream {
     }
 }
 
-fn serde_attribute(field: &Field) -> TokenStream {
-    let mut parts = Vec::new();
-    let wire = &field.wire;
-    if snake(wire) != wire.as_str() {
-        parts.push(quote!(rename = #wire));
-    }
-    if !field.required {
-        parts.push(quote!(default));
-        parts.push(quote!(skip_serializing_if = "Option::is_none"));
-    }
-    let lenient = match (&field.decode, &field.ty) {
-        (Some(function), _) => Some(function.as_str()),
-        (None, Ty::Date) => Some("timestamp"),
-        (None, Ty::Count) => Some("count"),
-        (None, _) => None,
-    };
-    if let Some(function) = lenient {
-        let path = format!("crate::lenient::{function}");
-        parts.push(quote!(deserialize_with = #path));
-    }
-    if field.ty == Ty::Secret {
-        parts.push(quote!(serialize_with = "crate::secret::expose"));
-    }
-    if parts.is_empty() {
-        TokenStream::new()
-    } else {
-        quote!(#[serde(#(#parts),*)])
-    }
-}
-
-fn open_enum(def: &TypeDef, values: &[String]) -> TokenStream {
-    let name = format_ident!("{}", def.name);
-    let doc = docs(&def.doc);
-    let variants: Vec<_> = values.iter().map(|value| format_ident!("{}", pascal(value))).collect();
-    let variant_docs = values.iter().map(|value| format!(" `{value}`"));
-    quote! {
-        #doc
-        ///
-        /// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum #name {
-            #(#[doc = #variant_docs] #variants,)*
-            /// A value that this version does not know.
-            Unknown(String),
-        }
-
-        impl #name {
-            /// Every value that this version knows.
-            pub const KNOWN: &'static [Self] = &[#(Self::#variants),*];
-
-            /// The value as it is on the wire.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    #(Self::#variants => #values,)*
-                    Self::Unknown(value) => value,
-                }
-            }
-        }
-
-        impl From<&str> for #name {
-            fn from(value: &str) -> Self {
-                match value {
-                    #(#values => Self::#variants,)*
-                    _ => Self::Unknown(value.to_owned()),
-                }
-            }
-        }
-
-        impl From<String> for #name {
-            fn from(value: String) -> Self {
-                Self::from(value.as_str())
-            }
-        }
-
-        impl std::fmt::Display for #name {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-
-        impl serde::Serialize for #name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for #name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer).map(Self::from)
-            }
-        }
-    }
-}
-
-fn newtype(def: &TypeDef) -> TokenStream {
-    let name = format_ident!("{}", def.name);
-    let doc = docs(&def.doc);
-    quote! {
-        #doc
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-        #[serde(transparent)]
-        pub struct #name(String);
-
-        impl #name {
-            /// The text as the server gave it.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl From<&str> for #name {
-            fn from(value: &str) -> Self {
-                Self(value.to_owned())
-            }
-        }
-
-        impl From<String> for #name {
-            fn from(value: String) -> Self {
-                Self(value)
-            }
-        }
-
-        impl From<#name> for String {
-            fn from(value: #name) -> Self {
-                value.0
-            }
-        }
-
-        impl AsRef<str> for #name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::fmt::Display for #name {
-            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    }
-}
-
-fn operation(operation: &Operation) -> TokenStream {
-    let name = format_ident!("{}", operation.type_name());
-    let structure = (!operation.is_its_body()).then(|| operation_structure(operation));
-    let (id, template) = (&operation.id, &operation.path);
-    let method = format_ident!("{}", operation.method);
-    let path = path(&operation.path);
-    let query = query(&operation.query_parameters);
-    let body = operation.body.as_ref().map(|_| {
-        let value = if operation.is_its_body() {
-            quote!(self)
-        } else {
-            quote!(&self.body)
-        };
-        quote! {
-            fn body(&self) -> Result<Option<bytes::Bytes>, serde_json::Error> {
-                serde_json::to_vec(#value).map(|body| Some(body.into()))
-            }
-        }
-    });
-    let public = operation.public.then(|| {
-        quote!(
-            const PUBLIC: bool = true;
-        )
-    });
-    let argument = if matches!(operation.answer, Answer::Empty) {
-        quote!(_)
-    } else {
-        quote!(body)
-    };
-    let (output, decode) = match &operation.answer {
-        Answer::Json(ty) => (rust_type(ty), quote!(crate::decode::json(body))),
-        Answer::Text => (quote!(String), quote!(Ok(crate::decode::text(body)))),
-        Answer::Empty => (quote!(()), quote!(Ok(()))),
-    };
-    quote! {
-        #structure
-
-        impl crate::Operation for #name {
-            type Output = #output;
-            const ID: &'static str = #id;
-            const METHOD: http::Method = http::Method::#method;
-            const TEMPLATE: &'static str = #template;
-            #public
-            #path
-            #query
-            #body
-            fn decode(#argument: &[u8]) -> Result<Self::Output, crate::DecodeError> {
-                #decode
-            }
-        }
-    }
-}
-
-/// The value type of an operation: its parameters, and its body if it has one.
-fn operation_structure(operation: &Operation) -> TokenStream {
-    let name = format_ident!("{}", operation.type_name());
-    let address = format!(" `{} {}`", operation.method, operation.path);
-    let doc = docs(&operation.doc);
-    let deprecated = operation.deprecated.then(|| {
-        quote! {
-            ///
-            /// Deprecated by the service.
-        }
-    });
-    let fields = operation.fields();
-    let members = fields.iter().map(|field| {
-        let (doc, ident, ty) = (docs(&field.doc), snake(&field.wire), member_type(field));
-        quote! { #doc pub #ident: #ty, }
-    });
-    let constructor = constructor(&name, &fields);
-    quote! {
-        #doc
-        ///
-        #[doc = #address]
-        #deprecated
-        #[derive(Debug, Clone, PartialEq)]
-        #[non_exhaustive]
-        pub struct #name { #(#members)* }
-        #constructor
-    }
-}
-
-/// `/snapshots/{id}/activate` as a concatenation, each parameter encoded.
-fn path(template: &str) -> TokenStream {
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (parameter, tail) = after.split_once('}').expect("the template's braces are balanced");
-        let ident = snake(parameter);
-        pieces.push(quote!(path.push_str(#before);));
-        pieces.push(quote!(path.push_str(&crate::operation::encode(&self.#ident));));
-        rest = tail;
-    }
-    if pieces.is_empty() {
-        return quote!(fn path(&self) -> String { #template.to_owned() });
-    }
-    if !rest.is_empty() {
-        pieces.push(quote!(path.push_str(#rest);));
-    }
-    quote! {
-        fn path(&self) -> String {
-            let mut path = String::new();
-            #(#pieces)*
-            path
-        }
-    }
-}
-
-fn query(parameters: &[Field]) -> Option<TokenStream> {
-    if parameters.is_empty() {
-        return None;
-    }
-    let set = parameters.iter().map(|field| {
-        let (wire, ident) = (&field.wire, snake(&field.wire));
-        if field.required {
-            quote!(query.set(#wire, Some(&self.#ident));)
-        } else {
-            quote!(query.set(#wire, self.#ident.as_ref());)
-        }
-    });
-    Some(quote! {
-        fn query(&self) -> Option<String> {
-            let mut query = crate::operation::Query::default();
-            #(#set)*
-            query.finish()
-        }
-    })
-}
-
 fn member_type(field: &Field) -> TokenStream {
     let ty = rust_type(&field.ty);
     if field.required { ty } else { quote!(Option<#ty>) }
@@ -388,63 +96,49 @@ fn rust_type(ty: &Ty) -> TokenStream {
             let item = rust_type(item);
             quote!(Vec<#item>)
         }
-        Ty::Named(name) => {
-            let name = format_ident!("{name}");
-            quote!(crate::#name)
-        }
+        Ty::Named(name) => quote!(crate::#name),
     }
 }
 
 /// Doc attributes, wrapped for reading.
-fn docs(text: &str) -> TokenStream {
+pub(super) fn docs(text: &str) -> TokenStream {
     let lines = text.split('\n').flat_map(|paragraph| wrap(paragraph, 110));
     let lines = lines.map(|line| if line.is_empty() { line } else { format!(" {line}") });
     quote!(#(#[doc = #lines])*)
 }
 
+/// A section with code, as it is.
+fn example(code: Option<&String>) -> Option<TokenStream> {
+    let code = code?;
+    let head = ["", " # Examples", "", " ```"].map(ToOwned::to_owned);
+    let body = code.lines().map(|line| format!(" {line}"));
+    let lines = head.into_iter().chain(body).chain([" ```".to_owned()]);
+    Some(quote!(#(#[doc = #lines])*))
+}
+
 fn wrap(paragraph: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+    let mut lines = Vec::new();
+    let mut line = String::new();
     for word in paragraph.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.len() + 1 + word.len() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
+        if !line.is_empty() && line.len() + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
         }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
     }
+    lines.push(line);
     lines
 }
 
-/// `organizationId` as `organization_id`; a keyword as a raw identifier.
-fn snake(name: &str) -> proc_macro2::Ident {
-    let mut text = String::new();
-    for character in name.chars() {
-        if character.is_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.extend(character.to_lowercase());
-    }
-    match text.as_str() {
-        "ref" | "type" | "match" | "move" => format_ident!("r#{text}"),
-        _ => format_ident!("{text}"),
-    }
+/// A number of seconds as a duration of the standard library.
+fn seconds(count: u64) -> TokenStream {
+    quote!(std::time::Duration::from_secs(#count))
 }
 
-/// `build_failed`, `linux-vm`, `lastUsedAt` and `RTX-4090` as names of variants.
-pub(crate) fn pascal(value: &str) -> String {
-    let mut name = String::new();
-    for word in value.split(['_', '-']) {
-        let shout = word.len() > 1 && word.chars().all(|character| !character.is_lowercase());
-        let mut characters = word.chars();
-        name.extend(characters.next().map(|first| first.to_ascii_uppercase()));
-        if shout {
-            name.push_str(&characters.as_str().to_lowercase());
-        } else {
-            name.push_str(characters.as_str());
-        }
-    }
-    name
+/// A constant list of permissions.
+fn permissions(names: &[proc_macro2::Ident]) -> TokenStream {
+    let permission = format_ident!("Permission");
+    quote!(&[#(crate::#permission::#names),*])
 }

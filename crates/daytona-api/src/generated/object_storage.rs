@@ -4,15 +4,16 @@
 
 /// Issues temporary credentials for pushing build contexts.
 ///
-/// They allow to put and get objects below the organization's own prefix, and nothing else. The answer does not
-/// say when they expire. Needs the permission `write:snapshots` or `write:sandboxes`.
+/// With them you can put and get objects below the organization's own prefix, and nothing else. The answer does
+/// not say when they expire.
 ///
 /// `GET /object-storage/push-access`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetPushAccess {}
+
 impl GetPushAccess {
-    /// One with nothing set.
+    /// Creates a `GetPushAccess`.
     pub fn new() -> Self {
         Self {}
     }
@@ -29,16 +30,21 @@ impl crate::Operation for GetPushAccess {
     const ID: &'static str = "getPushAccess";
     const METHOD: http::Method = http::Method::GET;
     const TEMPLATE: &'static str = "/object-storage/push-access";
+    const IDEMPOTENT: bool = true;
+    const PERMISSIONS: &'static [crate::Permission] =
+        &[crate::Permission::WriteSnapshots, crate::Permission::WriteSandboxes];
+
     fn path(&self) -> String {
         "/object-storage/push-access".to_owned()
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
 }
 
-/// Temporary credentials for object storage. A context goes to `<organizationId>/<hash>/context.tar` in the
-/// bucket, addressed in path style.
+/// Temporary credentials for object storage. Put a context at `<organizationId>/<hash>/context.tar` in the
+/// bucket, and address the bucket in path style.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct StorageAccess {
@@ -51,21 +57,21 @@ pub struct StorageAccess {
     /// Session token.
     #[serde(rename = "sessionToken", serialize_with = "crate::secret::expose")]
     pub session_token: secrecy::SecretString,
-    /// Address of the storage. The scheme may be missing.
+    /// Address of the storage. Its scheme may be missing.
     #[serde(rename = "storageUrl")]
     pub storage_url: String,
-    /// Prefix below which objects may be put.
+    /// The prefix below which objects may be put.
     #[serde(rename = "organizationId")]
     pub organization_id: String,
-    /// Bucket.
+    /// Name of the bucket.
     pub bucket: String,
-    /// Region to sign with. Servers before 0.205 do not send it.
+    /// The region to sign requests for. Servers before 0.205 do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
 }
 
 impl StorageAccess {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `StorageAccess` from its required fields; the others are unset.
     pub fn new(
         access_key: impl Into<secrecy::SecretString>,
         secret: impl Into<secrecy::SecretString>,

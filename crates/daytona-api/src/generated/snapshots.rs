@@ -2,32 +2,49 @@
 
 //! Snapshots and their builds.
 
-/// Lists one page of the organization's snapshots and of the general ones.
+/// Lists one page of the snapshots that the organization can use.
 ///
-/// The default order, by last use, moves while snapshots are used; to walk several pages sort by `createdAt`
-/// ascending. A page past the end is empty.
+/// These are its own snapshots and the general ones. The default order is by last use, which changes while you
+/// turn the pages. Sort by `createdAt` in ascending order to walk all pages. A page past the end is empty.
 ///
 /// `GET /snapshots`
+///
+/// # Examples
+///
+/// ```
+/// use daytona_api::{GetAllSnapshots, Operation, SnapshotSort, SortOrder};
+///
+/// let mut list = GetAllSnapshots::new();
+/// list.page = Some(1);
+/// list.sort = Some(SnapshotSort::CreatedAt);
+/// list.order = Some(SortOrder::Asc);
+/// assert_eq!(list.query().as_deref(), Some("page=1&sort=createdAt&order=asc"));
+///
+/// let page = GetAllSnapshots::decode(br#"{"items": [], "total": 0, "page": 1, "totalPages": 0}"#)?;
+/// let is_last = page.page >= page.total_pages;
+/// assert!(is_last && page.items.is_empty());
+/// # Ok::<(), daytona_api::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetAllSnapshots {
-    /// Page number, counted from 1. The server's default is 1.
+    /// Number of the page. The first page is 1, which is the server's default.
     pub page: Option<u32>,
-    /// Snapshots on a page, from 1 to 200. The server's default is 100.
+    /// How many snapshots a page holds, from 1 to 200. The server's default is 100.
     pub limit: Option<u32>,
-    /// Only snapshots whose name contains this text, in any case; `%` and `_` are wildcards. Not a way to look up one
-    /// name.
+    /// Only snapshots whose name contains this text, ignoring case. `%` and `_` are wildcards. To look up one name
+    /// use `getSnapshot`.
     pub name: Option<String>,
-    /// Only snapshots made from this sandbox. Servers before 0.205 ignore it.
+    /// Only snapshots that were made from this sandbox. Servers before 0.205 ignore this filter.
     pub source_sandbox_id: Option<String>,
-    /// What to sort by. The server's default is the time of last use.
+    /// The field to sort by. The server's default is `lastUsedAt`.
     pub sort: Option<crate::SnapshotSort>,
-    /// Ascending or descending. The server's default is descending.
+    /// The direction of the sort. The server's default is `desc`.
     pub order: Option<crate::SortOrder>,
 }
 
 impl GetAllSnapshots {
-    /// One with nothing set.
+    /// Creates a `GetAllSnapshots` with every field unset.
     pub fn new() -> Self {
         Self {
             page: None,
@@ -51,9 +68,12 @@ impl crate::Operation for GetAllSnapshots {
     const ID: &'static str = "getAllSnapshots";
     const METHOD: http::Method = http::Method::GET;
     const TEMPLATE: &'static str = "/snapshots";
+    const IDEMPOTENT: bool = true;
+
     fn path(&self) -> String {
         "/snapshots".to_owned()
     }
+
     fn query(&self) -> Option<String> {
         let mut query = crate::operation::Query::default();
         query.set("page", self.page.as_ref());
@@ -64,6 +84,7 @@ impl crate::Operation for GetAllSnapshots {
         query.set("order", self.order.as_ref());
         query.finish()
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
@@ -74,12 +95,17 @@ impl crate::Operation for CreateSnapshot {
     const ID: &'static str = "createSnapshot";
     const METHOD: http::Method = http::Method::POST;
     const TEMPLATE: &'static str = "/snapshots";
+    const IDEMPOTENT: bool = false;
+    const PERMISSIONS: &'static [crate::Permission] = &[crate::Permission::WriteSnapshots];
+
     fn path(&self) -> String {
         "/snapshots".to_owned()
     }
+
     fn body(&self) -> Result<Option<bytes::Bytes>, serde_json::Error> {
         serde_json::to_vec(self).map(|body| Some(body.into()))
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
@@ -87,8 +113,8 @@ impl crate::Operation for CreateSnapshot {
 
 /// Returns one snapshot, by id or by name.
 ///
-/// A name may look like an id. For such a text the server matches either, so compare the id of the answer with
-/// the one asked for.
+/// A name may look like an id, and the server matches either. So when you ask by id, compare the id of the answer
+/// with yours.
 ///
 /// `GET /snapshots/{id}`
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +125,7 @@ pub struct GetSnapshot {
 }
 
 impl GetSnapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `GetSnapshot`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into() }
     }
@@ -110,32 +136,37 @@ impl crate::Operation for GetSnapshot {
     const ID: &'static str = "getSnapshot";
     const METHOD: http::Method = http::Method::GET;
     const TEMPLATE: &'static str = "/snapshots/{id}";
+    const IDEMPOTENT: bool = true;
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
         path.push_str(&crate::operation::encode(&self.id));
         path
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
 }
 
-/// Marks a snapshot for removal, by id only.
+/// Marks a snapshot for removal, by id.
 ///
-/// The record stays visible in state `removing`, and its name taken, until the server's next sweep (about ten
-/// seconds). Deleting it again meanwhile succeeds. Needs the permission `delete:snapshots`.
+/// Until the server's next sweep, within about ten seconds, the record stays visible in state `removing` and
+/// keeps its name. Removing it again succeeds until then, and gives 404 afterwards. The server may undo the
+/// removal of a snapshot that it is pulling or building: watch the snapshot until it is gone, and remove it again
+/// if its state changes back.
 ///
 /// `DELETE /snapshots/{id}`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RemoveSnapshot {
-    /// Id or name of the snapshot.
+    /// Id of the snapshot. The server answers 400 to a name.
     pub id: String,
 }
 
 impl RemoveSnapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `RemoveSnapshot`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into() }
     }
@@ -146,32 +177,37 @@ impl crate::Operation for RemoveSnapshot {
     const ID: &'static str = "removeSnapshot";
     const METHOD: http::Method = http::Method::DELETE;
     const TEMPLATE: &'static str = "/snapshots/{id}";
+    const IDEMPOTENT: bool = true;
+    const PERMISSIONS: &'static [crate::Permission] = &[crate::Permission::DeleteSnapshots];
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
         path.push_str(&crate::operation::encode(&self.id));
         path
     }
+
     fn decode(_: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         Ok(())
     }
 }
 
-/// Starts to activate an inactive snapshot, by id only.
+/// Starts to activate an inactive snapshot, by id.
 ///
-/// Answers with state `pending`; the snapshot is pulled or built again before it is active. Refused in any state
-/// but `inactive`, and for ten minutes after the record's last change.
+/// The answer's state is `pending`: the server pulls or builds the snapshot again before it is active. In every
+/// state but `inactive` the server refuses with 400, and so it does for ten minutes after the record's last
+/// change.
 ///
 /// `POST /snapshots/{id}/activate`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ActivateSnapshot {
-    /// Id of the snapshot; a name is refused.
+    /// Id of the snapshot. The server answers 400 to a name.
     pub id: String,
 }
 
 impl ActivateSnapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates an `ActivateSnapshot`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into() }
     }
@@ -182,6 +218,9 @@ impl crate::Operation for ActivateSnapshot {
     const ID: &'static str = "activateSnapshot";
     const METHOD: http::Method = http::Method::POST;
     const TEMPLATE: &'static str = "/snapshots/{id}/activate";
+    const IDEMPOTENT: bool = false;
+    const PERMISSIONS: &'static [crate::Permission] = &[crate::Permission::WriteSnapshots];
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
@@ -189,25 +228,27 @@ impl crate::Operation for ActivateSnapshot {
         path.push_str("/activate");
         path
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
 }
 
-/// Deactivates a snapshot in whatever state it is, by id only.
+/// Deactivates a snapshot in any state, by id.
 ///
-/// Its image may be dropped from the runners. Doing it again succeeds.
+/// The runners may drop its image. Deactivating it again succeeds. The server may undo the deactivation of a
+/// snapshot in state `pending`. It turns the removal of a snapshot into a deactivation.
 ///
 /// `POST /snapshots/{id}/deactivate`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DeactivateSnapshot {
-    /// Id of the snapshot; a name is refused.
+    /// Id of the snapshot. The server answers 400 to a name.
     pub id: String,
 }
 
 impl DeactivateSnapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `DeactivateSnapshot`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into() }
     }
@@ -218,6 +259,9 @@ impl crate::Operation for DeactivateSnapshot {
     const ID: &'static str = "deactivateSnapshot";
     const METHOD: http::Method = http::Method::POST;
     const TEMPLATE: &'static str = "/snapshots/{id}/deactivate";
+    const IDEMPOTENT: bool = true;
+    const PERMISSIONS: &'static [crate::Permission] = &[crate::Permission::WriteSnapshots];
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
@@ -225,6 +269,7 @@ impl crate::Operation for DeactivateSnapshot {
         path.push_str("/deactivate");
         path
     }
+
     fn decode(_: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         Ok(())
     }
@@ -232,19 +277,20 @@ impl crate::Operation for DeactivateSnapshot {
 
 /// Returns the address at which the build log can be read.
 ///
-/// Hangs for up to 30 seconds until a runner is assigned, then answers 404: allow more than 30 seconds. The
-/// address is usually on another host than the API. Append `follow=true` to keep reading while the build goes on.
+/// While no runner is assigned, the server holds its answer back for up to 30 seconds and then answers 404. The
+/// address is usually on another host than the API. Add `follow=true` to its query to keep reading while the
+/// build goes on.
 ///
 /// `GET /snapshots/{id}/build-logs-url`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetSnapshotBuildLogsUrl {
-    /// Id of the snapshot; a name makes the server answer 500.
+    /// Id of the snapshot. The server answers 500 to a name.
     pub id: String,
 }
 
 impl GetSnapshotBuildLogsUrl {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `GetSnapshotBuildLogsUrl`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into() }
     }
@@ -255,6 +301,9 @@ impl crate::Operation for GetSnapshotBuildLogsUrl {
     const ID: &'static str = "getSnapshotBuildLogsUrl";
     const METHOD: http::Method = http::Method::GET;
     const TEMPLATE: &'static str = "/snapshots/{id}/build-logs-url";
+    const IDEMPOTENT: bool = true;
+    const ANSWERS_WITHIN: Option<std::time::Duration> = Some(std::time::Duration::from_secs(30u64));
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
@@ -262,6 +311,7 @@ impl crate::Operation for GetSnapshotBuildLogsUrl {
         path.push_str("/build-logs-url");
         path
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         crate::decode::json(body)
     }
@@ -269,13 +319,13 @@ impl crate::Operation for GetSnapshotBuildLogsUrl {
 
 /// Relays the build log through the API itself.
 ///
-/// Superseded by the address of `getSnapshotBuildLogsUrl`, but the only way for callers that authenticate with a
-/// JWT, as the log host takes API keys only. An active snapshot gives an empty body. With `follow` the stream
-/// does not end by itself, even after a good build.
+/// The address from `getSnapshotBuildLogsUrl` replaces it. Callers that authenticate with a JWT still need it,
+/// because the log host accepts API keys only. For an active snapshot the body is empty. With `follow` the stream
+/// does not end by itself, even when the build has succeeded.
 ///
 /// `GET /snapshots/{id}/build-logs`
 ///
-/// Deprecated by the service.
+/// The service has deprecated this operation.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetSnapshotBuildLogs {
@@ -286,7 +336,7 @@ pub struct GetSnapshotBuildLogs {
 }
 
 impl GetSnapshotBuildLogs {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `GetSnapshotBuildLogs` from its required fields; the others are unset.
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -300,6 +350,8 @@ impl crate::Operation for GetSnapshotBuildLogs {
     const ID: &'static str = "getSnapshotBuildLogs";
     const METHOD: http::Method = http::Method::GET;
     const TEMPLATE: &'static str = "/snapshots/{id}/build-logs";
+    const IDEMPOTENT: bool = true;
+
     fn path(&self) -> String {
         let mut path = String::new();
         path.push_str("/snapshots/");
@@ -307,19 +359,21 @@ impl crate::Operation for GetSnapshotBuildLogs {
         path.push_str("/build-logs");
         path
     }
+
     fn query(&self) -> Option<String> {
         let mut query = crate::operation::Query::default();
         query.set("follow", self.follow.as_ref());
         query.finish()
     }
+
     fn decode(body: &[u8]) -> Result<Self::Output, crate::DecodeError> {
         Ok(crate::decode::text(body))
     }
 }
 
-/// What a list of snapshots is sorted by.
+/// The field that a list of snapshots is sorted by.
 ///
-/// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
+/// The set of values is open: a value that this version does not know becomes `Unknown` and is sent back unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SnapshotSort {
@@ -338,7 +392,8 @@ pub enum SnapshotSort {
 impl SnapshotSort {
     /// Every value that this version knows.
     pub const KNOWN: &'static [Self] = &[Self::Name, Self::State, Self::LastUsedAt, Self::CreatedAt];
-    /// The value as it is on the wire.
+
+    /// Returns the value as the API spells it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Name => "name",
@@ -386,9 +441,9 @@ impl<'de> serde::Deserialize<'de> for SnapshotSort {
     }
 }
 
-/// Direction of a sort.
+/// The direction of a sort.
 ///
-/// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
+/// The set of values is open: a value that this version does not know becomes `Unknown` and is sent back unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SortOrder {
@@ -403,7 +458,8 @@ pub enum SortOrder {
 impl SortOrder {
     /// Every value that this version knows.
     pub const KNOWN: &'static [Self] = &[Self::Asc, Self::Desc];
-    /// The value as it is on the wire.
+
+    /// Returns the value as the API spells it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Asc => "asc",
@@ -453,21 +509,21 @@ impl<'de> serde::Deserialize<'de> for SortOrder {
 pub struct PaginatedSnapshots {
     /// The snapshots on this page.
     pub items: Vec<crate::Snapshot>,
-    /// Snapshots on all pages.
+    /// How many snapshots there are on all pages together.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::lenient::count"
     )]
     pub total: Option<u64>,
-    /// Number of this page, counted from 1.
+    /// Number of this page. The first page is 1.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "crate::lenient::count"
     )]
     pub page: Option<u64>,
-    /// Number of pages.
+    /// How many pages there are.
     #[serde(
         rename = "totalPages",
         default,
@@ -478,7 +534,7 @@ pub struct PaginatedSnapshots {
 }
 
 impl PaginatedSnapshots {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `PaginatedSnapshots` from its required fields; the others are unset.
     pub fn new(items: Vec<crate::Snapshot>) -> Self {
         Self {
             items,
@@ -489,29 +545,29 @@ impl PaginatedSnapshots {
     }
 }
 
-/// A snapshot, as the API shows it.
+/// A snapshot, as the API shows it. Only `id`, `name` and `state` are always there.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Id, the only name that never changes its meaning.
+    /// Id of the snapshot. A name can be given to another snapshot later; an id cannot.
     pub id: crate::SnapshotId,
-    /// Owner. May be missing for general snapshots.
+    /// The organization that owns it. It may be absent for a general snapshot.
     #[serde(rename = "organizationId", default, skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<String>,
     /// Whether every organization can use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub general: Option<bool>,
-    /// Name, unique within the organization, case-sensitive.
+    /// Name. It is unique within the organization and case-sensitive.
     pub name: String,
-    /// The registry image it was made from; empty for one that was built.
+    /// The registry image that it was made from; empty if it was built.
     #[serde(rename = "imageName", default, skip_serializing_if = "Option::is_none")]
     pub image_name: Option<String>,
-    /// Where it is in its life.
+    /// State of the snapshot.
     pub state: crate::SnapshotState,
-    /// Size of the image in GiB. A built snapshot usually has none, even when it is active.
+    /// Size of the image in GiB. The first snapshot of a build usually has none, even when it is active.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<f64>,
-    /// What is started in a sandbox.
+    /// The command that a sandbox starts with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
     /// CPU cores of a sandbox.
@@ -520,7 +576,7 @@ pub struct Snapshot {
     /// GPUs of a sandbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<f64>,
-    /// Kind of GPU.
+    /// Kind of GPU. A request sends a list here; the answer names the one kind that was chosen.
     #[serde(rename = "gpuType", default, skip_serializing_if = "Option::is_none")]
     pub gpu_type: Option<crate::GpuType>,
     /// Memory of a sandbox in GB. The request calls it `memory`.
@@ -529,10 +585,10 @@ pub struct Snapshot {
     /// Disk of a sandbox in GB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<f64>,
-    /// Why it failed, as free text. It stays in place when the snapshot is deactivated.
+    /// Why the snapshot failed, as free text. It stays when the snapshot is deactivated.
     #[serde(rename = "errorReason", default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
-    /// When the record was made.
+    /// When the record was created.
     #[serde(
         rename = "createdAt",
         default,
@@ -548,7 +604,7 @@ pub struct Snapshot {
         deserialize_with = "crate::lenient::timestamp"
     )]
     pub updated_at: Option<jiff::Timestamp>,
-    /// When it last became active or was used.
+    /// When it last became active, or when a sandbox was last created from it.
     #[serde(
         rename = "lastUsedAt",
         default,
@@ -556,28 +612,28 @@ pub struct Snapshot {
         deserialize_with = "crate::lenient::timestamp"
     )]
     pub last_used_at: Option<jiff::Timestamp>,
-    /// What it was built from; absent for one made from a registry image.
+    /// What it was built from; absent if it was made from a registry image.
     #[serde(rename = "buildInfo", default, skip_serializing_if = "Option::is_none")]
     pub build_info: Option<crate::BuildInfo>,
-    /// The regions in which it is available.
+    /// Ids of the regions in which it is available.
     #[serde(rename = "regionIds", default, skip_serializing_if = "Option::is_none")]
     pub region_ids: Option<Vec<String>>,
-    /// The runner that pulls or builds it, once one is chosen.
+    /// The runner that pulls or builds it; absent until one is chosen.
     #[serde(rename = "initialRunnerId", default, skip_serializing_if = "Option::is_none")]
     pub initial_runner_id: Option<String>,
-    /// The reference of the image in the service's own registry.
+    /// Reference of its image in the service's own registry.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<String>,
     /// The class of sandbox that it is for.
     #[serde(rename = "sandboxClass", default, skip_serializing_if = "Option::is_none")]
     pub sandbox_class: Option<crate::SandboxClass>,
-    /// The sandbox it was made from. Servers before 0.205 do not send it.
+    /// The sandbox that it was made from. Servers before 0.205 do not send it.
     #[serde(rename = "sourceSandboxId", default, skip_serializing_if = "Option::is_none")]
     pub source_sandbox_id: Option<String>,
 }
 
 impl Snapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `Snapshot` from its required fields; the others are unset.
     pub fn new(
         id: impl Into<crate::SnapshotId>,
         name: impl Into<String>,
@@ -611,13 +667,14 @@ impl Snapshot {
     }
 }
 
-/// Id of a snapshot: a version 4 UUID in lower case. A type of its own because a snapshot's name may look like
-/// one.
+/// Id of a snapshot: a version 4 UUID in lower case. It has a type of its own because a snapshot's name may look
+/// like an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotId(String);
+
 impl SnapshotId {
-    /// The text as the server gave it.
+    /// Returns the text as the server sent it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -653,10 +710,29 @@ impl std::fmt::Display for SnapshotId {
     }
 }
 
-/// State of a snapshot. `active` is ready; `error` and `build_failed` are failures; every other value, known or
-/// not, may still lead to either.
+/// State of a snapshot. `active` means that it is ready. `error` and `build_failed` mean that it has failed.
+/// `inactive` and `removing` mean that somebody has deactivated or removed it. Treat any other state, known or
+/// not, as progress.
 ///
-/// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
+/// The set of values is open: a value that this version does not know becomes `Unknown` and is sent back unchanged.
+///
+/// # Examples
+///
+/// ```
+/// use daytona_api::SnapshotState;
+///
+/// fn is_ready(state: &SnapshotState) -> Result<bool, String> {
+///     match state {
+///         SnapshotState::Active => Ok(true),
+///         SnapshotState::Error | SnapshotState::BuildFailed => Err("the build has failed".to_owned()),
+///         SnapshotState::Inactive | SnapshotState::Removing => Err(format!("it became {state}")),
+///         _ => Ok(false),
+///     }
+/// }
+///
+/// assert_eq!(is_ready(&SnapshotState::from("pulling")), Ok(false));
+/// assert_eq!(is_ready(&SnapshotState::from("a state of tomorrow")), Ok(false));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SnapshotState {
@@ -695,7 +771,8 @@ impl SnapshotState {
         Self::BuildFailed,
         Self::Removing,
     ];
-    /// The value as it is on the wire.
+
+    /// Returns the value as the API spells it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Building => "building",
@@ -755,7 +832,7 @@ impl<'de> serde::Deserialize<'de> for SnapshotState {
 
 /// Kind of GPU.
 ///
-/// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
+/// The set of values is open: a value that this version does not know becomes `Unknown` and is sent back unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GpuType {
@@ -794,7 +871,8 @@ impl GpuType {
         Self::Rtx4090,
         Self::Rtx5090,
     ];
-    /// The value as it is on the wire.
+
+    /// Returns the value as the API spells it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::H100 => "H100",
@@ -852,18 +930,18 @@ impl<'de> serde::Deserialize<'de> for GpuType {
     }
 }
 
-/// What a snapshot was built from. Snapshots with the same definition share one build, so the dates may be older
-/// than the snapshot.
+/// What a snapshot was built from. Snapshots with the same Dockerfile and contexts share one build, so its dates
+/// may be older than the snapshot.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct BuildInfo {
     /// Text of the Dockerfile.
     #[serde(rename = "dockerfileContent", default, skip_serializing_if = "Option::is_none")]
     pub dockerfile_content: Option<String>,
-    /// Hashes of the context archives, as they were sent; missing if the request had none.
+    /// Hashes of the context archives, in the order of the request; absent if the request had none.
     #[serde(rename = "contextHashes", default, skip_serializing_if = "Option::is_none")]
     pub context_hashes: Option<Vec<String>>,
-    /// When the build was first asked for.
+    /// When the build was first requested.
     #[serde(
         rename = "createdAt",
         default,
@@ -879,13 +957,13 @@ pub struct BuildInfo {
         deserialize_with = "crate::lenient::timestamp"
     )]
     pub updated_at: Option<jiff::Timestamp>,
-    /// Reference of the build, derived from the Dockerfile and the sorted hashes.
+    /// Reference of the build. It is derived from the Dockerfile and the sorted hashes.
     #[serde(rename = "snapshotRef", default, skip_serializing_if = "Option::is_none")]
     pub snapshot_ref: Option<String>,
 }
 
 impl BuildInfo {
-    /// One with nothing set.
+    /// Creates a `BuildInfo` with every field unset.
     pub fn new() -> Self {
         Self {
             dockerfile_content: None,
@@ -903,9 +981,9 @@ impl Default for BuildInfo {
     }
 }
 
-/// Class of sandbox that a snapshot is for.
+/// The class of sandbox that a snapshot is for.
 ///
-/// The set is open: a value that this version does not know is kept as `Unknown` and goes back unchanged.
+/// The set of values is open: a value that this version does not know becomes `Unknown` and is sent back unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SandboxClass {
@@ -924,7 +1002,8 @@ pub enum SandboxClass {
 impl SandboxClass {
     /// Every value that this version knows.
     pub const KNOWN: &'static [Self] = &[Self::LinuxVm, Self::Container, Self::Android, Self::Windows];
-    /// The value as it is on the wire.
+
+    /// Returns the value as the API spells it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::LinuxVm => "linux-vm",
@@ -972,86 +1051,47 @@ impl<'de> serde::Deserialize<'de> for SandboxClass {
     }
 }
 
-/// The body of a refusal. The API sends `path`, `timestamp`, `statusCode`, `error` and `message`; the log host
-/// sends `code` and `method` too, and no `error`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct ErrorBody {
-    /// The status again. Trust the status line instead.
-    #[serde(
-        rename = "statusCode",
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::lenient::count"
-    )]
-    pub status_code: Option<u64>,
-    /// The status as a phrase.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// What is wrong. Several texts are joined with a comma.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::lenient::text_or_list"
-    )]
-    pub message: Option<String>,
-    /// A word for the kind of failure, from the log host only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// Path and query of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Method of the request, from the log host only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
-    /// When it happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<String>,
-}
-
-impl ErrorBody {
-    /// One with nothing set.
-    pub fn new() -> Self {
-        Self {
-            status_code: None,
-            error: None,
-            message: None,
-            code: None,
-            path: None,
-            method: None,
-            timestamp: None,
-        }
-    }
-}
-
-impl Default for ErrorBody {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// A snapshot to create. Exactly one of `imageName` and `buildInfo` has to be set.
+/// Creates a snapshot. Set exactly one of `imageName` and `buildInfo`.
+///
+/// # Examples
+///
+/// ```
+/// use daytona_api::{CreateBuildInfo, CreateSnapshot, Operation};
+///
+/// let mut create = CreateSnapshot::new("web:1.0");
+/// create.build_info = Some(CreateBuildInfo::new("FROM debian:12-slim\nRUN apt-get update\n"));
+/// create.cpu = Some(2);
+/// let request = create.to_request(daytona_api::DEFAULT_API_URL)?;
+///
+/// // What is not set is not sent.
+/// assert_eq!(
+///     request.body().as_ref(),
+///     br#"{"name":"web:1.0","buildInfo":{"dockerfileContent":"FROM debian:12-slim\nRUN apt-get update\n"},"cpu":2}"#
+/// );
+/// # Ok::<(), daytona_api::RequestError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct CreateSnapshot {
-    /// Name: components of letters, digits, `_`, `.`, `:` and `-`, separated by single slashes.
+    /// Name. It consists of letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts.
     pub name: String,
-    /// A registry image with a tag other than `latest`, or with a digest.
+    /// A registry image, with a digest or with a tag other than `latest`.
     #[serde(rename = "imageName", default, skip_serializing_if = "Option::is_none")]
     pub image_name: Option<String>,
-    /// A Dockerfile and the contexts it needs.
+    /// A Dockerfile and the build contexts that it needs.
     #[serde(rename = "buildInfo", default, skip_serializing_if = "Option::is_none")]
     pub build_info: Option<crate::CreateBuildInfo>,
-    /// What to start in a sandbox. Only together with `imageName`.
+    /// The command that a sandbox starts with. It can be set only together with `imageName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
     /// CPU cores of a sandbox. The server's default is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
-    /// GPUs of a sandbox, 0 or 1. The server's default is 0.
+    /// GPUs of a sandbox. Servers up to 0.190.0 accept 0 and 1. The server's default is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<u32>,
-    /// The one kind of GPU wanted.
+    /// The kinds of GPU that will do. Servers up to 0.190.0 accept a list of one kind only, and ignore it unless
+    /// `gpu` is 1. Without it the server chooses a kind.
     #[serde(rename = "gpuType", default, skip_serializing_if = "Option::is_none")]
     pub gpu_type: Option<Vec<crate::GpuType>>,
     /// Memory of a sandbox in GB. The server's default is 1.
@@ -1060,7 +1100,7 @@ pub struct CreateSnapshot {
     /// Disk of a sandbox in GB. The server's default is 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<u32>,
-    /// Region to create it in. The default is the organization's.
+    /// Id of the region to create it in. The server's default is the organization's default region.
     #[serde(rename = "regionId", default, skip_serializing_if = "Option::is_none")]
     pub region_id: Option<String>,
     /// The class of sandbox that it is for. The server's default is `container`.
@@ -1069,7 +1109,7 @@ pub struct CreateSnapshot {
 }
 
 impl CreateSnapshot {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `CreateSnapshot` from its required fields; the others are unset.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -1094,13 +1134,14 @@ pub struct CreateBuildInfo {
     /// Text of the Dockerfile.
     #[serde(rename = "dockerfileContent")]
     pub dockerfile_content: String,
-    /// Hashes of the context archives that were pushed to object storage.
+    /// Hashes of the context archives that were pushed to object storage. The server unpacks all of them into one
+    /// context.
     #[serde(rename = "contextHashes", default, skip_serializing_if = "Option::is_none")]
     pub context_hashes: Option<Vec<String>>,
 }
 
 impl CreateBuildInfo {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `CreateBuildInfo` from its required fields; the others are unset.
     pub fn new(dockerfile_content: impl Into<String>) -> Self {
         Self {
             dockerfile_content: dockerfile_content.into(),
@@ -1109,16 +1150,16 @@ impl CreateBuildInfo {
     }
 }
 
-/// An address.
+/// The address of a build log.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Url {
-    /// The address, with its scheme.
+    /// The address, including its scheme.
     pub url: String,
 }
 
 impl Url {
-    /// One with only what is required; the rest is not set.
+    /// Creates a `Url`.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into() }
     }

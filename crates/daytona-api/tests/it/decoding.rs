@@ -1,8 +1,9 @@
 //! What answers may look like.
 
 use daytona_api::{
-    ErrorBody, GetAllSnapshots, GetPushAccess, GetSnapshot, GetSnapshotBuildLogsUrl, GpuType, Operation,
-    PaginatedSnapshots, RegionType, SandboxClass, Snapshot, SnapshotSort, SnapshotState, SortOrder, StorageAccess,
+    ApiKey, ErrorBody, GetAllSnapshots, GetCurrentApiKey, GetPushAccess, GetSnapshot, GetSnapshotBuildLogsUrl, GpuType,
+    Operation, PaginatedSnapshots, Permission, RegionType, SandboxClass, Snapshot, SnapshotSort, SnapshotState,
+    SortOrder, StorageAccess,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -96,6 +97,7 @@ fn every_enum_keeps_what_it_does_not_know() {
     check(RegionType::KNOWN);
     check(SnapshotSort::KNOWN);
     check(SortOrder::KNOWN);
+    check(Permission::KNOWN);
     assert_eq!(SnapshotState::from("build_failed"), SnapshotState::BuildFailed);
     assert_eq!(SandboxClass::LinuxVm.to_string(), "linux-vm");
 }
@@ -141,13 +143,83 @@ fn storage_access_needs_all_but_the_region_and_shows_no_secret() {
 }
 
 #[test]
-fn the_message_of_a_refusal_may_be_a_list() {
-    let message = |body: Value| decode::<ErrorBody>(&body).unwrap().message;
+fn a_refusal_keeps_its_message_whatever_is_around_it() {
+    for (message, text) in [
+        (json!("a"), Some("a")),
+        (json!(["a", "b"]), Some("a, b")),
+        (json!(["a", null, {"message": "b"}, 3]), Some("a, b, 3")),
+        (json!({"message": "a", "hint": "b"}), Some("a")),
+        (json!({"message": ["a", "b"]}), Some("a, b")),
+        (json!({"error": "a"}), Some("a")),
+        (json!({"reason": "a"}), Some(r#"{"reason":"a"}"#)),
+        (json!(17), Some("17")),
+        (json!(null), None),
+        (json!([]), None),
+        (json!({}), None),
+    ] {
+        let body =
+            json!({"message": message, "statusCode": "400", "error": {"code": 1}, "timestamp": 5, "unknown": [1]});
+        let refusal: ErrorBody = decode(&body).unwrap();
+        assert_eq!(refusal.message.as_deref(), text, "{message}");
+        assert_eq!(refusal.status_code, Some(400));
+        assert_eq!(refusal.error.as_deref(), Some(r#"{"code":1}"#));
+        assert_eq!(refusal.timestamp.as_deref(), Some("5"));
+    }
+}
+
+#[test]
+fn a_status_that_is_not_a_number_is_none() {
+    for (status, count) in [
+        (json!(400), Some(400)),
+        (json!(400.0), Some(400)),
+        (json!(" 400 "), Some(400)),
+        (json!("Bad Request"), None),
+        (json!(-1), None),
+        (json!(4.5), None),
+        (json!([400]), None),
+        (json!(null), None),
+    ] {
+        let refusal: ErrorBody = decode(&json!({"statusCode": status, "message": "a"})).unwrap();
+        assert_eq!(
+            (refusal.status_code, refusal.message.as_deref()),
+            (count, Some("a")),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn only_an_object_is_a_refusal() {
+    for body in [json!(["400", "a", "b"]), json!("a"), json!(4), json!(null)] {
+        assert!(decode::<ErrorBody>(&body).is_err(), "{body}");
+    }
+    let refusal: ErrorBody = serde_json::from_str(r#"{"message": "a", "message": "b"}"#).unwrap();
+    assert_eq!(refusal.message.as_deref(), Some("b"));
+    assert_eq!(decode::<ErrorBody>(&json!({})).unwrap(), ErrorBody::new());
+}
+
+#[test]
+fn a_refusal_goes_back_as_it_came() {
+    let body = json!({"statusCode": 404, "error": "Not Found", "message": "m", "path": "/x", "timestamp": "t"});
+    assert_eq!(serde_json::to_value(decode::<ErrorBody>(&body).unwrap()).unwrap(), body);
+}
+
+#[test]
+fn a_key_is_read_without_its_text() {
+    let mut body = json!({
+        "name": "ci", "value": "dtn****730", "createdAt": "2026-11-26T00:19:41.131Z", "lastUsedAt": null,
+        "permissions": ["write:snapshots", "read:minds"], "expiresAt": "2027-01-01T00:00:00.000Z", "userId": "u",
+    });
+    let key = GetCurrentApiKey::decode(body.to_string().as_bytes()).unwrap();
     assert_eq!(
-        message(json!({"message": ["a", "b"], "unknown": 1})).as_deref(),
-        Some("a, b")
+        key.permissions.as_deref(),
+        Some([Permission::WriteSnapshots, Permission::Unknown("read:minds".into())].as_slice())
     );
-    assert_eq!(message(json!({"message": "a"})).as_deref(), Some("a"));
-    assert_eq!(message(json!({"message": null})), None);
-    assert_eq!(message(json!({})), None);
+    assert_eq!(key.expires_at.unwrap().to_string(), "2027-01-01T00:00:00Z");
+    assert_eq!((key.organization_id.as_deref(), key.last_used_at), (None, None));
+    assert!(!format!("{key:?}").contains("dtn"));
+    body["organizationId"] = json!("o");
+    let key = GetCurrentApiKey::decode(body.to_string().as_bytes()).unwrap();
+    assert_eq!(key.organization_id.as_deref(), Some("o"));
+    assert_eq!(decode::<ApiKey>(&json!({})).unwrap(), ApiKey::new());
 }

@@ -4,3 +4,4 @@
 mod decoding;
 mod recorded;
 mod requests;
+mod webhooks;

@@ -1,8 +1,9 @@
 //! How operations become requests.
 
 use daytona_api::{
-    ActivateSnapshot, CreateBuildInfo, CreateSnapshot, GetAllSnapshots, GetSnapshot, GetSnapshotBuildLogs, GpuType,
-    Health, ListSharedRegions, Operation, RemoveSnapshot, RequestError, SnapshotSort, SortOrder,
+    ActivateSnapshot, CreateBuildInfo, CreateSnapshot, DeactivateSnapshot, GetAllSnapshots, GetCurrentApiKey,
+    GetPushAccess, GetRegionById, GetSnapshot, GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl, GpuType, Health,
+    ListAvailableRegions, ListSharedRegions, Operation, RemoveSnapshot, RequestError, SnapshotSort, SortOrder,
 };
 use http::Method;
 
@@ -101,4 +102,70 @@ fn operations_know_what_they_are() {
     );
     assert_eq!(RemoveSnapshot::METHOD, Method::DELETE);
     const { assert!(Health::PUBLIC && ListSharedRegions::PUBLIC && !GetSnapshot::PUBLIC) };
+}
+
+/// What is known of an operation, for tables.
+type Facts = (&'static str, bool, Option<u64>, Vec<String>);
+
+fn facts<O: Operation>() -> Facts {
+    let permissions = O::PERMISSIONS.iter().map(ToString::to_string);
+    (
+        O::ID,
+        O::IDEMPOTENT,
+        O::ANSWERS_WITHIN.map(|time| time.as_secs()),
+        permissions.collect(),
+    )
+}
+
+#[test]
+fn a_client_learns_the_facts_of_an_operation_from_its_type() {
+    let write = || vec!["write:snapshots".to_owned()];
+    for (found, expected) in [
+        (facts::<GetAllSnapshots>(), ("getAllSnapshots", true, None, vec![])),
+        (facts::<GetSnapshot>(), ("getSnapshot", true, None, vec![])),
+        (facts::<CreateSnapshot>(), ("createSnapshot", false, None, write())),
+        (
+            facts::<RemoveSnapshot>(),
+            ("removeSnapshot", true, None, vec!["delete:snapshots".to_owned()]),
+        ),
+        // The second of two activations is refused.
+        (facts::<ActivateSnapshot>(), ("activateSnapshot", false, None, write())),
+        // A POST that may be repeated.
+        (
+            facts::<DeactivateSnapshot>(),
+            ("deactivateSnapshot", true, None, write()),
+        ),
+        (
+            facts::<GetSnapshotBuildLogsUrl>(),
+            ("getSnapshotBuildLogsUrl", true, Some(30), vec![]),
+        ),
+        (
+            facts::<GetSnapshotBuildLogs>(),
+            ("getSnapshotBuildLogs", true, None, vec![]),
+        ),
+        (
+            facts::<GetPushAccess>(),
+            (
+                "getPushAccess",
+                true,
+                None,
+                vec!["write:snapshots".to_owned(), "write:sandboxes".to_owned()],
+            ),
+        ),
+        (
+            facts::<ListAvailableRegions>(),
+            ("listAvailableRegions", true, None, vec![]),
+        ),
+        (facts::<GetRegionById>(), ("getRegionById", true, None, vec![])),
+        (facts::<ListSharedRegions>(), ("listSharedRegions", true, None, vec![])),
+        (facts::<GetCurrentApiKey>(), ("getCurrentApiKey", true, None, vec![])),
+        (facts::<Health>(), ("health", true, None, vec![])),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_current_key_has_a_path_of_its_own() {
+    assert_eq!(uri(&GetCurrentApiKey::new()), format!("{BASE}/api-keys/current"));
 }

@@ -1,0 +1,266 @@
+//! Schemas: what becomes a type, where it goes, and whether it can be written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openapiv3::{
+    Components, IntegerFormat, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaKind, StringFormat, Type,
+    VariantOrUnknownOrEmpty,
+};
+use proc_macro2::Ident;
+use serde_json::Value;
+
+use super::{
+    Field, Module, Result, Structure, Ty, TypeDef, TypeKind, Variant, described, inline, names, unique, unknown,
+};
+
+const LENIENT: &str = "x-lenient";
+pub(super) const EXAMPLE: &str = "x-example";
+
+/// Gives each schema to the module that is the first to need it.
+pub(super) struct Placing<'a> {
+    components: Option<&'a Components>,
+    placed: BTreeSet<String>,
+}
+
+impl<'a> Placing<'a> {
+    pub(super) fn new(api: &'a OpenAPI) -> Self {
+        Self {
+            components: api.components.as_ref(),
+            placed: BTreeSet::new(),
+        }
+    }
+
+    /// The types of these names that have no place yet, each followed by those that it uses.
+    pub(super) fn place(&mut self, names: Vec<Ident>) -> Result<Vec<TypeDef>> {
+        let mut types = Vec::new();
+        let mut next = names;
+        next.reverse();
+        while let Some(ident) = next.pop() {
+            let name = ident.to_string();
+            if !self.placed.insert(name.clone()) {
+                continue;
+            }
+            let schema = self.components.and_then(|components| components.schemas.get(&name));
+            let schema = inline(schema.ok_or_else(|| unknown(&name, "no such schema"))?, &name)?;
+            let kind = read_schema(&name, schema)?;
+            if let TypeKind::Struct(structure) = &kind {
+                let used = structure.fields.iter().filter_map(|field| field.ty.name());
+                next.extend(used.rev().cloned());
+            }
+            types.push(TypeDef {
+                name: ident,
+                doc: described(&name, schema.schema_data.description.as_deref())?,
+                example: example(&name, schema.schema_data.extensions.get(EXAMPLE))?,
+                kind,
+            });
+        }
+        Ok(types)
+    }
+}
+
+/// Refuses types that Rust cannot have: one that contains itself, and a secret inside of what is compared.
+pub(super) fn check(modules: &[Module]) -> Result<()> {
+    let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut secret = BTreeSet::new();
+    for def in modules.iter().flat_map(|module| &module.types) {
+        if let TypeKind::Struct(structure) = &def.kind {
+            let fields = &structure.fields;
+            if fields.iter().any(|field| field.ty == Ty::Secret) {
+                secret.insert(def.name.to_string());
+            }
+            let named = fields.iter().filter_map(|field| match &field.ty {
+                Ty::Named(name) => Some(name.to_string()),
+                _ => None,
+            });
+            parts.insert(def.name.to_string(), named.collect());
+        }
+    }
+    let holders = modules.iter().flat_map(|module| {
+        let types = module.types.iter().filter_map(|def| match &def.kind {
+            TypeKind::Struct(structure) => Some((def.name.to_string(), structure.fields.clone())),
+            TypeKind::Enum(_) | TypeKind::Newtype => None,
+        });
+        let operations = module
+            .operations
+            .iter()
+            .map(|operation| (operation.id.clone(), operation.fields()));
+        let events = module.events.iter().map(|event| {
+            let body = Field {
+                name: event.variant.clone(),
+                wire: event.wire.clone(),
+                doc: String::new(),
+                ty: Ty::Named(event.body.clone()),
+                required: true,
+            };
+            ("x-webhooks".to_owned(), vec![body])
+        });
+        types.chain(operations).chain(events)
+    });
+    for (holder, fields) in holders {
+        for field in fields {
+            if field.ty.name().is_some_and(|name| secret.contains(&name.to_string())) {
+                return Err(unknown(
+                    &format!("{holder}.{}", field.wire),
+                    "a schema with secrets inside of another one, which would be compared",
+                ));
+            }
+        }
+    }
+    // What is made only of what is done is done; what is left goes round in a circle.
+    loop {
+        let done: Vec<String> = (parts.iter())
+            .filter(|(_, used)| !used.iter().any(|name| parts.contains_key(name)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if done.is_empty() {
+            break;
+        }
+        parts.retain(|name, _| !done.contains(name));
+    }
+    match parts.keys().next() {
+        Some(name) => Err(unknown(name, "a schema that contains itself, and not in a list")),
+        None => Ok(()),
+    }
+}
+
+fn read_schema(name: &str, schema: &Schema) -> Result<TypeKind> {
+    known(name, schema.schema_data.extensions.keys(), &[LENIENT, EXAMPLE])?;
+    match &schema.schema_kind {
+        SchemaKind::Type(Type::Object(object)) => {
+            let lenient = match schema.schema_data.extensions.get(LENIENT) {
+                None => false,
+                Some(value) => value
+                    .as_bool()
+                    .ok_or_else(|| unknown(name, format!("`{LENIENT}` is not true or false")))?,
+            };
+            read_object(name, object, lenient).map(TypeKind::Struct)
+        }
+        SchemaKind::Type(Type::String(string)) if string.enumeration.is_empty() => Ok(TypeKind::Newtype),
+        SchemaKind::Type(Type::String(string)) => {
+            let mut variants = Vec::new();
+            let mut names = BTreeSet::new();
+            for value in &string.enumeration {
+                let wire = value
+                    .clone()
+                    .ok_or_else(|| unknown(name, "an enum that has null as a value"))?;
+                let variant = names::variant(name, &wire)?;
+                unique(&mut names, &variant, &format!("{name}, value `{wire}`"))?;
+                variants.push(Variant { name: variant, wire });
+            }
+            Ok(TypeKind::Enum(variants))
+        }
+        _ => Err(unknown(name, "a schema that is neither an object nor a string")),
+    }
+}
+
+fn read_object(name: &str, object: &ObjectType, lenient: bool) -> Result<Structure> {
+    let mut fields = Vec::new();
+    let mut names = BTreeSet::new();
+    for (wire, property) in &object.properties {
+        let place = format!("{name}.{wire}");
+        let (ty, data) = match property {
+            ReferenceOr::Item(schema) => (read_type(&place, schema)?, &schema.schema_data),
+            ReferenceOr::Reference { .. } => {
+                return Err(unknown(&place, "wrap the reference in `allOf`, with a description"));
+            }
+        };
+        known(&place, data.extensions.keys(), &[])?;
+        let field = Field {
+            name: names::field(&place, wire)?,
+            wire: wire.clone(),
+            doc: described(&place, data.description.as_deref())?,
+            required: object.required.contains(wire) && ty != Ty::Date,
+            ty,
+        };
+        unique(&mut names, &field.name, &place)?;
+        match (&field.ty, field.required) {
+            (Ty::Count, true) => return Err(unknown(&place, "a count that is required")),
+            (Ty::Secret, false) => return Err(unknown(&place, "a secret that is not required")),
+            (Ty::List(item), _) if matches!(**item, Ty::Secret) => {
+                return Err(unknown(&place, "a list of secrets"));
+            }
+            (Ty::Text | Ty::Count, false) => {}
+            _ if lenient => {
+                return Err(unknown(
+                    &place,
+                    format!("`{LENIENT}` is for texts and counts that are not required"),
+                ));
+            }
+            _ => {}
+        }
+        fields.push(field);
+    }
+    match object
+        .required
+        .iter()
+        .find(|wire| !object.properties.contains_key(*wire))
+    {
+        Some(wire) => Err(unknown(name, format!("`{wire}` is required and not a property"))),
+        None => Ok(Structure { fields, lenient }),
+    }
+}
+
+fn read_type(place: &str, schema: &Schema) -> Result<Ty> {
+    Ok(match &schema.schema_kind {
+        SchemaKind::Type(Type::String(string)) if string.enumeration.is_empty() => match string.format {
+            VariantOrUnknownOrEmpty::Empty => Ty::Text,
+            VariantOrUnknownOrEmpty::Item(StringFormat::DateTime) => Ty::Date,
+            VariantOrUnknownOrEmpty::Item(StringFormat::Password) => Ty::Secret,
+            _ => return Err(unknown(place, "a string of an unknown format")),
+        },
+        SchemaKind::Type(Type::Number(_)) => Ty::Float,
+        SchemaKind::Type(Type::Integer(integer)) => match &integer.format {
+            VariantOrUnknownOrEmpty::Unknown(format) if format == "uint32" => Ty::Small,
+            VariantOrUnknownOrEmpty::Unknown(format) if format == "uint64" => Ty::Count,
+            VariantOrUnknownOrEmpty::Item(IntegerFormat::Int32 | IntegerFormat::Int64) => {
+                return Err(unknown(place, "a signed integer"));
+            }
+            _ => return Err(unknown(place, "an integer that is neither uint32 nor uint64")),
+        },
+        SchemaKind::Type(Type::Boolean(_)) => Ty::Bool,
+        SchemaKind::Type(Type::Array(array)) => match &array.items {
+            Some(ReferenceOr::Item(item)) => Ty::List(Box::new(read_type(place, item)?)),
+            Some(ReferenceOr::Reference { reference }) => Ty::List(Box::new(named(place, reference)?)),
+            None => return Err(unknown(place, "a list of unknown items")),
+        },
+        SchemaKind::AllOf { all_of } => match all_of.as_slice() {
+            [ReferenceOr::Reference { reference }] => named(place, reference)?,
+            _ => return Err(unknown(place, "`allOf` of anything but one reference")),
+        },
+        _ => return Err(unknown(place, "a schema that the generator has no rule for")),
+    })
+}
+
+pub(super) fn reference_or_type(place: &str, schema: &ReferenceOr<Schema>) -> Result<Ty> {
+    match schema {
+        ReferenceOr::Reference { reference } => named(place, reference),
+        ReferenceOr::Item(schema) => read_type(place, schema),
+    }
+}
+
+fn named(place: &str, reference: &str) -> Result<Ty> {
+    match reference.strip_prefix("#/components/schemas/") {
+        Some(name) => names::schema(place, name).map(Ty::Named),
+        None => Err(unknown(place, format!("a reference to {reference}"))),
+    }
+}
+
+/// Code that the docs show, and that is tested with them.
+pub(super) fn example(place: &str, code: Option<&Value>) -> Result<Option<String>> {
+    match code {
+        None => Ok(None),
+        Some(Value::String(code)) if !code.contains("```") => Ok(Some(code.trim_end().to_owned())),
+        Some(_) => Err(unknown(place, format!("`{EXAMPLE}` is not a text of code"))),
+    }
+}
+
+/// An extension that nothing reads is a fact that gets lost.
+pub(super) fn known<'a>(place: &str, mut extensions: impl Iterator<Item = &'a String>, names: &[&str]) -> Result<()> {
+    match extensions.find(|name| !names.contains(&name.as_str())) {
+        Some(name) => Err(unknown(
+            place,
+            format!("an extension that the generator does not know: `{name}`"),
+        )),
+        None => Ok(()),
+    }
+}
