@@ -9,6 +9,7 @@ mod api;
 mod bench;
 mod ci;
 mod codegen;
+mod line;
 mod peers;
 mod picture;
 mod release;
@@ -85,4 +86,14 @@ fn workspace() -> PathBuf {
         .parent()
         .expect("the package lies in the workspace")
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_whole() {
+        Arguments::command().debug_assert();
+    }
 }

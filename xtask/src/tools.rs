@@ -141,6 +141,21 @@ pub(crate) fn crates_of(workspace: &Path, package: &str, edges: &str, more: &[&s
     Ok(crates.collect())
 }
 
+/// A cargo that builds with this workspace's toolchain. Without that, a program that is called directly, not by `cargo xtask`,
+/// would build other packages with what their own toolchain files say.
+pub(crate) fn cargo(workspace: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    let file = fs::read_to_string(workspace.join("rust-toolchain.toml")).unwrap_or_default();
+    let channel = file
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|file| Some(file.get("toolchain")?.get("channel")?.as_str()?.to_owned()));
+    if let Some(channel) = channel {
+        cargo.env("RUSTUP_TOOLCHAIN", channel);
+    }
+    cargo
+}
+
 /// The packages of the workspace, as cargo tells of them.
 pub(crate) fn packages(workspace: &Path) -> io::Result<Vec<serde_json::Value>> {
     let mut metadata = Command::new("cargo");
