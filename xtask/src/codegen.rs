@@ -10,13 +10,14 @@ use std::process::{Command, Stdio};
 
 use similar::TextDiff;
 
+use contract::CONTRACT;
+
 mod contract;
 mod drift;
 mod render;
 #[cfg(test)]
 mod tests;
 
-const CONTRACT: &str = "crates/daytona-api/openapi.yaml";
 const OUTPUT: &str = "crates/daytona-api/src/generated";
 
 #[derive(Debug, clap::Args)]
@@ -41,13 +42,13 @@ pub(crate) enum Error {
     File { path: PathBuf, source: io::Error },
     #[error("{CONTRACT}: {0}")]
     Contract(#[from] contract::ContractError),
-    #[error("generated code that is not Rust: {0}")]
+    #[error("the generated code is not Rust, which is a fault of the generator: {0}")]
     Syntax(#[from] syn::Error),
     #[error("rustfmt: {0}")]
     Format(String),
     #[error(transparent)]
     Drift(#[from] drift::Error),
-    #[error("{OUTPUT} is not what {CONTRACT} gives; run `cargo xtask codegen`\n{0}")]
+    #[error("{OUTPUT} does not match {CONTRACT}: run `cargo xtask codegen`\n{0}")]
     Stale(String),
 }
 
@@ -176,7 +177,8 @@ fn spaced<K: PartialEq>(texts: impl Iterator<Item = (Option<K>, String)>) -> Str
     let mut whole = String::new();
     let mut last = None;
     for (line, text) in texts {
-        if !whole.is_empty() && !(line.is_some() && last == line) {
+        let continues = line.is_some() && last == line;
+        if !whole.is_empty() && !continues {
             whole.push('\n');
         }
         whole.push_str(&text);
@@ -192,9 +194,9 @@ fn rustfmt(text: &str) -> io::Result<String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    stdin.write_all(text.as_bytes())?;
-    drop(stdin);
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
     let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err(io::Error::other(format!("ended with {}", output.status)));

@@ -1,10 +1,10 @@
-//! Reading answers, with the name of what was missing or of the wrong kind.
+//! Reads answers, and names the field that is missing or of the wrong kind.
 
 use serde::de::DeserializeOwned;
 
-/// An answer that is not what the operation promises.
+/// An answer that is not JSON, or that lacks a required field.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer could not be read{}", self.at())]
+#[error("cannot read the answer{}", self.at())]
 pub struct DecodeError {
     field: Option<String>,
     #[source]
@@ -12,8 +12,8 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Path of the field that is missing or of the wrong kind, such as `items[2].id`; `None` if the body is no JSON at
-    /// all.
+    /// Returns the path of the field that is missing or of the wrong kind, such as `items[2].id`. Returns `None` if the body
+    /// is not JSON at all.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
@@ -26,7 +26,7 @@ impl DecodeError {
     }
 }
 
-/// Reads one JSON value and nothing after it.
+/// Reads a body that is one JSON value.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -43,12 +43,13 @@ pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     Ok(value)
 }
 
-/// An answer that is text, whatever its encoding claims to be.
+/// Reads a body that is text. Bytes that are not UTF-8 are replaced.
 pub(crate) fn text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
 
-/// serde reports a missing field at its parent, and names it only in the message.
+/// The path of the field that an error is about. Serde reports a missing field at its parent, and names it only in the
+/// message.
 fn field(path: &str, error: &serde_json::Error) -> Option<String> {
     if !error.is_data() {
         return None;

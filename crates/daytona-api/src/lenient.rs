@@ -1,4 +1,4 @@
-//! Decoding that forgives what servers of other versions send.
+//! Decoding that accepts what servers of other versions send.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, Unexpected};
 use serde_json::Value;
 
-/// A date that cannot be read counts as absent; the first one is worth a warning, all of them would drown the log.
+/// A date. One that cannot be read counts as absent. Only the first gives a warning, since a list of snapshots may hold
+/// hundreds of them.
 pub(crate) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -22,11 +23,11 @@ pub(crate) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     };
     let text = match date {
         Date::Text(text) => text,
-        Date::Other(_) => "(not a text)".to_owned(),
+        Date::Other(_) => "(not a string)".to_owned(),
     };
     let read = text.parse().ok();
     if read.is_none() && !WARNED.swap(true, Ordering::Relaxed) {
-        tracing::warn!(date = %text, "the server sent a date that cannot be read; it and further ones count as absent");
+        tracing::warn!(date = %text, "cannot read a date that the server sent: this one, and any after it, count as absent");
     }
     Ok(read)
 }
@@ -49,7 +50,7 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }
 }
 
-/// The integer that `float` is, if it is one that a float can hold exactly.
+/// The integer that `float` equals, if a float can hold it exactly.
 fn whole(float: f64) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     #[expect(
@@ -60,8 +61,8 @@ fn whole(float: f64) -> Option<u64> {
     ((0.0..=EXACT).contains(&float) && float.fract() == 0.0).then_some(float as u64)
 }
 
-/// The text that a value of any kind stands for. Several texts are joined with a comma, and of an object the `message` or
-/// `error` in it is the text.
+/// The text in a value of any kind. Several texts are joined with a comma. An object stands for the `message` or `error` in
+/// it, or else for its own JSON.
 pub(crate) fn any_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -80,7 +81,7 @@ pub(crate) fn any_text(value: &Value) -> Option<String> {
     }
 }
 
-/// A count, also where it comes as a text; `None` for anything that is not one.
+/// A count, which may also be written as a string. Anything else is `None`.
 pub(crate) fn any_count(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| number.as_f64().and_then(whole)),

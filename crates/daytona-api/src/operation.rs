@@ -1,4 +1,4 @@
-//! What every operation can do: turn itself into a request, and read its answer.
+//! The trait of all operations: from a value to a request, and from an answer to a value.
 
 use std::time::Duration;
 
@@ -11,19 +11,54 @@ use crate::{DecodeError, Permission};
 
 /// One operation of the API, as a value.
 ///
-/// The implementors are generated. None of them carries credentials: whoever sends the request adds the headers.
+/// The implementations are generated. An operation carries no credentials: add the headers before you send the request.
+///
+/// # Examples
+///
+/// A client that works with every operation, on top of any function that sends a request:
+///
+/// ```
+/// use daytona_api::{DEFAULT_API_URL, Health, Operation};
+/// use http::{HeaderValue, Request, Response};
+///
+/// fn call<O: Operation>(
+///     operation: &O,
+///     key: &str,
+///     send: impl Fn(Request<bytes::Bytes>) -> std::io::Result<Response<Vec<u8>>>,
+/// ) -> Result<O::Output, Box<dyn std::error::Error>> {
+///     let mut request = operation.to_request(DEFAULT_API_URL)?;
+///     if !O::PUBLIC {
+///         let mut value = HeaderValue::try_from(format!("Bearer {key}"))?;
+///         value.set_sensitive(true);
+///         request.headers_mut().insert(http::header::AUTHORIZATION, value);
+///     }
+///     let response = send(request)?;
+///     if !response.status().is_success() {
+///         return Err(format!("{} was answered with {}", O::ID, response.status()).into());
+///     }
+///     Ok(O::decode(response.body())?)
+/// }
+///
+/// let health = call(&Health::new(), "key", |request| {
+///     assert_eq!(request.uri(), "https://app.daytona.io/api/health");
+///     assert!(request.headers().get("authorization").is_none());
+///     Ok(Response::new(br#"{"status": "ok"}"#.to_vec()))
+/// })?;
+/// assert_eq!(health.status.as_deref(), Some("ok"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Operation {
-    /// What a success answers with.
+    /// What a successful answer holds.
     type Output;
 
-    /// The operation's id in the contract, such as `createSnapshot`.
+    /// Id of the operation in the contract, such as `createSnapshot`.
     const ID: &'static str;
 
     /// HTTP method.
     const METHOD: Method;
 
-    /// Path template relative to the base address, such as `/snapshots/{id}`: a name for spans and metrics that does not
-    /// grow with the data.
+    /// Path template relative to the base address, such as `/snapshots/{id}`. Use it in spans and metrics, where the path
+    /// itself would give a new name for every snapshot.
     const TEMPLATE: &'static str;
 
     /// Whether the operation works without credentials. Do not send any to it.
@@ -44,19 +79,19 @@ pub trait Operation {
     /// The server answers 403 to a key that lacks them, and does not say which ones it wants.
     const PERMISSIONS: &'static [Permission] = &[];
 
-    /// Path relative to the base address. Each parameter is one percent-encoded segment, whatever is in it.
+    /// Returns the path relative to the base address. Each parameter is percent-encoded and fills one segment.
     fn path(&self) -> String;
 
-    /// Query without the question mark, or `None` if no parameter is set.
+    /// Returns the query without the question mark, or `None` if no parameter is set.
     fn query(&self) -> Option<String> {
         None
     }
 
-    /// JSON body, or `None` if the operation has none.
+    /// Returns the JSON body, or `None` if the operation has none.
     ///
     /// # Errors
     ///
-    /// If the value cannot be written as JSON.
+    /// Returns an error if the value cannot be written as JSON.
     fn body(&self) -> Result<Option<Bytes>, serde_json::Error> {
         Ok(None)
     }
@@ -65,15 +100,16 @@ pub trait Operation {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if it is not JSON or lacks what the operation promises.
+    /// Returns a [`DecodeError`] if the body is not JSON, or if a required field is missing or of the wrong kind.
     fn decode(body: &[u8]) -> Result<Self::Output, DecodeError>;
 
-    /// The request for an API at `base`, such as [`DEFAULT_API_URL`](crate::DEFAULT_API_URL); slashes at its end do not
-    /// matter.
+    /// Builds the request for the API at `base`, such as [`DEFAULT_API_URL`](crate::DEFAULT_API_URL). Slashes at the end of
+    /// `base` do not matter.
     ///
     /// # Errors
     ///
-    /// [`RequestError`] if a parameter cannot be addressed or the base is not an address.
+    /// Returns a [`RequestError`] if a parameter cannot be part of a path, if `base` is not an address, or if the body cannot
+    /// be written as JSON.
     fn to_request(&self, base: &str) -> Result<Request<Bytes>, RequestError> {
         let path = self.path();
         if path
@@ -110,15 +146,15 @@ pub trait Operation {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// A parameter is empty, `.` or `..`: as a path segment it would address something else.
-    #[error("{operation}: the path `{path}` has a segment that is empty or made of dots, which cannot be addressed")]
+    /// A parameter is empty, `.` or `..`. As a segment of the path it would address something else.
+    #[error("{operation}: an id or name in the path `{path}` is empty, `.` or `..`, which no request can address")]
     Segment {
         /// Id of the operation.
         operation: &'static str,
         /// The path that would have been requested.
         path: String,
     },
-    /// The base address is none.
+    /// The base address is not one.
     #[error("`{base}` is not an address that requests can be sent to")]
     Address {
         /// The base address.
@@ -132,10 +168,10 @@ pub enum RequestError {
     Body(#[from] serde_json::Error),
 }
 
-/// Everything but the characters that RFC 3986 calls unreserved.
+/// All characters except those that RFC 3986 calls unreserved.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// `value` as one segment of a path, or as a value of a query.
+/// Encodes `value` as one segment of a path, or as a value in a query.
 pub(crate) fn encode(value: &str) -> String {
     utf8_percent_encode(value, SEGMENT).to_string()
 }

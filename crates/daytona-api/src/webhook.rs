@@ -1,4 +1,4 @@
-//! Telling webhooks apart before they are read.
+//! Finds out which event a webhook is about, before its body is read.
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error};
@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::{DecodeError, decode};
 
-/// The event that a body says it is.
+/// The `event` of a body.
 pub(crate) fn event(body: &[u8]) -> Result<String, DecodeError> {
     #[derive(Deserialize)]
     struct Head {
         event: String,
     }
-    // An object: a list would be read as the fields in their order.
+    // Serde also reads a list as a struct, one field after the other. A webhook is an object.
     decode::json::<Map<String, Value>>(body)?;
     decode::json::<Head>(body).map(|head| head.event)
 }
@@ -22,7 +22,7 @@ pub(crate) fn name(body: &Map<String, Value>) -> &str {
     body.get("event").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A body that has an event.
+/// A body that has an `event`.
 pub(crate) struct Body(Map<String, Value>);
 
 impl Body {
@@ -30,7 +30,7 @@ impl Body {
         name(&self.0)
     }
 
-    /// Reads the body as what its event promises.
+    /// Reads the body as the type that belongs to its event.
     pub(crate) fn read<T: DeserializeOwned, E: Error>(&self) -> Result<T, E> {
         T::deserialize(&self.0).map_err(E::custom)
     }

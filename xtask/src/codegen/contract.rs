@@ -5,143 +5,22 @@
 
 use std::collections::BTreeSet;
 
-use openapiv3::{OpenAPI, ReferenceOr};
+use openapiv3::OpenAPI;
 use proc_macro2::Ident;
 
+mod model;
 mod names;
 mod operation;
 mod schema;
 mod webhook;
 
-/// What one tag of the contract becomes: a file.
-#[derive(Debug)]
-pub(crate) struct Module {
-    pub(crate) name: Ident,
-    pub(crate) doc: String,
-    pub(crate) types: Vec<TypeDef>,
-    pub(crate) operations: Vec<Operation>,
-    pub(crate) events: Vec<Event>,
-}
+pub(crate) use model::{
+    Answer, ContractError, Event, Facts, Field, Module, Operation, Segment, Structure, Ty, TypeDef, TypeKind, Variant,
+};
+use model::{Result, described, unique, unknown};
 
-#[derive(Debug)]
-pub(crate) struct TypeDef {
-    pub(crate) name: Ident,
-    pub(crate) doc: String,
-    pub(crate) example: Option<String>,
-    pub(crate) kind: TypeKind,
-}
-
-#[derive(Debug)]
-pub(crate) enum TypeKind {
-    Struct(Structure),
-    /// A set of texts that may grow.
-    Enum(Vec<Variant>),
-    /// A text with a type of its own.
-    Newtype,
-}
-
-#[derive(Debug)]
-pub(crate) struct Structure {
-    pub(crate) fields: Vec<Field>,
-    /// Whether an object of any shape can be read: each field takes what it can from whatever is there.
-    pub(crate) lenient: bool,
-}
-
-/// A value of an enum.
-#[derive(Debug)]
-pub(crate) struct Variant {
-    pub(crate) name: Ident,
-    pub(crate) wire: String,
-}
-
-/// A property of a schema or a parameter of an operation.
-#[derive(Debug, Clone)]
-pub(crate) struct Field {
-    pub(crate) name: Ident,
-    pub(crate) wire: String,
-    pub(crate) doc: String,
-    pub(crate) ty: Ty,
-    pub(crate) required: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Ty {
-    Text,
-    Secret,
-    Date,
-    Float,
-    Small,
-    Count,
-    Bool,
-    List(Box<Ty>),
-    Named(Ident),
-}
-
-#[derive(Debug)]
-pub(crate) struct Operation {
-    pub(crate) id: String,
-    pub(crate) name: Ident,
-    pub(crate) method: Ident,
-    pub(crate) path: String,
-    /// The path in pieces.
-    pub(crate) segments: Vec<Segment>,
-    pub(crate) doc: String,
-    pub(crate) example: Option<String>,
-    pub(crate) deprecated: bool,
-    pub(crate) facts: Facts,
-    pub(crate) path_parameters: Vec<Field>,
-    pub(crate) query_parameters: Vec<Field>,
-    pub(crate) body: Option<Ty>,
-    pub(crate) answer: Answer,
-    failure: Option<Ident>,
-}
-
-/// What a client has to know of an operation before it sends it.
-#[derive(Debug)]
-pub(crate) struct Facts {
-    /// Whether it works without credentials.
-    pub(crate) public: bool,
-    /// Whether doing it twice is doing it once.
-    pub(crate) idempotent: bool,
-    /// Seconds for which the server may hold its answer back.
-    pub(crate) answers_within: Option<u64>,
-    /// Permissions of an API key, one of which is enough: variants of the schema `Permission`.
-    pub(crate) permissions: Vec<Ident>,
-}
-
-/// One segment of a path.
-#[derive(Debug)]
-pub(crate) enum Segment {
-    Literal(String),
-    /// A parameter of the path.
-    Parameter(Ident),
-}
-
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Json(Ty),
-    Text,
-    Empty,
-}
-
-/// A kind of webhook.
-#[derive(Debug)]
-pub(crate) struct Event {
-    pub(crate) wire: String,
-    pub(crate) variant: Ident,
-    pub(crate) doc: String,
-    pub(crate) body: Ident,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ContractError {
-    #[error(transparent)]
-    Yaml(#[from] serde_norway::Error),
-    #[error("{place}: {problem}")]
-    Unknown { place: String, problem: String },
-}
-
-type Result<T> = std::result::Result<T, ContractError>;
+/// The contract, from the root of the workspace.
+pub(crate) const CONTRACT: &str = "crates/daytona-api/openapi.yaml";
 
 /// Reads the contract. Every construct that the generator has no rule for is an error that names its place.
 pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
@@ -156,7 +35,9 @@ pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
         unique(&mut names, &name, &tag.name)?;
         let own: Vec<Operation> = take(&mut operations, &tag.name);
         let events: Vec<Event> = take(&mut events, &tag.name);
-        let used = own.iter().flat_map(Operation::named_types);
+        let used = schema::of_tag(tag)?
+            .into_iter()
+            .chain(own.iter().flat_map(Operation::named_types));
         let used: Vec<Ident> = used.chain(events.iter().map(|event| event.body.clone())).collect();
         modules.push(Module {
             name,
@@ -178,82 +59,4 @@ pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
 fn take<T>(tagged: &mut Vec<(String, T)>, tag: &str) -> Vec<T> {
     let own = tagged.extract_if(.., |(other, _)| other == tag);
     own.map(|(_, item)| item).collect()
-}
-
-impl Operation {
-    /// Whether the body is all there is to say and bears the operation's name: then the schema is the operation.
-    pub(crate) fn is_its_body(&self) -> bool {
-        let bare = self.path_parameters.is_empty() && self.query_parameters.is_empty();
-        bare && self.body.as_ref().and_then(Ty::name) == Some(&self.name)
-    }
-
-    /// What the operation's value type holds.
-    pub(crate) fn fields(&self) -> Vec<Field> {
-        let body = self.body.clone().map(|ty| Field {
-            name: quote::format_ident!("body"),
-            wire: "body".to_owned(),
-            doc: "What is sent as JSON.".to_owned(),
-            ty,
-            required: true,
-        });
-        let parameters = self.path_parameters.iter().chain(&self.query_parameters).cloned();
-        parameters.chain(body).collect()
-    }
-
-    /// The named types that it uses directly, in the order of their appearance.
-    fn named_types(&self) -> Vec<Ident> {
-        let parameters = self.path_parameters.iter().chain(&self.query_parameters);
-        let answer = match &self.answer {
-            Answer::Json(ty) => Some(ty),
-            Answer::Text | Answer::Empty => None,
-        };
-        let types = parameters.map(|field| &field.ty).chain(&self.body).chain(answer);
-        let mut names: Vec<Ident> = types.filter_map(Ty::name).cloned().collect();
-        names.extend(self.failure.clone());
-        if !self.facts.permissions.is_empty() {
-            names.push(quote::format_ident!("{}", operation::PERMISSION));
-        }
-        names
-    }
-}
-
-impl Ty {
-    /// The named type that it is, or is a list of.
-    pub(crate) fn name(&self) -> Option<&Ident> {
-        match self {
-            Ty::Named(name) => Some(name),
-            Ty::List(item) => item.name(),
-            _ => None,
-        }
-    }
-}
-
-/// Refuses a second thing of one name.
-fn unique(seen: &mut BTreeSet<String>, name: &Ident, place: &str) -> Result<()> {
-    if seen.insert(name.to_string()) {
-        return Ok(());
-    }
-    Err(unknown(
-        place,
-        format!("the name `{name}` in Rust is taken by another one"),
-    ))
-}
-
-fn inline<'a, T>(item: &'a ReferenceOr<T>, place: &str) -> Result<&'a T> {
-    item.as_item()
-        .ok_or_else(|| unknown(place, "a reference where none is expected"))
-}
-
-fn described(place: &str, description: Option<&str>) -> Result<String> {
-    match description.map(str::trim) {
-        Some(text) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err(unknown(place, "no description, and it is the rustdoc")),
-    }
-}
-
-fn unknown(place: &str, problem: impl Into<String>) -> ContractError {
-    ContractError::Unknown {
-        place: place.to_owned(),
-        problem: problem.into(),
-    }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::CONTRACT;
+use super::contract::CONTRACT;
 use crate::tools::say;
 
 /// Differences that were made on purpose, with their reasons.
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Error {
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
-    #[error("{path} is no OpenAPI document: {source}")]
+    #[error("{path} is not an OpenAPI document: {source}")]
     Document { path: PathBuf, source: serde_norway::Error },
     #[error("{ALLOWED}: {0}")]
     Allowed(#[from] toml::de::Error),
@@ -118,13 +118,14 @@ fn differences(ours: &Value, theirs: &Value) -> Vec<String> {
 fn operations(document: &Value) -> BTreeMap<String, Value> {
     let mut operations = BTreeMap::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
-        let segments = path.strip_prefix("/api").unwrap_or(path).split('/');
+        let base = path.strip_prefix("/api").filter(|rest| rest.starts_with('/'));
+        let segments = base.unwrap_or(path).split('/');
         let path: Vec<_> = segments
             .map(|segment| if segment.starts_with('{') { "{}" } else { segment })
             .collect();
         for method in ["get", "put", "post", "delete", "patch"] {
             let Some(operation) = item.get(method) else { continue };
-            let mut operation = operation.clone();
+            let mut operation = Value::Object(operation.as_object().cloned().unwrap_or_default());
             // Those of the path are the operation's too.
             let lists = [&item["parameters"], &operation["parameters"]];
             let parameters = lists.into_iter().filter_map(Value::as_array).flatten().cloned();
@@ -186,8 +187,15 @@ impl Comparison<'_> {
     }
 
     fn schema(&mut self, place: &str, ours: &Value, theirs: &Value, way: Way) {
-        let (name, ours) = resolve(self.ours, ours);
-        let (_, theirs) = resolve(self.theirs, theirs);
+        let (mine, other) = (resolve(self.ours, ours), resolve(self.theirs, theirs));
+        for (resolved, side) in [(&mine, "in ours"), (&other, "upstream")] {
+            if let Err(Circle(name)) = resolved {
+                self.found.push(format!("{name} refers to itself {side}"));
+            }
+        }
+        let (Ok((name, ours)), Ok((_, theirs))) = (mine, other) else {
+            return;
+        };
         let place = name.clone().unwrap_or_else(|| place.to_owned());
         if name.is_some_and(|name| !self.seen.insert(name)) {
             return;
@@ -266,22 +274,27 @@ fn json_schema(holder: &Value) -> Option<Value> {
         .map(|content| content["schema"].clone())
 }
 
+/// A schema that is nothing but a reference to itself.
+#[derive(Debug)]
+struct Circle(String);
+
 /// The schema behind references, with the name of the last.
-fn resolve(document: &Value, schema: &Value) -> (Option<String>, Value) {
-    let mut schema = schema.clone();
-    let mut name = None;
+fn resolve(document: &Value, schema: &Value) -> Result<(Option<String>, Value), Circle> {
+    let mut schema = schema;
+    let mut names = Vec::new();
     loop {
-        let next = match (schema["$ref"].as_str(), schema["allOf"].as_array().map(Vec::as_slice)) {
+        schema = match (schema["$ref"].as_str(), schema["allOf"].as_array().map(Vec::as_slice)) {
             (Some(reference), _) => {
-                let target = reference.rsplit('/').next().unwrap_or_default().to_owned();
-                let schema = document["components"]["schemas"][&target].clone();
-                name = Some(target);
-                schema
+                let target = reference.rsplit('/').next().unwrap_or_default();
+                if names.contains(&target) {
+                    return Err(Circle(target.to_owned()));
+                }
+                names.push(target);
+                &document["components"]["schemas"][target]
             }
-            (None, Some([one])) => one.clone(),
-            _ => return (name, schema),
+            (None, Some([one])) => one,
+            _ => return Ok((names.last().map(|name| (*name).to_owned()), schema.clone())),
         };
-        schema = next;
     }
 }
 
@@ -345,12 +358,61 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_that_refers_to_itself_ends_the_comparison_of_it() {
+        let circle = |theirs: &mut Value| {
+            theirs["components"]["schemas"]["Thing"] = json!({"allOf": [{"$ref": "#/components/schemas/Other"}]});
+            theirs["components"]["schemas"]["Other"] = json!({"$ref": "#/components/schemas/Thing"});
+        };
+        assert_eq!(changed(circle), ["Thing refers to itself upstream"]);
+        let mut ours = contract();
+        circle(&mut ours);
+        assert_eq!(differences(&ours, &contract()), ["Thing refers to itself in ours"]);
+    }
+
+    #[test]
+    fn no_document_ends_the_comparison_with_a_panic() {
+        for pointer in [
+            "",
+            "/paths",
+            "/paths/~1things~1{id}",
+            "/paths/~1things~1{id}/get",
+            "/paths/~1things~1{id}/get/parameters",
+            "/paths/~1things~1{id}/get/parameters/1",
+            "/paths/~1things~1{id}/get/responses",
+            "/components",
+            "/components/schemas",
+            "/components/schemas/Thing",
+            "/components/schemas/Thing/properties",
+            "/components/schemas/Thing/properties/parts/items",
+        ] {
+            for bad in [
+                json!(null),
+                json!(5),
+                json!("x"),
+                json!([1]),
+                json!({"$ref": 1}),
+                json!({"allOf": [[]]}),
+            ] {
+                let mut broken = contract();
+                *broken.pointer_mut(pointer).unwrap() = bad;
+                differences(&broken, &contract());
+                differences(&contract(), &broken);
+                differences(&broken, &broken);
+            }
+        }
+    }
+
+    #[test]
     fn every_sort_of_change_is_found() {
         let thing = |theirs: &mut Value| theirs["components"]["schemas"]["Thing"].take();
         for (found, expected) in [
             (
                 changed(|theirs| theirs["paths"]["/x"] = json!({"post": {}})),
                 "operation POST /x is not in ours",
+            ),
+            (
+                changed(|theirs| theirs["paths"]["/api-x"] = json!({"post": {}})),
+                "operation POST /api-x is not in ours",
             ),
             (
                 changed(|theirs| theirs["paths"] = json!({})),

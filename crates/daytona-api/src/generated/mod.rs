@@ -3,15 +3,19 @@
 //! The contract as Rust, one module for each tag.
 
 mod api_keys;
+mod errors;
 mod health;
 mod object_storage;
+mod permissions;
 mod regions;
 mod snapshots;
 mod webhooks;
 
 pub use api_keys::*;
+pub use errors::*;
 pub use health::*;
 pub use object_storage::*;
+pub use permissions::*;
 pub use regions::*;
 pub use snapshots::*;
 pub use webhooks::*;

@@ -40,7 +40,8 @@ impl crate::Operation for ListAvailableRegions {
 
 /// Returns one of the organization's own regions.
 ///
-/// The server answers 404 for a shared region, although `listAvailableRegions` lists it.
+/// The server answers 404 for a shared region, although [`ListAvailableRegions`](crate::ListAvailableRegions)
+/// lists it.
 ///
 /// `GET /regions/{id}`
 #[derive(Debug, Clone, PartialEq)]

@@ -33,7 +33,7 @@ pub struct GetAllSnapshots {
     /// How many snapshots a page holds, from 1 to 200. The server's default is 100.
     pub limit: Option<u32>,
     /// Only snapshots whose name contains this text, ignoring case. `%` and `_` are wildcards. To look up one name
-    /// use `getSnapshot`.
+    /// use [`GetSnapshot`](crate::GetSnapshot).
     pub name: Option<String>,
     /// Only snapshots that were made from this sandbox. Servers before 0.205 ignore this filter.
     pub source_sandbox_id: Option<String>,
@@ -319,9 +319,9 @@ impl crate::Operation for GetSnapshotBuildLogsUrl {
 
 /// Relays the build log through the API itself.
 ///
-/// The address from `getSnapshotBuildLogsUrl` replaces it. Callers that authenticate with a JWT still need it,
-/// because the log host accepts API keys only. For an active snapshot the body is empty. With `follow` the stream
-/// does not end by itself, even when the build has succeeded.
+/// The address from [`GetSnapshotBuildLogsUrl`](crate::GetSnapshotBuildLogsUrl) replaces it. Callers that
+/// authenticate with a JWT still need it, because the log host accepts API keys only. For an active snapshot the
+/// body is empty. With `follow` the stream does not end by itself, even when the build has succeeded.
 ///
 /// `GET /snapshots/{id}/build-logs`
 ///

@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 
-use super::{Result, unknown};
+use super::model::{Result, unknown};
 
 /// Types that the generated code names without a path, and those that the crate itself defines.
 const TAKEN: [&str; 16] = [

@@ -9,11 +9,11 @@ use openapiv3::{
 use proc_macro2::Ident;
 use serde_json::Value;
 
+use super::model::{
+    Answer, Facts, Field, Operation, PERMISSION, Result, Segment, Ty, described, inline, unique, unknown,
+};
+use super::names;
 use super::schema::{EXAMPLE, example, known, reference_or_type};
-use super::{Answer, Facts, Field, Operation, Result, Segment, Ty, described, inline, names, unique, unknown};
-
-/// The schema whose values are the permissions.
-pub(super) const PERMISSION: &str = "Permission";
 
 const IDEMPOTENT: &str = "x-idempotent";
 const ANSWERS_WITHIN: &str = "x-answers-within-seconds";

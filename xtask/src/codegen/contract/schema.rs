@@ -3,18 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openapiv3::{
-    Components, IntegerFormat, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaKind, StringFormat, Type,
+    Components, IntegerFormat, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaKind, StringFormat, Tag, Type,
     VariantOrUnknownOrEmpty,
 };
 use proc_macro2::Ident;
 use serde_json::Value;
 
-use super::{
-    Field, Module, Result, Structure, Ty, TypeDef, TypeKind, Variant, described, inline, names, unique, unknown,
+use super::model::{
+    Field, Module, Result, Structure, Ty, TypeDef, TypeKind, Variant, described, inline, unique, unknown,
 };
+use super::names;
 
 const LENIENT: &str = "x-lenient";
+const SCHEMAS: &str = "x-schemas";
 pub(super) const EXAMPLE: &str = "x-example";
+
+/// The schemas that a tag claims for its module.
+pub(super) fn of_tag(tag: &Tag) -> Result<Vec<Ident>> {
+    known(&tag.name, tag.extensions.keys(), &[SCHEMAS])?;
+    let Some(value) = tag.extensions.get(SCHEMAS) else {
+        return Ok(Vec::new());
+    };
+    let list = value.as_array().into_iter().flatten();
+    let texts = list.map(Value::as_str).collect::<Option<Vec<_>>>();
+    let texts = texts.filter(|texts| !texts.is_empty());
+    let texts = texts.ok_or_else(|| unknown(&tag.name, format!("`{SCHEMAS}` is not a list of names")))?;
+    texts.into_iter().map(|name| names::schema(&tag.name, name)).collect()
+}
 
 /// Gives each schema to the module that is the first to need it.
 pub(super) struct Placing<'a> {
@@ -106,21 +121,42 @@ pub(super) fn check(modules: &[Module]) -> Result<()> {
             }
         }
     }
-    // What is made only of what is done is done; what is left goes round in a circle.
-    loop {
-        let done: Vec<String> = (parts.iter())
-            .filter(|(_, used)| !used.iter().any(|name| parts.contains_key(name)))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if done.is_empty() {
-            break;
-        }
-        parts.retain(|name, _| !done.contains(name));
-    }
-    match parts.keys().next() {
+    match circle(&parts) {
         Some(name) => Err(unknown(name, "a schema that contains itself, and not in a list")),
         None => Ok(()),
     }
+}
+
+/// A type that contains itself, directly or through others. Types whose parts are all done are done themselves; what is left
+/// when no more can be done goes round in a circle.
+fn circle(parts: &BTreeMap<String, Vec<String>>) -> Option<&str> {
+    let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+    for (name, used) in parts {
+        let used: Vec<&str> = (used.iter().map(String::as_str))
+            .filter(|used| parts.contains_key(*used))
+            .collect();
+        open.insert(name, used.len());
+        for part in used {
+            holders.entry(part).or_default().push(name);
+        }
+    }
+    let mut done: Vec<&str> = (open.iter())
+        .filter(|(_, count)| **count == 0)
+        .map(|(name, _)| *name)
+        .collect();
+    while let Some(name) = done.pop() {
+        open.remove(name);
+        for holder in holders.get(name).into_iter().flatten() {
+            if let Some(count) = open.get_mut(holder) {
+                *count -= 1;
+                if *count == 0 {
+                    done.push(holder);
+                }
+            }
+        }
+    }
+    open.into_keys().next()
 }
 
 fn read_schema(name: &str, schema: &Schema) -> Result<TypeKind> {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use openapiv3::{OpenAPI, PathItem};
 use serde::Deserialize;
 
+use super::model::{Event, Result, Ty, described, inline, unique, unknown};
+use super::names;
 use super::schema::reference_or_type;
-use super::{Event, Result, Ty, described, inline, names, unique, unknown};
 
 const WEBHOOKS: &str = "x-webhooks";
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{constructor, docs, example, member_type, permissions, rust_type, seconds};
+use super::parts::{constructor, docs, example, member_type, permissions, rust_type, seconds};
 use crate::codegen::contract::{Answer, Facts, Field, Operation, Segment};
 
 pub(super) fn operation(operation: &Operation) -> TokenStream {

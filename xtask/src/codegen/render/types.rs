@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{constructor, docs, example, member_type};
+use super::parts::{constructor, docs, example, member_type};
 use crate::codegen::contract::{Field, Structure, Ty, TypeDef, TypeKind, Variant};
 
 pub(super) fn type_def(def: &TypeDef) -> TokenStream {

@@ -9,7 +9,7 @@ pub(super) fn webhooks(events: &[Event]) -> TokenStream {
     let variants: Vec<_> = events.iter().map(|event| &event.variant).collect();
     let names: Vec<_> = events.iter().map(|event| &event.wire).collect();
     let bodies: Vec<_> = events.iter().map(|event| &event.body).collect();
-    let docs = events.iter().map(|event| super::docs(&event.doc));
+    let docs = events.iter().map(|event| super::parts::docs(&event.doc));
     quote! {
         /// The body of a webhook, told apart by its `event`.
         ///

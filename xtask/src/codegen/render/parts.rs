@@ -1,0 +1,119 @@
+//! What operations and types are both made of: fields, constructors, docs.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::codegen::contract::{Field, Ty};
+
+/// `new` with what is required; `Default` as well where nothing is.
+pub(super) fn constructor(name: &proc_macro2::Ident, fields: &[Field]) -> TokenStream {
+    let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
+    let arguments = required.iter().map(|field| {
+        let (ident, ty) = (&field.name, rust_type(&field.ty));
+        match field.ty {
+            Ty::Text | Ty::Secret | Ty::Named(_) => quote!(#ident: impl Into<#ty>),
+            _ => quote!(#ident: #ty),
+        }
+    });
+    let values = fields.iter().map(|field| {
+        let ident = &field.name;
+        match (&field.ty, field.required) {
+            (_, false) => quote!(#ident: None),
+            (Ty::Text | Ty::Secret | Ty::Named(_), true) => quote!(#ident: #ident.into()),
+            (_, true) => quote!(#ident),
+        }
+    });
+    let article = if name.to_string().starts_with(['A', 'E', 'I', 'O']) {
+        "an"
+    } else {
+        "a"
+    };
+    let rest = match (fields.len(), required.len()) {
+        (all, needed) if all == needed => "",
+        (_, 0) => " with every field unset",
+        _ => " from its required fields; the others are unset",
+    };
+    let summary = format!(" Creates {article} `{name}`{rest}.");
+    let default = required.is_empty().then(|| {
+        quote! {
+            impl Default for #name {
+                fn default() -> Self {
+                    Self::new()
+                }
+            }
+        }
+    });
+    quote! {
+        impl #name {
+            #[doc = #summary]
+            pub fn new(#(#arguments),*) -> Self {
+                Self { #(#values,)* }
+            }
+        }
+        #default
+    }
+}
+
+pub(super) fn member_type(field: &Field) -> TokenStream {
+    let ty = rust_type(&field.ty);
+    if field.required { ty } else { quote!(Option<#ty>) }
+}
+
+pub(super) fn rust_type(ty: &Ty) -> TokenStream {
+    match ty {
+        Ty::Text => quote!(String),
+        Ty::Secret => quote!(secrecy::SecretString),
+        Ty::Date => quote!(jiff::Timestamp),
+        Ty::Float => quote!(f64),
+        Ty::Small => quote!(u32),
+        Ty::Count => quote!(u64),
+        Ty::Bool => quote!(bool),
+        Ty::List(item) => {
+            let item = rust_type(item);
+            quote!(Vec<#item>)
+        }
+        Ty::Named(name) => quote!(crate::#name),
+    }
+}
+
+/// Doc attributes, wrapped for reading.
+pub(super) fn docs(text: &str) -> TokenStream {
+    let lines = text.split('\n').flat_map(|paragraph| wrap(paragraph, 110));
+    let lines = lines.map(|line| if line.is_empty() { line } else { format!(" {line}") });
+    quote!(#(#[doc = #lines])*)
+}
+
+/// A section with code, as it is.
+pub(super) fn example(code: Option<&String>) -> Option<TokenStream> {
+    let code = code?;
+    let head = ["", " # Examples", "", " ```"].map(ToOwned::to_owned);
+    let body = code.lines().map(|line| format!(" {line}"));
+    let lines = head.into_iter().chain(body).chain([" ```".to_owned()]);
+    Some(quote!(#(#[doc = #lines])*))
+}
+
+fn wrap(paragraph: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in paragraph.split_whitespace() {
+        if !line.is_empty() && line.len() + 1 + word.len() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}
+
+/// A number of seconds as a duration of the standard library.
+pub(super) fn seconds(count: u64) -> TokenStream {
+    quote!(std::time::Duration::from_secs(#count))
+}
+
+/// A constant list of permissions.
+pub(super) fn permissions(names: &[proc_macro2::Ident]) -> TokenStream {
+    quote!(&[#(crate::Permission::#names),*])
+}
