@@ -22,7 +22,11 @@ pub(crate) fn root(modules: &[Module]) -> TokenStream {
 pub(crate) fn module(module: &Module) -> TokenStream {
     let webhooks = (!module.events.is_empty()).then(|| webhook::webhooks(&module.events));
     let operations = module.operations.iter().map(operation::operation);
-    let types = module.types.iter().map(types::type_def);
+    let types = module.types.iter().map(|def| {
+        let mut operations = module.operations.iter();
+        let is_it = operations.find(|operation| operation.is_its_body() && operation.name == def.name);
+        types::type_def(def, is_it)
+    });
     quote! {
         #webhooks
         #(#operations)*

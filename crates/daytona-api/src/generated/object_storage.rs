@@ -7,6 +7,9 @@
 /// With them you can put and get objects below the organization's own prefix, and nothing else. The answer does
 /// not say when they expire.
 ///
+/// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots) or
+/// [`write:sandboxes`](crate::Permission::WriteSandboxes).
+///
 /// `GET /object-storage/push-access`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -40,8 +40,7 @@ impl crate::Operation for ListAvailableRegions {
 
 /// Returns one of the organization's own regions.
 ///
-/// The server answers 404 for a shared region, although [`ListAvailableRegions`](crate::ListAvailableRegions)
-/// lists it.
+/// The server answers 404 for a shared region, although [`ListAvailableRegions`] lists it.
 ///
 /// `GET /regions/{id}`
 #[derive(Debug, Clone, PartialEq)]

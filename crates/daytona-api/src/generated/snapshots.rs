@@ -33,7 +33,7 @@ pub struct GetAllSnapshots {
     /// How many snapshots a page holds, from 1 to 200. The server's default is 100.
     pub limit: Option<u32>,
     /// Only snapshots whose name contains this text, ignoring case. `%` and `_` are wildcards. To look up one name
-    /// use [`GetSnapshot`](crate::GetSnapshot).
+    /// use [`GetSnapshot`].
     pub name: Option<String>,
     /// Only snapshots that were made from this sandbox. Servers before 0.205 ignore this filter.
     pub source_sandbox_id: Option<String>,
@@ -157,6 +157,8 @@ impl crate::Operation for GetSnapshot {
 /// removal of a snapshot that it is pulling or building: watch the snapshot until it is gone, and remove it again
 /// if its state changes back.
 ///
+/// An API key needs the permission [`delete:snapshots`](crate::Permission::DeleteSnapshots).
+///
 /// `DELETE /snapshots/{id}`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -198,6 +200,8 @@ impl crate::Operation for RemoveSnapshot {
 /// state but `inactive` the server refuses with 400, and so it does for ten minutes after the record's last
 /// change.
 ///
+/// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots).
+///
 /// `POST /snapshots/{id}/activate`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -238,6 +242,8 @@ impl crate::Operation for ActivateSnapshot {
 ///
 /// The runners may drop its image. Deactivating it again succeeds. The server may undo the deactivation of a
 /// snapshot in state `pending`. It turns the removal of a snapshot into a deactivation.
+///
+/// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots).
 ///
 /// `POST /snapshots/{id}/deactivate`
 #[derive(Debug, Clone, PartialEq)]
@@ -319,13 +325,13 @@ impl crate::Operation for GetSnapshotBuildLogsUrl {
 
 /// Relays the build log through the API itself.
 ///
-/// The address from [`GetSnapshotBuildLogsUrl`](crate::GetSnapshotBuildLogsUrl) replaces it. Callers that
-/// authenticate with a JWT still need it, because the log host accepts API keys only. For an active snapshot the
-/// body is empty. With `follow` the stream does not end by itself, even when the build has succeeded.
-///
-/// `GET /snapshots/{id}/build-logs`
+/// The address from [`GetSnapshotBuildLogsUrl`] replaces it. Callers that authenticate with a JWT still need it,
+/// because the log host accepts API keys only. For an active snapshot the body is empty. With `follow` the stream
+/// does not end by itself, even when the build has succeeded.
 ///
 /// The service has deprecated this operation.
+///
+/// `GET /snapshots/{id}/build-logs`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetSnapshotBuildLogs {
@@ -1051,7 +1057,17 @@ impl<'de> serde::Deserialize<'de> for SandboxClass {
     }
 }
 
-/// Creates a snapshot. Set exactly one of `imageName` and `buildInfo`.
+/// Creates a snapshot from a registry image or from a Dockerfile and uploaded build contexts.
+///
+/// The server answers as soon as the record exists, usually in state `pending`. It pulls or builds the image
+/// afterwards. A name that is in use gives 409, even if its snapshot is being removed. A request body over
+/// 102,400 bytes gives 404.
+///
+/// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots).
+///
+/// `POST /snapshots`
+///
+/// Set exactly one of `imageName` and `buildInfo`.
 ///
 /// # Examples
 ///

@@ -100,8 +100,8 @@ pub(crate) struct Facts {
     pub(crate) idempotent: bool,
     /// Seconds for which the server may hold its answer back.
     pub(crate) answers_within: Option<u64>,
-    /// Permissions of an API key, one of which is enough: variants of the schema `Permission`.
-    pub(crate) permissions: Vec<Ident>,
+    /// Permissions of an API key, one of which is enough: values of the schema `Permission`.
+    pub(crate) permissions: Vec<Variant>,
 }
 
 /// One segment of a path.

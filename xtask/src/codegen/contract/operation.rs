@@ -10,7 +10,7 @@ use proc_macro2::Ident;
 use serde_json::Value;
 
 use super::model::{
-    Answer, Facts, Field, Operation, PERMISSION, Result, Segment, Ty, described, inline, unique, unknown,
+    Answer, Facts, Field, Operation, PERMISSION, Result, Segment, Ty, Variant, described, inline, unique, unknown,
 };
 use super::names;
 use super::schema::{EXAMPLE, example, known, reference_or_type};
@@ -148,7 +148,10 @@ fn facts(api: &OpenAPI, id: &str, method: &str, operation: &ApiOperation) -> Res
                 format!("`{permission}` is not a value of the schema `{PERMISSION}`"),
             ));
         }
-        permissions.push(names::variant(id, permission)?);
+        permissions.push(Variant {
+            name: names::variant(id, permission)?,
+            wire: permission.to_owned(),
+        });
     }
     Ok(Facts {
         public,

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::parts::{constructor, docs, example, member_type, permissions, rust_type, seconds};
+use super::parts::{constructor, docs, example, member_type, operation_docs, permissions, rust_type, seconds};
 use crate::codegen::contract::{Answer, Facts, Field, Operation, Segment};
 
 pub(super) fn operation(operation: &Operation) -> TokenStream {
@@ -81,14 +81,7 @@ fn facts(facts: &Facts) -> TokenStream {
 /// The value type of an operation: its parameters, and its body if it has one.
 fn structure(operation: &Operation) -> TokenStream {
     let name = &operation.name;
-    let address = format!(" `{} {}`", operation.method, operation.path);
-    let (doc, example) = (docs(&operation.doc), example(operation.example.as_ref()));
-    let deprecated = operation.deprecated.then(|| {
-        quote! {
-            ///
-            /// The service has deprecated this operation.
-        }
-    });
+    let (doc, example) = (operation_docs(operation), example(operation.example.as_ref()));
     let fields = operation.fields();
     let members = fields.iter().map(|field| {
         let (doc, ident, ty) = (docs(&field.doc), &field.name, member_type(field));
@@ -97,9 +90,6 @@ fn structure(operation: &Operation) -> TokenStream {
     let constructor = constructor(name, &fields);
     quote! {
         #doc
-        ///
-        #[doc = #address]
-        #deprecated
         #example
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::codegen::contract::{Field, Ty};
+use crate::codegen::contract::{Field, Operation, Ty, Variant};
 
 /// `new` with what is required; `Default` as well where nothing is.
 pub(super) fn constructor(name: &proc_macro2::Ident, fields: &[Field]) -> TokenStream {
@@ -83,6 +83,36 @@ pub(super) fn docs(text: &str) -> TokenStream {
     quote!(#(#[doc = #lines])*)
 }
 
+/// What the docs say of an operation.
+pub(super) fn operation_docs(operation: &Operation) -> TokenStream {
+    let doc = docs(&operation.doc);
+    let address = format!(" `{} {}`", operation.method, operation.path);
+    let permissions: Vec<_> = (operation.facts.permissions.iter())
+        .map(|Variant { name, wire }| format!("[`{wire}`](crate::Permission::{name})"))
+        .collect();
+    let permissions = (!permissions.is_empty()).then(|| {
+        let text = format!("An API key needs the permission {}.", permissions.join(" or "));
+        let text = docs(&text);
+        quote! {
+            ///
+            #text
+        }
+    });
+    let deprecated = operation.deprecated.then(|| {
+        quote! {
+            ///
+            /// The service has deprecated this operation.
+        }
+    });
+    quote! {
+        #doc
+        #permissions
+        #deprecated
+        ///
+        #[doc = #address]
+    }
+}
+
 /// A section with code, as it is.
 pub(super) fn example(code: Option<&String>) -> Option<TokenStream> {
     let code = code?;
@@ -114,6 +144,7 @@ pub(super) fn seconds(count: u64) -> TokenStream {
 }
 
 /// A constant list of permissions.
-pub(super) fn permissions(names: &[proc_macro2::Ident]) -> TokenStream {
+pub(super) fn permissions(permissions: &[Variant]) -> TokenStream {
+    let names = permissions.iter().map(|permission| &permission.name);
     quote!(&[#(crate::Permission::#names),*])
 }

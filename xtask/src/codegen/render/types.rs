@@ -3,18 +3,19 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::parts::{constructor, docs, example, member_type};
-use crate::codegen::contract::{Field, Structure, Ty, TypeDef, TypeKind, Variant};
+use super::parts::{constructor, docs, example, member_type, operation_docs};
+use crate::codegen::contract::{Field, Operation, Structure, Ty, TypeDef, TypeKind, Variant};
 
-pub(super) fn type_def(def: &TypeDef) -> TokenStream {
+/// A type; with the operation that it is, if it is one.
+pub(super) fn type_def(def: &TypeDef, operation: Option<&Operation>) -> TokenStream {
     match &def.kind {
-        TypeKind::Struct(fields) => structure(def, fields),
+        TypeKind::Struct(fields) => structure(def, fields, operation),
         TypeKind::Enum(values) => open_enum(def, values),
         TypeKind::Newtype => newtype(def),
     }
 }
 
-fn structure(def: &TypeDef, structure: &Structure) -> TokenStream {
+fn structure(def: &TypeDef, structure: &Structure, operation: Option<&Operation>) -> TokenStream {
     let (name, fields) = (&def.name, &structure.fields);
     let (doc, example) = (docs(&def.doc), example(def.example.as_ref()));
     let members = fields.iter().map(|field| {
@@ -30,7 +31,15 @@ fn structure(def: &TypeDef, structure: &Structure) -> TokenStream {
         .lenient
         .then(|| quote!(#[serde(from = "serde_json::Map<String, serde_json::Value>")]));
     let lenient = structure.lenient.then(|| lenient(def, fields));
+    let operation = operation.map(|operation| {
+        let doc = operation_docs(operation);
+        quote! {
+            #doc
+            ///
+        }
+    });
     quote! {
+        #operation
         #doc
         #example
         #[derive(Debug, Clone #comparison, serde::Serialize, serde::Deserialize)]
