@@ -1,18 +1,15 @@
-//! One canonical archive: its layout, known before a byte is read.
+//! One canonical archive.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use daytona_image::walk::Found;
-use daytona_image::{Fingerprint, Member};
 use sha2::{Digest as _, Sha256};
 
 use crate::buffers::Buffers;
 use crate::digest::Digest;
-use crate::error::ContextError;
-use crate::header::{self, END, padding};
+use crate::layout::{Entry, Layout};
+use crate::read_error::ReadError;
 use crate::reader::ArchiveReader;
 
 /// A canonical tar archive of some files: ustar, sorted by the bytes of the names, without anything that differs
@@ -24,114 +21,39 @@ pub struct Archive {
     layout: Arc<Layout>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Layout {
-    pub(crate) entries: Vec<Entry>,
-    /// Where each entry's headers begin.
-    starts: Vec<u64>,
-    size: u64,
-}
-
-/// A member of the archive, and what it has to be like.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    name: String,
-    mode: u32,
-    pub(crate) source: PathBuf,
-    pub(crate) fingerprint: Fingerprint,
-}
-
-impl Entry {
-    pub(crate) fn of_member(member: &Member) -> Self {
-        Self {
-            name: member.name().to_owned(),
-            mode: member.mode(),
-            source: member.source().to_owned(),
-            fingerprint: member.fingerprint().clone(),
-        }
-    }
-
-    pub(crate) fn of_found(found: Found) -> Self {
-        Self {
-            name: found.name,
-            mode: if found.is_executable { 0o755 } else { 0o644 },
-            source: found.source,
-            fingerprint: found.fingerprint,
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) fn header(&self) -> Vec<u8> {
-        header::blocks(&self.name, self.fingerprint.size(), self.mode)
-    }
-
-    /// Headers, content and padding.
-    pub(crate) fn size_in_archive(&self) -> u64 {
-        let size = self.fingerprint.size();
-        header::length(&self.name, size) + size + padding(size) as u64
-    }
-}
-
-impl Layout {
-    /// The entry in which a position lies, and where it begins; `None` at the end.
-    pub(crate) fn entry_at(&self, position: u64) -> Option<(usize, u64)> {
-        let index = self.starts.partition_point(|start| *start <= position).checked_sub(1)?;
-        let start = self.starts[index];
-        (position < start + self.entries[index].size_in_archive()).then_some((index, start))
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-}
-
 impl Archive {
     /// The archive of these entries, which are sorted by their names.
     pub(crate) fn new(entries: Vec<Entry>) -> Self {
-        let mut size = 0;
-        let starts = entries.iter().map(|entry| {
-            let start = size;
-            size += entry.size_in_archive();
-            start
-        });
-        let starts = starts.collect();
         Self {
-            layout: Arc::new(Layout {
-                entries,
-                starts,
-                size: size + END,
-            }),
+            layout: Arc::new(Layout::new(entries)),
         }
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.layout.entries.iter()
+    pub(crate) fn entries(&self) -> &[Entry] {
+        self.layout.entries()
     }
 
     /// Its exact size in bytes.
     pub fn size(&self) -> u64 {
-        self.layout.size
+        self.layout.size()
     }
 
     /// How many files it holds.
     pub fn len(&self) -> usize {
-        self.layout.entries.len()
+        self.entries().len()
     }
 
     /// Whether it holds no file.
     pub fn is_empty(&self) -> bool {
-        self.layout.entries.is_empty()
+        self.entries().is_empty()
     }
 
     /// The SHA-256 of its bytes. Reads all files; blocks.
     ///
     /// # Errors
     ///
-    /// [`ContextError::Changed`] and [`ContextError::Unreadable`], naming the file.
-    pub fn digest(&self) -> Result<Digest, ContextError> {
+    /// [`ReadError`], naming the file.
+    pub fn digest(&self) -> Result<Digest, ReadError> {
         let mut hasher = Sha256::new();
         let mut reader = self.reader_at(0, &Buffers::default());
         loop {
@@ -147,7 +69,7 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// An I/O error of the writer, or one that wraps a [`ContextError`] naming the file.
+    /// An I/O error of the writer, or one that wraps a [`ReadError`] naming the file.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
         let mut reader = self.reader_at(0, &Buffers::default());
         loop {
@@ -161,17 +83,17 @@ impl Archive {
 
     /// The local files that it is made of.
     pub fn sources(&self) -> impl Iterator<Item = &std::path::Path> {
-        self.layout.entries.iter().map(|entry| entry.source.as_path())
+        self.entries().iter().map(|entry| entry.source.as_path())
     }
 
     /// The names of its members, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries().map(Entry::name)
+        self.entries().iter().map(Entry::name)
     }
 
     /// Reads it from a position on, without reading what is before. Blocks.
     ///
-    /// The reader fails with an error that wraps a [`ContextError`], which names the file.
+    /// The reader fails with an error that wraps a [`ReadError`], which names the file.
     pub fn read_from(&self, position: u64) -> impl Read + use<> {
         ChunkReader {
             reader: self.reader_at(position, &Buffers::default()),

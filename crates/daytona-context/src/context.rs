@@ -6,11 +6,13 @@ use daytona_image::ImagePlan;
 use daytona_image::ignore::IgnoreRules;
 use daytona_image::walk::{DOCKERIGNORE, Walk, read_rules};
 
-use crate::archive::{Archive, Entry};
-use crate::cut::cut;
+use crate::archive::Archive;
 use crate::digest::Digest;
-use crate::error::{ContextError, ScanError};
-use crate::header::END;
+use crate::error::ScanError;
+use crate::hashing;
+use crate::layout::{END, Entry};
+use crate::read_error::ReadError;
+use crate::split::split;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
 ///
@@ -23,8 +25,8 @@ pub struct Context {
 
 impl Context {
     /// The context of a plan.
-    pub fn of_plan(plan: &ImagePlan) -> Self {
-        Self::of_entries(plan.members().iter().map(Entry::of_member).collect())
+    pub fn from_plan(plan: &ImagePlan) -> Self {
+        Self::from_entries(plan.members().iter().map(Entry::from_member).collect())
     }
 
     /// The files below a folder, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
@@ -49,18 +51,18 @@ impl Context {
         if !walked.problems.is_empty() {
             return Err(ScanError::new(walked.problems));
         }
-        Ok(Self::of_entries(
-            walked.files.into_iter().map(Entry::of_found).collect(),
+        Ok(Self::from_entries(
+            walked.files.into_iter().map(Entry::from_found).collect(),
         ))
     }
 
     /// The archives of these entries, which are sorted by their names.
-    fn of_entries(entries: Vec<Entry>) -> Self {
+    fn from_entries(entries: Vec<Entry>) -> Self {
         let sizes: Vec<(&str, u64)> = entries
             .iter()
             .map(|entry| (entry.name(), entry.size_in_archive()))
             .collect();
-        let lengths = cut(&sizes, END);
+        let lengths = split(&sizes, END);
         let mut entries = entries.into_iter();
         let archives = lengths
             .into_iter()
@@ -88,13 +90,13 @@ impl Context {
         &self.archives
     }
 
-    /// The hashes of the archives, in their order. Reads all files, two archives at a time; sends nothing.
+    /// The hashes of the archives, in their order. Reads all files, some archives at a time; sends nothing.
     ///
     /// # Errors
     ///
-    /// [`ContextError::Changed`] and [`ContextError::Unreadable`], naming the file.
-    pub async fn digests(&self) -> Result<Vec<Digest>, ContextError> {
-        crate::push::digests(self).await
+    /// [`ReadError`], naming the file.
+    pub async fn digests(&self) -> Result<Vec<Digest>, ReadError> {
+        hashing::digests(&self.archives).await
     }
 
     /// Bytes of all archives together.

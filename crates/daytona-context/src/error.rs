@@ -5,35 +5,16 @@ use std::path::PathBuf;
 
 use daytona_image::walk::WalkProblem;
 
+use crate::read_error::ReadError;
 use crate::storage::StorageError;
 
-/// Why a context could not be packed or pushed.
+/// Why a context could not be pushed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// A file is not what it was when the plan was made, or changed between being hashed and being sent. Nothing was
-    /// stored under the hash; plan again once the file rests.
-    #[error("`{path}` changed after it was planned: plan again when nothing writes to it")]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The bytes that were read for sending are not the ones that were hashed, although no file shows it in its size,
-    /// times or identity. Nothing was stored under the hash.
-    #[error("the files of the context changed while they were sent: {}", list(.paths))]
-    ChangedUnseen {
-        /// The files of the archive.
-        paths: Vec<PathBuf>,
-    },
-    /// A file cannot be read.
-    #[error("`{path}` cannot be read: check its permissions, or leave it out")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// The files could not be read, or changed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The object storage refused or failed.
     #[error("{operation} of the context archive `{key}` failed")]
     Storage {
@@ -47,20 +28,7 @@ pub enum ContextError {
     },
 }
 
-fn list(paths: &[PathBuf]) -> String {
-    const SHOWN: usize = 5;
-    let mut text: Vec<String> = paths
-        .iter()
-        .take(SHOWN)
-        .map(|path| format!("`{}`", path.display()))
-        .collect();
-    if paths.len() > SHOWN {
-        text.push(format!("and {} more", paths.len() - SHOWN));
-    }
-    text.join(", ")
-}
-
-/// Everything in a folder that cannot be sent.
+/// Everything in a directory that cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ScanError {

@@ -6,7 +6,7 @@ use daytona_image::ImagePlan;
 use flate2::GzBuilder;
 
 use crate::context::Context;
-use crate::header;
+use crate::layout::{blocks, padding};
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +36,7 @@ pub enum ExportFormat {
 ///
 /// # Errors
 ///
-/// An I/O error of the writer, or one that wraps a [`ContextError`](crate::ContextError), which names the file that cannot be
+/// An I/O error of the writer, or one that wraps a [`ReadError`](crate::ReadError), which names the file that cannot be
 /// read or has changed. What was written by then is no whole archive.
 pub fn export(plan: &ImagePlan, writer: impl Write, format: ExportFormat) -> io::Result<()> {
     match format {
@@ -51,10 +51,10 @@ pub fn export(plan: &ImagePlan, writer: impl Write, format: ExportFormat) -> io:
 
 fn write<W: Write>(plan: &ImagePlan, mut writer: W) -> io::Result<W> {
     let text = plan.dockerfile().as_bytes();
-    writer.write_all(&header::blocks("Dockerfile", text.len() as u64, 0o644))?;
+    writer.write_all(&blocks("Dockerfile", text.len() as u64, 0o644))?;
     writer.write_all(text)?;
-    writer.write_all(&vec![0; header::padding(text.len() as u64)])?;
-    match Context::of_plan(plan).in_one_archive().archives() {
+    writer.write_all(&vec![0; padding(text.len() as u64)])?;
+    match Context::from_plan(plan).in_one_archive().archives() {
         [] => writer.write_all(&[0; 1024])?,
         archives => {
             for archive in archives {

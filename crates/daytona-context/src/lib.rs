@@ -2,44 +2,36 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
+mod body_error;
 mod buffers;
-pub mod conformance;
 mod context;
-mod cut;
 mod digest;
 mod error;
 mod export;
-mod header;
+mod hashing;
+mod layout;
 mod open;
 mod payload;
 mod push;
+mod read_error;
 mod reader;
+mod reading;
 #[cfg(feature = "s3")]
 pub mod s3;
+mod split;
 mod storage;
 
 pub use archive::Archive;
+pub use body_error::{BodyError, BoxError};
 pub use context::Context;
-pub use cut::{CUT_VERSION, LARGEST_ARCHIVE, MOST_ARCHIVES};
 pub use daytona_image::{ignore, walk};
-pub use digest::Digest;
+pub use digest::{Digest, InvalidDigest};
 pub use error::{ContextError, ScanError};
 pub use export::{ExportFormat, export};
 pub use payload::{Chunks, Payload};
-pub use push::{Progress, Push, Pushed};
-pub use storage::{FolderStorage, Head, MemoryStorage, ObjectStorage, StorageError, StorageErrorKind};
-
-/// An error of any kind, as it passes through seams.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What ends a body before its end.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct BodyError(BoxError);
-
-impl BodyError {
-    /// Wraps an error of any kind.
-    pub fn new(error: impl Into<BoxError>) -> Self {
-        Self(error.into())
-    }
-}
+pub use push::{Progress, Push, Pushed, Target};
+pub use read_error::ReadError;
+pub use split::{MAX_ARCHIVE_SIZE, MAX_ARCHIVES, SPLIT_VERSION};
+pub use storage::{
+    DirectoryStorage, Head, MemoryStorage, MultipartUpload, ObjectStorage, StorageError, StorageErrorKind, conformance,
+};

@@ -3,20 +3,25 @@
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::stream;
-use sha2::{Digest as _, Sha256};
 
-use crate::BodyError;
 use crate::archive::Archive;
+use crate::body_error::BodyError;
 use crate::buffers::Buffers;
 use crate::digest::Digest;
-use crate::error::ContextError;
-use crate::reader::{ArchiveReader, CHUNK};
+#[cfg(feature = "s3")]
+use crate::hashing::{Hashed, hash};
+use crate::read_error::ReadError;
+use crate::reading::SENDING;
+
+mod verified;
+
+use verified::{Source, Verified};
 
 /// The bytes of a payload, from its beginning. An error ends it.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send + Sync>>;
@@ -27,30 +32,32 @@ pub struct Payload {
     source: Source,
     range: Range<u64>,
     digest: Digest,
-    parts: Parts,
-    on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
-    /// Why reading ended early: the storage's error would tell it only through whatever layers it has.
-    failure: Arc<Mutex<Option<ContextError>>>,
+    listener: Arc<dyn Listener>,
+    /// Bytes that the current attempt has taken.
+    taken: Arc<AtomicU64>,
 }
 
-#[derive(Clone)]
-enum Source {
-    Archive(Archive, Buffers),
-    Bytes(Bytes),
+/// Hears how far a payload is.
+pub(crate) trait Listener: Send + Sync {
+    /// So many bytes were taken by the storage.
+    fn taken(&self, bytes: u64);
+
+    /// So many bytes that were taken count no more: they are sent again.
+    fn taken_back(&self, bytes: u64);
+
+    /// The line or the storage has failed an attempt.
+    fn failed(&self);
 }
 
-/// The parts of a payload that should not be sent in one request; there are none of a smaller one.
-#[derive(Clone, Default)]
-pub(crate) struct Parts {
-    /// Bytes of each but the last.
-    pub(crate) size: u64,
-    pub(crate) digests: Arc<[Digest]>,
-}
+struct Nobody;
 
-/// The error that ends a body; the storage's client wraps it as it likes.
-#[derive(Debug, thiserror::Error)]
-#[error("the context archive could not be read")]
-struct Unreadable;
+impl Listener for Nobody {
+    fn taken(&self, _bytes: u64) {}
+
+    fn taken_back(&self, _bytes: u64) {}
+
+    fn failed(&self) {}
+}
 
 impl fmt::Debug for Payload {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,45 +70,30 @@ impl fmt::Debug for Payload {
 }
 
 impl Payload {
-    pub(crate) fn new(
-        archive: Archive,
-        digest: Digest,
-        parts: Parts,
-        buffers: Buffers,
-        on_bytes: Arc<dyn Fn(u64) + Send + Sync>,
-    ) -> Self {
+    fn new(source: Source, digest: Digest, listener: Arc<dyn Listener>) -> Self {
         Self {
-            range: 0..archive.size(),
-            source: Source::Archive(archive, buffers),
+            range: 0..source.size(),
+            source,
             digest,
-            parts,
-            on_bytes,
-            failure: Arc::default(),
+            listener,
+            taken: Arc::default(),
         }
+    }
+
+    /// The payload of a push, which listens to it.
+    pub(crate) fn heard(archive: Archive, digest: Digest, buffers: Buffers, listener: Arc<dyn Listener>) -> Self {
+        Self::new(Source::Archive(archive, buffers), digest, listener)
     }
 
     /// The bytes of an archive, which have to have this digest.
-    pub fn of(archive: &Archive, digest: Digest) -> Self {
-        Self::new(
-            archive.clone(),
-            digest,
-            Parts::default(),
-            Buffers::default(),
-            Arc::new(|_| {}),
-        )
+    pub fn from_archive(archive: &Archive, digest: Digest) -> Self {
+        let source = Source::Archive(archive.clone(), Buffers::default());
+        Self::new(source, digest, Arc::new(Nobody))
     }
 
     /// Bytes in memory, which have to have this digest.
-    pub fn of_bytes(bytes: impl Into<Bytes>, digest: Digest) -> Self {
-        let bytes = bytes.into();
-        Self {
-            range: 0..bytes.len() as u64,
-            source: Source::Bytes(bytes),
-            digest,
-            parts: Parts::default(),
-            on_bytes: Arc::new(|_| {}),
-            failure: Arc::default(),
-        }
+    pub fn from_bytes(bytes: impl Into<Bytes>, digest: Digest) -> Self {
+        Self::new(Source::Bytes(bytes.into()), digest, Arc::new(Nobody))
     }
 
     /// Exact number of bytes.
@@ -114,138 +106,121 @@ impl Payload {
         self.digest
     }
 
-    /// The payload in parts of its own, each with its digest, if it is so large that it should not be sent in one request.
-    pub fn parts(&self) -> Vec<Self> {
-        let size = self.parts.size;
-        let digests = (0..).zip(self.parts.digests.iter());
-        let parts = digests.map(|(number, digest): (u64, _)| {
-            let start = self.range.start + number * size;
+    /// The payload in parts of this size, whose digests are known.
+    pub(crate) fn split(&self, part_size: u64, digests: &[Digest]) -> Vec<Self> {
+        let parts = (0..).zip(digests).map(|(number, digest): (u64, _)| {
+            let start = self.range.start + number * part_size;
             Self {
-                range: start..(start + size).min(self.range.end),
+                range: start..(start + part_size).min(self.range.end),
                 digest: *digest,
-                parts: Parts::default(),
+                taken: Arc::default(),
                 ..self.clone()
             }
         });
         parts.collect()
     }
 
-    /// The bytes, from the beginning.
+    /// The payload in parts of this size. Reads it once to hash them.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn hash_parts(&self, part_size: u64) -> Result<Vec<Self>, ReadError> {
+        let part_size = part_size.max(1);
+        let hashed = match &self.source {
+            Source::Archive(archive, buffers) => hash(archive, Some(part_size), buffers).await?,
+            Source::Bytes(bytes) => {
+                let step = usize::try_from(part_size).unwrap_or(usize::MAX);
+                let parts = bytes.chunks(step).map(Digest::of).collect();
+                Hashed {
+                    digest: Digest::of(bytes),
+                    parts,
+                }
+            }
+        };
+        if hashed.digest != self.digest {
+            return Err(ReadError::ChangedUnseen { paths: Vec::new() });
+        }
+        Ok(self.split(part_size, &hashed.parts))
+    }
+
+    /// The bytes, from the beginning. They are read on the threads of the tokio runtime that polls the stream; without one it
+    /// ends with [`ReadError::Interrupted`].
     ///
     /// They are hashed once more on their way, and the last chunk is held back until the hash is found to be the same:
-    /// a request with an exact length then fails rather than to store something else.
+    /// a request with an exact length then fails instead of storing something else. The error of the stream has the
+    /// [`ReadError`] as its source.
+    ///
+    /// Each call begins a new attempt: what an earlier attempt has taken counts no more as sent.
     pub fn chunks(&self) -> Chunks {
-        let verifier = Verifier {
-            reader: match &self.source {
-                Source::Archive(archive, buffers) => Reader::Archive(archive.reader_at(self.range.start, buffers)),
-                Source::Bytes(bytes) => Reader::Bytes(bytes.clone()),
-            },
-            left: self.size(),
-            payload: self.clone(),
-            hasher: Sha256::new(),
-            held_back: None,
-        };
-        // The next chunk is read while the one before it is on its way.
-        let mut reading = Some(verifier.read_next());
-        let payload = self.clone();
-        Box::pin(stream::poll_fn(move |context| {
-            let Some(task) = reading.as_mut() else {
-                return Poll::Ready(None);
-            };
-            let outcome = ready!(Pin::new(task).poll(context));
-            reading = None;
-            Poll::Ready(match outcome {
-                Ok((verifier, Ok(Some(chunk)))) => {
-                    reading = Some(verifier.read_next());
-                    (payload.on_bytes)(chunk.len() as u64);
-                    Some(Ok(chunk))
-                }
-                Ok((_, Ok(None))) => None,
-                Ok((_, Err(error))) => {
-                    *payload.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Some(Err(BodyError::new(Unreadable)))
-                }
-                Err(ended) => Some(Err(BodyError::new(ended))),
-            })
-        }))
-    }
-
-    /// Whether reading the bytes has failed: then it will again.
-    pub fn is_unreadable(&self) -> bool {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// Why the bytes could not be read to their end, if that is so.
-    pub(crate) fn take_failure(&self) -> Option<ContextError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Hashes what passes and keeps the last chunk until the hash is known to be right.
-struct Verifier {
-    payload: Payload,
-    reader: Reader,
-    left: u64,
-    hasher: Sha256,
-    held_back: Option<Bytes>,
-}
-
-enum Reader {
-    Archive(ArchiveReader),
-    Bytes(Bytes),
-}
-
-impl Reader {
-    fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
-        match self {
-            Self::Archive(reader) => reader.next_chunk(),
-            Self::Bytes(bytes) => {
-                let chunk = bytes.split_to(CHUNK.min(bytes.len()));
-                Ok((!chunk.is_empty()).then_some(chunk))
-            }
+        let before = self.taken.swap(0, Ordering::Relaxed);
+        if before > 0 {
+            self.listener.taken_back(before);
         }
-    }
-}
-
-type Reading = tokio::task::JoinHandle<(Verifier, Result<Option<Bytes>, ContextError>)>;
-
-impl Verifier {
-    /// Reads on another thread. The task is short, so that an abandoned one holds up nothing.
-    fn read_next(mut self) -> Reading {
-        tokio::task::spawn_blocking(move || {
-            let chunk = self.next_chunk();
-            (self, chunk)
+        let verified = Verified::new(self.source.clone(), self.range.clone(), self.digest);
+        Box::pin(Reading {
+            next: Some(Next::Reading(Box::pin(read(verified)))),
+            payload: self.clone(),
         })
     }
 
-    fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
-        if self.held_back.is_none() {
-            self.held_back = self.advance()?;
-        }
-        let Some(ready) = self.held_back.take() else {
-            return Ok(None);
-        };
-        self.held_back = self.advance()?;
-        if self.held_back.is_none() && Digest::finish(self.hasher.clone()) != self.payload.digest {
-            let paths = match &self.payload.source {
-                Source::Archive(archive, _) => archive.sources().map(ToOwned::to_owned).collect(),
-                Source::Bytes(_) => Vec::new(),
-            };
-            return Err(ContextError::ChangedUnseen { paths });
-        }
-        Ok(Some(ready))
+    /// A storage calls this when the line or the store has failed an attempt and it is about to try again: the push then
+    /// sends fewer archives at once for a while.
+    pub fn attempt_failed(&self) {
+        self.listener.failed();
     }
+}
 
-    fn advance(&mut self) -> Result<Option<Bytes>, ContextError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        let mut chunk = self.reader.next_chunk()?;
-        if let Some(chunk) = &mut chunk {
-            chunk.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-            self.left -= chunk.len() as u64;
-            self.hasher.update(&*chunk);
-        }
-        Ok(chunk)
+type Outcome = Result<(Verified, Option<Bytes>), ReadError>;
+
+/// A chunk that is being read, or that was read before anybody asked for it.
+enum Next {
+    Reading(Pin<Box<dyn Future<Output = Outcome> + Send + Sync>>),
+    Read(Outcome),
+}
+
+/// Reads one chunk on another thread. The work is short, so that an abandoned one holds up nothing.
+async fn read(mut verified: Verified) -> Outcome {
+    let read = SENDING.run(move || {
+        let chunk = verified.next_chunk()?;
+        Ok((verified, chunk))
+    });
+    read.await?
+}
+
+/// The stream of chunks.
+struct Reading {
+    next: Option<Next>,
+    payload: Payload,
+}
+
+impl Stream for Reading {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        let outcome = match this.next.take() {
+            None => return Poll::Ready(None),
+            Some(Next::Read(outcome)) => outcome,
+            Some(Next::Reading(mut reading)) => match reading.as_mut().poll(context) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => {
+                    this.next = Some(Next::Reading(reading));
+                    return Poll::Pending;
+                }
+            },
+        };
+        Poll::Ready(match outcome {
+            Ok((verified, Some(chunk))) => {
+                // The next chunk is read while this one is on its way: a future has to be polled to begin.
+                let mut reading = Box::pin(read(verified));
+                this.next = Some(match reading.as_mut().poll(context) {
+                    Poll::Ready(outcome) => Next::Read(outcome),
+                    Poll::Pending => Next::Reading(reading),
+                });
+                this.payload.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                this.payload.listener.taken(chunk.len() as u64);
+                Some(Ok(chunk))
+            }
+            Ok((_, None)) => None,
+            Err(error) => Some(Err(BodyError::new(error))),
+        })
     }
 }

@@ -1,29 +1,39 @@
-//! Pushes what is not there yet.
+//! Pushes what is not stored yet.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::TryFutureExt;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SetOnce};
 
 use crate::archive::Archive;
 use crate::buffers::Buffers;
 use crate::context::Context;
-use crate::cut::MOST_ARCHIVES;
 use crate::digest::Digest;
 use crate::error::ContextError;
-use crate::payload::{Parts, Payload};
-use crate::reader::ArchiveReader;
-use crate::storage::{Head, ObjectStorage, StorageError};
+use crate::hashing::{Hashed, each, hash};
+use crate::payload::Payload;
+use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 
-/// How many archives are sent at once.
-const PARALLEL: usize = 2;
+mod concurrency;
+mod multipart;
+mod pool;
+mod progress;
 
-/// How many archives are hashed at once.
-const HASHING: usize = 2;
+use multipart::Multipart;
+use pool::Pool;
+use progress::{Callback, Steps};
+
+pub use progress::Progress;
+
+/// How many archives are looked for at once: such a request is nothing but a round trip.
+const HEADS: usize = 16;
+
+/// How many requests may carry archives at once, if the caller does not say.
+const CONCURRENCY: usize = 16;
+
+/// The most that a caller may ask for.
+const MAX_CONCURRENCY: usize = 64;
 
 /// What a push did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,56 +47,44 @@ pub struct Pushed {
     pub skipped: u64,
 }
 
-/// How far a push is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Progress {
-    /// An archive has been read and hashed.
-    Hashed {
-        /// Its hash.
-        hash: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// An archive is stored already.
-    Skipped {
-        /// Its hash.
-        hash: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// Some bytes of an archive were handed to the connection. Counted anew if the request has to be repeated.
-    Sent {
-        /// Its hash.
-        hash: Digest,
-        /// Bytes in this step.
-        bytes: u64,
-        /// Its size in bytes.
-        size: u64,
-    },
-    /// An archive was sent whole and the storage has acknowledged it.
-    Stored {
-        /// Its hash.
-        hash: Digest,
-        /// Its size in bytes.
-        size: u64,
-    },
+/// Where a push goes.
+#[derive(Debug, Clone)]
+pub struct Target {
+    storage: Arc<dyn ObjectStorage>,
+    prefix: String,
 }
 
-/// Sends the archives of a context to `<prefix>/<hash>/context.tar`, but for those that are there.
+impl Target {
+    /// Keys are `<prefix>/<hash>/context.tar`.
+    pub fn new(storage: Arc<dyn ObjectStorage>, prefix: impl Into<String>) -> Self {
+        Self {
+            storage,
+            prefix: prefix.into(),
+        }
+    }
+}
+
+/// Sends the archives of a context to `<prefix>/<hash>/context.tar`, except those that are already stored.
 ///
-/// Each archive is hashed first. Is it stored under its hash with its exact size, it is skipped; else it is sent, hashed
-/// again on its way. Dropping the future ends the push; nothing incomplete becomes visible.
+/// Each archive is hashed first. If it is stored under its hash with its exact size, it is skipped; otherwise it is sent, and
+/// hashed again on its way.
+///
+/// Several requests run at once, as many as raise the throughput ([`concurrency`](Self::concurrency)). The archive of one
+/// large file goes in parts, where the storage takes parts; a part that fails is sent again by itself.
+///
+/// Dropping the future ends the push; nothing incomplete becomes visible. If it was sending a large file in parts, the parts
+/// stay in the storage, unseen, until the bucket's own rules remove them. A push that fails asks the storage to remove them,
+/// which the bucket's policy may refuse.
 ///
 /// ```
 /// use daytona_context::{Context, MemoryStorage, Push};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// # std::fs::write(folder.path().join("main.py"), "print()")?;
+/// # let directory = tempfile::tempdir()?;
+/// # std::fs::write(directory.path().join("main.py"), "print()")?;
 /// let storage = MemoryStorage::new();
-/// let context = Context::scan(folder.path())?;
+/// let context = Context::scan(directory.path())?;
 /// let pushed = Push::new().run(&context, &storage, "my-organization").await?;
 /// assert_eq!(storage.keys(), [format!("my-organization/{}/context.tar", pushed.hashes[0])]);
 /// # Ok(())
@@ -94,35 +92,10 @@ pub enum Progress {
 /// ```
 #[must_use = "does nothing until it is run"]
 pub struct Push {
-    parallel: usize,
+    concurrency: usize,
     multipart: Multipart,
     is_resent: bool,
-    on_progress: Arc<dyn Fn(Progress) + Send + Sync>,
-}
-
-/// When an archive comes in parts, and how large they are.
-#[derive(Debug, Clone, Copy)]
-struct Multipart {
-    from: u64,
-    part: u64,
-}
-
-/// One request is faster than several, and S3 takes up to 5 GiB in one; but what is lost with a request that breaks off has to
-/// have an end. With larger parts a part that is sent again costs more, with smaller ones a large file has too many.
-const MULTIPART: Multipart = Multipart {
-    from: 2 * 1024 * 1024 * 1024,
-    part: 64 * 1024 * 1024,
-};
-
-/// Parts of an object that S3 takes.
-const MOST_PARTS: u64 = 10_000;
-
-impl Multipart {
-    /// The bytes of each part of an archive of this size but the last, if it comes in parts.
-    fn part_of(self, size: u64) -> Option<u64> {
-        let fitting = size.div_ceil(MOST_PARTS).next_multiple_of(1024 * 1024);
-        (size > self.from).then_some(fitting.max(self.part))
-    }
+    on_progress: Callback,
 }
 
 impl Default for Push {
@@ -135,35 +108,41 @@ impl std::fmt::Debug for Push {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Push")
-            .field("parallel", &self.parallel)
+            .field("concurrency", &self.concurrency)
             .finish_non_exhaustive()
     }
 }
 
 impl Push {
-    /// A push that tells nobody how far it is.
+    /// A push that reports to nobody.
     pub fn new() -> Self {
         Self {
-            parallel: PARALLEL,
-            multipart: MULTIPART,
+            concurrency: CONCURRENCY,
+            multipart: Multipart::default(),
             is_resent: false,
             on_progress: Arc::new(|_| {}),
         }
     }
 
-    /// How many archives are sent at once, at most 512. Default: 2.
-    pub fn parallel(mut self, archives: usize) -> Self {
-        self.parallel = archives.clamp(1, MOST_ARCHIVES);
+    /// The most requests that carry archives or parts at once, from 1 to 64. Default: 16.
+    ///
+    /// A push begins with 8. It doubles the number while that raises the throughput, and halves it while that costs none, down
+    /// to one. It also halves it when the storage asks to slow down or the line breaks.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = requests.clamp(1, MAX_CONCURRENCY);
         self
     }
 
-    /// An archive over `from` bytes, which is of one large file, is sent in parts of `part` bytes, or larger ones where there
-    /// would be more than 10,000. Default: from 2 GiB, in parts of 64 MiB. S3 takes no parts under 5 MiB.
-    pub fn multipart(mut self, from: u64, part: u64) -> Self {
-        self.multipart = Multipart {
-            from,
-            part: part.max(1),
-        };
+    /// An archive of one file goes in parts if it has more bytes than this. Default: 16 MiB.
+    pub fn multipart_threshold(mut self, bytes: u64) -> Self {
+        self.multipart.threshold = bytes;
+        self
+    }
+
+    /// Bytes of a part. Default: from 8 MiB to 64 MiB, more for larger files. Parts are larger where there would be more than
+    /// 10,000. S3 takes no parts under 5 MiB, except the last.
+    pub fn part_size(mut self, bytes: u64) -> Self {
+        self.multipart.part_size = Some(bytes.max(1));
         self
     }
 
@@ -190,23 +169,86 @@ impl Push {
         storage: &dyn ObjectStorage,
         prefix: &str,
     ) -> Result<Pushed, ContextError> {
-        let seen = Mutex::new(HashSet::new());
-        let buffers = Buffers::default();
-        let (hashing, sending) = (Semaphore::new(HASHING), Semaphore::new(self.parallel));
-        // One more than are sent, so that their sending holds up no hashing.
-        let done = each(context, self.parallel + 1, |archive| async {
-            let hashed = {
-                let _permit = hashing.acquire().await;
-                hash(archive, self.multipart, &buffers).await?
-            };
-            let (hash, size) = (hashed.hash, hashed.archive.size());
-            (self.on_progress)(Progress::Hashed { hash, size });
-            let _permit = sending.acquire().await;
-            self.send(hashed, storage, prefix, &seen, buffers.clone()).await
-        });
+        let destination = Destination {
+            storage: Storage::Borrowed(storage),
+            prefix: prefix.to_owned(),
+        };
+        self.push(context, async { Ok(destination) }).await
+    }
+
+    /// Pushes to a target that becomes known while the files are hashed, so that no round trip waits for the hashing.
+    ///
+    /// The future is polled from the beginning. A context without files needs no target: the future is then dropped.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use daytona_context::{Context, ContextError, MemoryStorage, Push, Target};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # std::fs::write(directory.path().join("main.py"), "print()")?;
+    /// let context = Context::scan(directory.path())?;
+    /// let access = async {
+    ///     // Asks some server where to push to.
+    ///     Ok::<_, ContextError>(Target::new(Arc::new(MemoryStorage::new()), "my-organization"))
+    /// };
+    /// let pushed = Push::new().run_when(&context, access).await?;
+    /// # assert_eq!(pushed.hashes.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error of the future, or a [`ContextError`] in its type.
+    pub async fn run_when<E: From<ContextError>>(
+        &self,
+        context: &Context,
+        target: impl Future<Output = Result<Target, E>>,
+    ) -> Result<Pushed, E> {
+        let destination = async {
+            let Target { storage, prefix } = target.await?;
+            Ok(Destination {
+                storage: Storage::Shared(storage),
+                prefix,
+            })
+        };
+        self.push(context, destination).await
+    }
+
+    async fn push<'a, E: From<ContextError>>(
+        &self,
+        context: &Context,
+        destination: impl Future<Output = Result<Destination<'a>, E>>,
+    ) -> Result<Pushed, E> {
+        if context.archives().is_empty() {
+            return Ok(Pushed::default());
+        }
+        let run = Run {
+            push: self,
+            destination: SetOnce::new(),
+            buffers: Buffers::default(),
+            heads: Semaphore::new(HEADS),
+            pool: Arc::new(Pool::new(self.concurrency)),
+            seen: Mutex::default(),
+        };
+        let known = async {
+            // Nobody else sets it.
+            drop(run.destination.set(destination.await?));
+            Ok(())
+        };
+        // More than are sent at once, so that sending holds up neither hashing nor looking.
+        let at_once = 2 * self.concurrency + HEADS;
+        let pushing = async {
+            let done = each(context.archives(), at_once, |archive| run.archive(archive)).await;
+            done.map_err(E::from)
+        };
+        let ((), done) = futures_util::future::try_join(known, pushing).await?;
         let mut pushed = Pushed::default();
-        for (hash, was_sent, size) in done.await? {
-            pushed.hashes.push(hash);
+        for Done { digest, was_sent, size } in done {
+            pushed.hashes.push(digest);
             *(if was_sent {
                 &mut pushed.sent
             } else {
@@ -215,155 +257,135 @@ impl Push {
         }
         Ok(pushed)
     }
+}
 
-    /// The archive's hash, whether it was sent, and its size.
-    async fn send(
-        &self,
-        hashed: Hashed,
-        storage: &dyn ObjectStorage,
-        prefix: &str,
-        seen: &Mutex<HashSet<Digest>>,
-        buffers: Buffers,
-    ) -> Result<(Digest, bool, u64), ContextError> {
-        let Hashed { archive, hash, parts } = hashed;
+struct Destination<'a> {
+    storage: Storage<'a>,
+    prefix: String,
+}
+
+enum Storage<'a> {
+    Borrowed(&'a dyn ObjectStorage),
+    Shared(Arc<dyn ObjectStorage>),
+}
+
+impl Storage<'_> {
+    fn get(&self) -> &dyn ObjectStorage {
+        match self {
+            Self::Borrowed(storage) => *storage,
+            Self::Shared(storage) => storage.as_ref(),
+        }
+    }
+}
+
+/// One push of one context.
+struct Run<'a> {
+    push: &'a Push,
+    destination: SetOnce<Destination<'a>>,
+    buffers: Buffers,
+    heads: Semaphore,
+    pool: Arc<Pool>,
+    seen: Mutex<HashSet<Digest>>,
+}
+
+/// What became of an archive.
+struct Done {
+    digest: Digest,
+    was_sent: bool,
+    size: u64,
+}
+
+impl Run<'_> {
+    /// Hashes an archive, looks for it and sends it if it is not there.
+    async fn archive(&self, archive: Archive) -> Result<Done, ContextError> {
         let size = archive.size();
-        let is_first = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
-        if !is_first {
-            return Ok((hash, false, size));
+        let part_size = self.push.multipart.part_size(&archive);
+        let Hashed { digest, parts } = hash(&archive, part_size, &self.buffers).await?;
+        self.report(Progress::Hashed { hash: digest, size });
+        let destination = self.destination.wait().await;
+        let storage = destination.storage.get();
+        let key = format!("{}/{digest}/context.tar", destination.prefix);
+        if self.is_stored(storage, &key, digest, size).await? {
+            self.report(Progress::Skipped { hash: digest, size });
+            let was_sent = false;
+            return Ok(Done { digest, was_sent, size });
         }
-        let key = format!("{prefix}/{hash}/context.tar");
-        let failed = |operation| {
-            let key = key.clone();
-            move |source: StorageError| ContextError::Storage { operation, key, source }
-        };
-        if !self.is_resent {
-            let head = storage.head(&key).await.map_err(failed("head"))?;
-            tracing::debug!(%key, size, ?head, "looked for the context archive");
-            if head == (Head::Stored { size }) {
-                (self.on_progress)(Progress::Skipped { hash, size });
-                return Ok((hash, false, size));
-            }
-        }
-        let on_bytes = {
-            let on_progress = Arc::clone(&self.on_progress);
-            move |bytes| on_progress(Progress::Sent { hash, bytes, size })
-        };
-        let payload = Payload::new(archive, hash, parts, buffers, Arc::new(on_bytes));
-        let outcome = storage.put(&key, payload.clone()).await;
-        outcome.map_err(|error| payload.take_failure().unwrap_or_else(|| failed("put")(error)))?;
+        let steps = Steps::new(Arc::clone(&self.push.on_progress), Arc::clone(&self.pool), digest, size);
+        let payload = Payload::heard(archive, digest, self.buffers.clone(), Arc::new(steps));
+        let parts = payload.split(part_size.unwrap_or(0), &parts);
+        let put = self.put(storage, &key, payload, parts).await;
+        put.map_err(|error| failed("put", &key, error))?;
         tracing::debug!(%key, size, "stored the context archive");
-        (self.on_progress)(Progress::Stored { hash, size });
-        Ok((hash, true, size))
+        self.report(Progress::Stored { hash: digest, size });
+        let was_sent = true;
+        Ok(Done { digest, was_sent, size })
     }
-}
 
-/// The hashes of the archives of a context, in its order, without sending anything.
-pub(crate) async fn digests(context: &Context) -> Result<Vec<Digest>, ContextError> {
-    let buffers = Buffers::default();
-    each(context, HASHING, |archive| async {
-        Ok(hash(archive, MULTIPART, &buffers).await?.hash)
-    })
-    .await
-}
+    async fn is_stored(
+        &self,
+        storage: &dyn ObjectStorage,
+        key: &str,
+        digest: Digest,
+        size: u64,
+    ) -> Result<bool, ContextError> {
+        // Two archives with the same bytes are one object.
+        let is_first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+        if !is_first || self.push.is_resent {
+            return Ok(!is_first);
+        }
+        let _permit = self.heads.acquire().await;
+        let head = storage.head(key).await.map_err(|error| failed("head", key, error))?;
+        tracing::debug!(%key, size, ?head, "looked for the context archive");
+        Ok(head == Head::Stored { size })
+    }
 
-/// Works on the archives of a context, some at once, and the largest first, so that none of them is left over at the end. None
-/// holds up another; the results are in the order of the archives.
-async fn each<T, F>(context: &Context, at_once: usize, work: impl Fn(Archive) -> F) -> Result<Vec<T>, ContextError>
-where
-    F: Future<Output = Result<T, ContextError>>,
-{
-    let mut archives: Vec<(usize, Archive)> = context.archives().iter().cloned().enumerate().collect();
-    archives.sort_by_key(|(_, archive)| Reverse(archive.size()));
-    let working = stream::iter(archives).map(|(index, archive)| work(archive).map_ok(move |done| (index, done)));
-    let mut done: Vec<(usize, T)> = working.buffer_unordered(at_once).try_collect().await?;
-    done.sort_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, done)| done).collect())
-}
-
-/// An archive that was read once.
-struct Hashed {
-    archive: Archive,
-    hash: Digest,
-    /// Of its parts, if it is so large that it comes in parts.
-    parts: Parts,
-}
-
-/// Hashes on another thread, some chunks at a time: a push that is dropped does not go on reading.
-async fn hash(archive: Archive, multipart: Multipart, buffers: &Buffers) -> Result<Hashed, ContextError> {
-    const CHUNKS_AT_A_TIME: usize = 32;
-    let mut state = Hashing::new(&archive, multipart.part_of(archive.size()), buffers);
-    loop {
-        let step = tokio::task::spawn_blocking(move || {
-            for _ in 0..CHUNKS_AT_A_TIME {
-                if !state.step()? {
-                    return Ok((state, true));
-                }
+    async fn put(
+        &self,
+        storage: &dyn ObjectStorage,
+        key: &str,
+        payload: Payload,
+        parts: Vec<Payload>,
+    ) -> Result<(), StorageError> {
+        if !parts.is_empty()
+            && let Some(upload) = storage.start_multipart(key, payload.size()).await?
+        {
+            let sent = self.put_parts(upload.as_ref(), parts).await;
+            if sent.is_err() {
+                upload.abort().await;
             }
-            Ok((state, false))
+            return sent;
+        }
+        let slot = self.pool.slot().await;
+        let size = payload.size();
+        storage.put(key, payload).await?;
+        slot.completed(size);
+        Ok(())
+    }
+
+    /// Parts wait for their turn in the same pool as whole archives.
+    async fn put_parts(&self, upload: &dyn MultipartUpload, parts: Vec<Payload>) -> Result<(), StorageError> {
+        let sends = parts.into_iter().enumerate().map(|(number, part)| async move {
+            let slot = self.pool.slot().await;
+            let size = part.size();
+            upload.put_part(number, part).await?;
+            slot.completed(size);
+            Ok(())
         });
-        let (next, is_done) = step.await.expect("hashing does not panic, and is not aborted")?;
-        state = next;
-        if is_done {
-            let (hash, parts) = state.finish();
-            return Ok(Hashed { archive, hash, parts });
-        }
+        let sends = stream::iter(sends).buffer_unordered(self.push.concurrency);
+        sends.try_collect::<()>().await?;
+        upload.complete().await
+    }
+
+    fn report(&self, step: Progress) {
+        (self.push.on_progress)(step);
     }
 }
 
-/// The whole and its parts, hashed in one pass.
-struct Hashing {
-    reader: ArchiveReader,
-    whole: Sha256,
-    part_size: Option<u64>,
-    part: Sha256,
-    in_part: u64,
-    parts: Vec<Digest>,
-}
-
-impl Hashing {
-    fn new(archive: &Archive, part_size: Option<u64>, buffers: &Buffers) -> Self {
-        Self {
-            reader: archive.reader_at(0, buffers),
-            whole: Sha256::new(),
-            part_size,
-            part: Sha256::new(),
-            in_part: 0,
-            parts: Vec::new(),
-        }
+/// A file that could not be read is not the storage's failure.
+fn failed(operation: &'static str, key: &str, source: StorageError) -> ContextError {
+    if let Some(error) = crate::read_error::ReadError::find(&source) {
+        return error.clone().into();
     }
-
-    /// Takes a chunk in; false at the end.
-    fn step(&mut self) -> Result<bool, ContextError> {
-        let mut chunk = self.reader.fill()?;
-        if chunk.is_empty() {
-            return Ok(false);
-        }
-        self.whole.update(chunk);
-        let Some(part_size) = self.part_size else {
-            return Ok(true);
-        };
-        while !chunk.is_empty() {
-            let left = usize::try_from(part_size - self.in_part).unwrap_or(usize::MAX);
-            let (fitting, rest) = chunk.split_at(left.min(chunk.len()));
-            self.part.update(fitting);
-            self.in_part += fitting.len() as u64;
-            if self.in_part == part_size {
-                self.parts.push(Digest::finish(std::mem::take(&mut self.part)));
-                self.in_part = 0;
-            }
-            chunk = rest;
-        }
-        Ok(true)
-    }
-
-    fn finish(mut self) -> (Digest, Parts) {
-        if self.in_part > 0 {
-            self.parts.push(Digest::finish(self.part));
-        }
-        let parts = Parts {
-            size: self.part_size.unwrap_or(0),
-            digests: self.parts.into(),
-        };
-        (Digest::finish(self.whole), parts)
-    }
+    let key = key.to_owned();
+    ContextError::Storage { operation, key, source }
 }

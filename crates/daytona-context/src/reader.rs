@@ -9,11 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use daytona_image::Fingerprint;
 
-use crate::archive::{Entry, Layout};
 use crate::buffers::{Buffer, Buffers};
-use crate::error::ContextError;
-use crate::header::{END, padding};
+use crate::layout::{END, Entry, Layout, padding};
 use crate::open::Opener;
+use crate::read_error::ReadError;
 
 /// Bytes in a chunk, but for the last one: large enough that the cost of a hand-over between threads does not count,
 /// small enough that some of them in flight do not either.
@@ -56,7 +55,7 @@ impl ArchiveReader {
             None => {
                 let left = layout.size().saturating_sub(position).min(END);
                 let zeros = usize::try_from(left).expect("two blocks are small");
-                (layout.entries.len(), 0, State::Zeros(zeros))
+                (layout.entries().len(), 0, State::Zeros(zeros))
             }
         };
         Self {
@@ -70,7 +69,7 @@ impl ArchiveReader {
     }
 
     /// The next chunk, or `None` at the end.
-    pub(crate) fn next_chunk(&mut self) -> Result<Option<Bytes>, ContextError> {
+    pub(crate) fn next_chunk(&mut self) -> Result<Option<Bytes>, ReadError> {
         if self.fill()?.is_empty() {
             return Ok(None);
         }
@@ -80,7 +79,7 @@ impl ArchiveReader {
     }
 
     /// The next bytes, in a buffer that is used again; none at the end.
-    pub(crate) fn fill(&mut self) -> Result<&[u8], ContextError> {
+    pub(crate) fn fill(&mut self) -> Result<&[u8], ReadError> {
         self.buffer.clear();
         self.buffer.reserve(CHUNK + MARGIN);
         while self.buffer.len() < CHUNK && self.step()? {}
@@ -88,9 +87,9 @@ impl ArchiveReader {
     }
 
     /// Adds some bytes to the buffer; false at the end.
-    fn step(&mut self) -> Result<bool, ContextError> {
+    fn step(&mut self) -> Result<bool, ReadError> {
         match &mut self.state {
-            State::Between => match self.layout.entries.get(self.next) {
+            State::Between => match self.layout.entries().get(self.next) {
                 Some(entry) => {
                     let mut file = open(&mut self.opener, entry)?;
                     let header = entry.header();
@@ -121,7 +120,7 @@ impl ArchiveReader {
                 self.state = State::End;
             }
             State::Content { file, left } => {
-                let entry = &self.layout.entries[self.next - 1];
+                let entry = &self.layout.entries()[self.next - 1];
                 *left -= read(entry, file, &mut self.buffer, *left)?;
                 if *left == 0 {
                     check_unchanged(entry, file)?;
@@ -141,7 +140,7 @@ impl ArchiveReader {
     }
 }
 
-fn open(opener: &mut Opener, entry: &Entry) -> Result<File, ContextError> {
+fn open(opener: &mut Opener, entry: &Entry) -> Result<File, ReadError> {
     opener.open(&entry.source).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => changed(entry),
         _ => unreadable(entry, source),
@@ -149,7 +148,7 @@ fn open(opener: &mut Opener, entry: &Entry) -> Result<File, ContextError> {
 }
 
 /// Appends some of the bytes that are left, in one call of the system: as many as there is room for.
-fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Result<u64, ContextError> {
+fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Result<u64, ReadError> {
     if left == 0 {
         return Ok(0);
     }
@@ -170,7 +169,7 @@ fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Resu
 
 /// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not read in
 /// one go.
-fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ContextError> {
+fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ReadError> {
     let metadata = file.metadata().map_err(|source| unreadable(entry, source))?;
     if Fingerprint::of(&metadata) == entry.fingerprint {
         Ok(())
@@ -179,15 +178,15 @@ fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ContextError> {
     }
 }
 
-fn changed(entry: &Entry) -> ContextError {
-    ContextError::Changed {
+fn changed(entry: &Entry) -> ReadError {
+    ReadError::Changed {
         path: entry.source.clone(),
     }
 }
 
-fn unreadable(entry: &Entry, source: io::Error) -> ContextError {
-    ContextError::Unreadable {
+fn unreadable(entry: &Entry, source: io::Error) -> ReadError {
+    ReadError::Unreadable {
         path: entry.source.clone(),
-        source,
+        source: Arc::new(source),
     }
 }

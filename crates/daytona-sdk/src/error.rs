@@ -341,6 +341,12 @@ impl From<daytona_image::PlanError> for Error {
     }
 }
 
+impl From<daytona_context::ReadError> for Error {
+    fn from(error: daytona_context::ReadError) -> Self {
+        daytona_context::ContextError::from(error).into()
+    }
+}
+
 impl From<daytona_context::ContextError> for Error {
     fn from(error: daytona_context::ContextError) -> Self {
         let kind = match error {

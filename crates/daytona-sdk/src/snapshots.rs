@@ -165,7 +165,7 @@ impl SnapshotService {
     ///
     /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
     pub fn process_image_context(&self, plan: &ImagePlan) -> Boxed<Pushed> {
-        let (client, context) = (self.client.clone(), Context::of_plan(plan));
+        let (client, context) = (self.client.clone(), Context::from_plan(plan));
         Box::pin(async move { context::process(&client, &context, false, |_: Progress| {}, |_| {}).await })
     }
 }

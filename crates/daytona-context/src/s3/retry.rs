@@ -1,12 +1,17 @@
 //! Requests that are sent again: one budget, in one place.
 
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::storage::{StorageError, StorageErrorKind};
+use super::failure::Failure;
+use crate::storage::StorageError;
+
+/// Longer than anybody waits: limits are cut to it, so that no time overflows.
+const ENDLESS: Duration = Duration::from_hours(24 * 365);
+
+/// How long a request that never leaves is tried: as long as a store takes that is started anew.
+const UNREACHABLE: Duration = Duration::from_secs(20);
 
 /// How often a request is sent, and how long nothing may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,72 +32,118 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// How often a request is sent at the most, the first time included. Default: 4.
+    ///
+    /// A connection that is refused costs the store nothing: unless this is 1, it is tried for 20 seconds, however often.
     pub fn attempts(mut self, attempts: usize) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// A request is given up on, and sent again, when the connection has taken no byte of it for so long while some were there,
-    /// or when so long after its last byte there is no answer. A slow line is no stall. Default: 5 minutes.
+    /// A request is given up, and sent again, when nothing of it moves for so long. Default: 5 minutes.
+    ///
+    /// What the system has taken to send is not sent yet. So the limit is extended by the time that those bytes take at
+    /// 1 KiB/s, of up to 4 MiB: a line that is as slow as that succeeds. An HTTP client that knows what its peer has
+    /// acknowledged ends a dead connection earlier, as [`DefaultHttpClient`](super::DefaultHttpClient) does on Linux.
     pub fn stall(mut self, limit: Duration) -> Self {
-        self.stall = limit;
+        self.stall = limit.min(ENDLESS);
         self
     }
-
-    /// The wait before the next attempt: a random part of a time that doubles, up to five seconds.
-    pub(super) fn wait(attempt: usize) -> Duration {
-        let doubled = Duration::from_millis(200).saturating_mul(1 << attempt.min(8));
-        // Without a source of randomness the waits are merely not spread.
-        let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-        doubled
-            .min(Duration::from_secs(5))
-            .mul_f64(f64::from(random) / f64::from(u32::MAX))
-    }
 }
 
-/// When a connection last took something.
-#[derive(Debug, Clone)]
-pub(super) struct Activity(Arc<Mutex<Instant>>);
+/// A request that is sent again.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Retry<'a> {
+    /// Key of the object. [`Digest::from_key`](crate::Digest::from_key) tells which archive it is.
+    pub key: &'a str,
+    /// Why.
+    pub error: &'a StorageError,
+    /// How long it waits before.
+    pub wait: Duration,
+}
 
-impl Activity {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
+/// What is left of a request's budget.
+#[derive(Debug)]
+pub(super) struct Budget {
+    attempts: usize,
+    failed: usize,
+    unsent_since: Option<Instant>,
+    tries: usize,
+}
 
-    pub(super) fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The outcome of a request, unless nothing happens for too long.
-    pub(super) async fn watch<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, Stalled> {
-        tokio::pin!(request);
-        loop {
-            let end = self.last() + limit;
-            tokio::select! {
-                outcome = &mut request => return Ok(outcome),
-                () = tokio::time::sleep_until(end) => {
-                    if self.last() + limit <= Instant::now() {
-                        return Err(Stalled { limit });
-                    }
-                }
-            }
+impl Budget {
+    pub(super) fn new(policy: RetryPolicy) -> Self {
+        Self {
+            attempts: policy.attempts,
+            failed: 0,
+            unsent_since: None,
+            tries: 0,
         }
     }
+
+    /// How often it was tried.
+    pub(super) fn tries(&self) -> usize {
+        self.tries
+    }
+
+    /// The wait before the next attempt, if there is one.
+    pub(super) fn next(&mut self, failure: &Failure) -> Option<Duration> {
+        self.tries += 1;
+        if !failure.error.is_retryable() || self.attempts == 1 {
+            return None;
+        }
+        if failure.is_unsent {
+            let since = *self.unsent_since.get_or_insert_with(Instant::now);
+            let wait = wait(self.tries, Duration::from_millis(250), Duration::from_secs(2));
+            return (since.elapsed() + wait <= UNREACHABLE).then_some(wait);
+        }
+        self.unsent_since = None;
+        self.failed += 1;
+        (self.failed < self.attempts).then(|| wait(self.failed, Duration::from_millis(500), Duration::from_secs(8)))
+    }
 }
 
-/// A request that did not move.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing moved for {limit:?}")]
-pub(super) struct Stalled {
-    limit: Duration,
+/// A random part, at least half, of a time that doubles.
+fn wait(number: usize, first: Duration, longest: Duration) -> Duration {
+    let doubled = first.saturating_mul(1 << number.saturating_sub(1).min(16)).min(longest);
+    // Without a source of randomness the waits are merely not spread.
+    let random = f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX);
+    doubled.mul_f64(0.5 + 0.5 * random)
 }
 
-impl From<Stalled> for StorageError {
-    fn from(stalled: Stalled) -> Self {
-        Self::new(StorageErrorKind::Connection).with_source(stalled)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::StorageErrorKind;
+
+    fn failure(is_unsent: bool) -> Failure {
+        Failure {
+            is_unsent,
+            ..StorageError::new(StorageErrorKind::Connection).into()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_costs_nothing_is_tried_for_long() {
+        let mut budget = Budget::new(RetryPolicy::default());
+        let begin = Instant::now();
+        while let Some(wait) = budget.next(&failure(true)) {
+            tokio::time::sleep(wait).await;
+        }
+        let elapsed = begin.elapsed();
+        assert!((10..=30).contains(&elapsed.as_secs()), "{elapsed:?}");
+        assert!(budget.tries() > 8, "{}", budget.tries());
+        // What was sent has its own count.
+        let mut budget = Budget::new(RetryPolicy::default());
+        let waits: Vec<Duration> = std::iter::from_fn(|| budget.next(&failure(false))).collect();
+        assert_eq!(waits.len(), 3);
+        assert!(
+            waits.iter().sum::<Duration>() >= Duration::from_millis(1750),
+            "{waits:?}"
+        );
+        assert_eq!(
+            Budget::new(RetryPolicy::default().attempts(1)).next(&failure(true)),
+            None
+        );
     }
 }

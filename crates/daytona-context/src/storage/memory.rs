@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 
-use super::{Head, ObjectStorage, StorageError, StorageErrorKind};
+use super::error::{StorageError, StorageErrorKind};
+use super::{Head, ObjectStorage};
 use crate::payload::Payload;
 
 /// Keeps archives in memory, for tests. Clones share them.
@@ -55,7 +56,7 @@ impl ObjectStorage for MemoryStorage {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
-        let failed = |error| StorageError::new(StorageErrorKind::Refused).with_source(error);
+        let failed = |error| StorageError::new(StorageErrorKind::Payload).with_source(error);
         let mut bytes = BytesMut::new();
         let mut chunks = payload.chunks();
         while let Some(chunk) = chunks.try_next().await.map_err(failed)? {

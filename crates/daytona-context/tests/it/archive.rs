@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use daytona_context::{Context, ContextError, Digest};
+use daytona_context::{Context, Digest, ReadError};
 use daytona_image::Image;
 
 use crate::support::{archive, bytes, folder, write};
@@ -136,7 +136,7 @@ fn a_file_that_is_no_longer_the_planned_one_is_named() {
         }
         let error = archive.digest().unwrap_err();
         assert!(
-            matches!(&error, ContextError::Changed { path } if path.ends_with("d/b")),
+            matches!(&error, ReadError::Changed { path } if path.ends_with("d/b")),
             "{change}: {error}"
         );
     }
@@ -144,7 +144,7 @@ fn a_file_that_is_no_longer_the_planned_one_is_named() {
 
 #[test]
 fn no_files_are_no_archive() {
-    let context = Context::of_plan(&Image::base("x:1").plan().unwrap());
+    let context = Context::from_plan(&Image::base("x:1").plan().unwrap());
     assert!(context.archives().is_empty());
     assert_eq!(context.size(), 0);
 }

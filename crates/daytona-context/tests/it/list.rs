@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
-use daytona_context::{Archive, Context, LARGEST_ARCHIVE, MemoryStorage, Progress, Push};
+use daytona_context::{Archive, Context, MAX_ARCHIVE_SIZE, MemoryStorage, Progress, Push};
 
 use crate::support::{archive, bytes, folder};
 
@@ -71,7 +71,7 @@ async fn a_large_context_is_cut_and_an_edit_sends_one_archive() {
         context
             .archives()
             .iter()
-            .all(|archive| archive.size() <= LARGEST_ARCHIVE)
+            .all(|archive| archive.size() <= MAX_ARCHIVE_SIZE)
     );
     let whole = context.clone().in_one_archive();
     assert_eq!(whole.archives().len(), 1);
@@ -92,7 +92,7 @@ async fn a_large_context_is_cut_and_an_edit_sends_one_archive() {
     });
     let second = push.run(&edited, &storage, "org").await.unwrap();
     assert_eq!(*stored.lock().unwrap(), 1);
-    assert!(second.sent <= LARGEST_ARCHIVE);
+    assert!(second.sent <= MAX_ARCHIVE_SIZE);
     // The hashes stay in their order.
     let changed = first
         .hashes

@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use daytona_context::{
-    Context, ContextError, Digest, Head, ObjectStorage, Payload, Progress, Push, StorageError, StorageErrorKind,
+    Context, ContextError, Digest, Head, ObjectStorage, Payload, Progress, Push, ReadError, StorageError,
+    StorageErrorKind,
 };
 use futures_util::TryStreamExt;
 use tokio::sync::watch;
@@ -102,7 +103,7 @@ async fn a_file_that_changes_between_hash_and_upload_is_named_and_nothing_is_sto
     *storage.before_put.lock().unwrap() = Some(Box::new(move || write(&path, "b", &vec![4; 1_000_000])));
     let error = push(&plan(folder.path()), &storage, "org", |_| {}).await.unwrap_err();
     assert!(
-        matches!(&error, ContextError::Changed { path } if path.ends_with("d/b")),
+        matches!(&error, ContextError::Read(ReadError::Changed { path }) if path.ends_with("d/b")),
         "{error}"
     );
     assert!(storage.objects.lock().unwrap().is_empty());
@@ -118,12 +119,16 @@ async fn a_change_without_a_trace_is_found_too() {
     let storage = Memory::default();
     push(&plan, &storage, "org", |_| {}).await.unwrap();
     let other = crate::support::folder(&[("a", b"other")]);
-    let payload = Payload::of(
+    let payload = Payload::from_archive(
         &crate::support::archive(folder.path()),
         crate::support::archive(other.path()).digest().unwrap(),
     );
     let outcome: Result<Vec<bytes::Bytes>, _> = payload.chunks().try_collect().await;
-    assert!(outcome.unwrap_err().to_string().contains("could not be read"));
+    let error = outcome.unwrap_err();
+    assert!(
+        matches!(ReadError::find(&error), Some(ReadError::ChangedUnseen { .. })),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

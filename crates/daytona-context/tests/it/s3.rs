@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use daytona_context::s3::{HttpClient, RefreshCredentials, RequestBody, RetryPolicy, S3Config, S3Storage};
+use daytona_context::s3::{CredentialProvider, HttpClient, HttpError, RequestBody, RetryPolicy, S3Config, S3Storage};
 use daytona_context::{
-    BoxError, Context, ContextError, Digest, ObjectStorage, Payload, Progress, Push, StorageError, conformance,
+    Context, ContextError, Digest, ObjectStorage, Payload, Progress, Push, ReadError, StorageError, conformance,
 };
 use daytona_emulator::{Emulator, EmulatorService, Fault, Operation, StorageOptions};
 use http::{Request, Response};
@@ -22,10 +22,13 @@ struct Wire(EmulatorService);
 
 #[async_trait]
 impl HttpClient for Wire {
-    async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, BoxError> {
-        let response = self.0.clone().call(request).await?;
+    async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError> {
+        let response = self.0.clone().call(request).await.map_err(HttpError::new)?;
         let (parts, body) = response.into_parts();
-        Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+        Ok(Response::from_parts(
+            parts,
+            body.collect().await.map_err(HttpError::new)?.to_bytes(),
+        ))
     }
 }
 
@@ -61,8 +64,8 @@ impl Access {
 }
 
 #[async_trait]
-impl RefreshCredentials for Access {
-    async fn refresh(&self) -> Result<S3Config, StorageError> {
+impl CredentialProvider for Access {
+    async fn credentials(&self) -> Result<S3Config, StorageError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(self.config().await)
     }
@@ -92,8 +95,8 @@ async fn store(options: StorageOptions) -> Store {
     let wire: Arc<dyn HttpClient> = Arc::new(Wire(emulator.service()));
     let storage = S3Storage::new(&access.config().await, wire)
         .unwrap()
-        .refresh_with(Arc::clone(&access) as Arc<dyn RefreshCredentials>)
-        .on_retry(move |error| heard.lock().unwrap().push(error.to_string()));
+        .credential_provider(Arc::clone(&access) as Arc<dyn CredentialProvider>)
+        .on_retry(move |retry| heard.lock().unwrap().push(retry.error.to_string()));
     Store {
         emulator,
         access,
@@ -304,11 +307,14 @@ async fn a_large_file_goes_in_parts() {
         .inject(Fault::reset_upload(100_000).on(Operation::UploadPart).part(3));
     let sent = Arc::new(Mutex::new(0));
     let count = Arc::clone(&sent);
-    let push = Push::new().multipart(8 * MIB, 5 * MIB).on_progress(move |step| {
-        if let Progress::Sent { bytes, .. } = step {
-            *count.lock().unwrap() += bytes;
-        }
-    });
+    let push = Push::new()
+        .multipart_threshold(8 * MIB)
+        .part_size(5 * MIB)
+        .on_progress(move |step| {
+            if let Progress::Sent { bytes, .. } = step {
+                *count.lock().unwrap() += bytes;
+            }
+        });
     let pushed = push.run(&context, &store.storage, store.prefix()).await.unwrap();
     assert_eq!(pushed.sent, context.size());
     assert_eq!(store.count(Operation::CreateMultipartUpload), 1);
@@ -357,13 +363,13 @@ async fn a_file_that_changes_is_not_the_stores_fault() {
     let key = format!("{}/{digest}/context.tar", store.prefix());
     store
         .storage
-        .put(&key, Payload::of(&context.archives()[0], digest))
+        .put(&key, Payload::from_archive(&context.archives()[0], digest))
         .await
         .unwrap_err();
     assert!(store.retries.lock().unwrap().is_empty());
     let error = store.push(&context).await.unwrap_err();
     assert!(
-        matches!(&error, ContextError::Changed { path } if path.ends_with("001")),
+        matches!(&error, ContextError::Read(ReadError::Changed { path }) if path.ends_with("001")),
         "{error}"
     );
     assert!(store.emulator.objects().is_empty());

@@ -18,7 +18,7 @@ async fn on_socket(options: StorageOptions) -> OnSocket {
     let access = Arc::new(access(&emulator));
     let client = Arc::new(DefaultHttpClient::new().unwrap());
     let storage = S3Storage::new(&access.config().await, client).unwrap();
-    let storage = storage.refresh_with(access);
+    let storage = storage.credential_provider(access);
     OnSocket { emulator, storage }
 }
 
@@ -81,5 +81,7 @@ async fn a_large_file_goes_in_parts() {
     store
         .emulator
         .inject(Fault::reset_upload(100_000).on(Operation::UploadPart).part(3));
-    store.check(&Push::new().multipart(8 * MIB, 5 * MIB), &context).await;
+    store
+        .check(&Push::new().multipart_threshold(8 * MIB).part_size(5 * MIB), &context)
+        .await;
 }

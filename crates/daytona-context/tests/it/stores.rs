@@ -4,13 +4,13 @@ use std::fs;
 
 use async_trait::async_trait;
 use daytona_context::conformance::{self, Nonconforming};
-use daytona_context::{Digest, FolderStorage, Head, MemoryStorage, ObjectStorage, Payload, StorageError};
+use daytona_context::{Digest, DirectoryStorage, Head, MemoryStorage, ObjectStorage, Payload, StorageError};
 
 #[tokio::test]
 async fn memory_and_folders_conform() {
     conformance::check(&MemoryStorage::new(), "org").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    conformance::check(&FolderStorage::new(folder.path().join("made")), "org")
+    conformance::check(&DirectoryStorage::new(folder.path().join("made")), "org")
         .await
         .unwrap();
     // Nothing is left of what was refused or dropped.
@@ -21,9 +21,9 @@ async fn memory_and_folders_conform() {
 #[tokio::test]
 async fn a_key_never_leads_out_of_the_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let storage = FolderStorage::new(folder.path().join("inner"));
+    let storage = DirectoryStorage::new(folder.path().join("inner"));
     for key in ["../escape", "/etc/escape", "a/../../escape", ""] {
-        let put = storage.put(key, Payload::of_bytes("x", Digest::of(b"x"))).await;
+        let put = storage.put(key, Payload::from_bytes("x", Digest::of(b"x"))).await;
         assert!(put.unwrap_err().to_string().contains("is no key"), "{key}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

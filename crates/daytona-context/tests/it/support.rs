@@ -28,7 +28,7 @@ pub(crate) fn plan(folder: &Path) -> ImagePlan {
 }
 
 pub(crate) fn archive(folder: &Path) -> Archive {
-    Context::of_plan(&plan(folder)).archives()[0].clone()
+    Context::from_plan(&plan(folder)).archives()[0].clone()
 }
 
 pub(crate) fn bytes(archive: &Archive) -> Vec<u8> {
@@ -45,5 +45,5 @@ pub(crate) async fn push(
     on_progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> Result<Pushed, ContextError> {
     let push = Push::new().on_progress(on_progress);
-    push.run(&Context::of_plan(plan), storage, prefix).await
+    push.run(&Context::from_plan(plan), storage, prefix).await
 }

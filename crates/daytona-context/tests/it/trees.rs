@@ -101,7 +101,7 @@ fn trees_share_a_key_if_they_are_the_same() {
         };
         let mut members = Members::new();
         look(folder.path(), &name, &mut members);
-        let key = Context::of_plan(&plan).archives()[0].digest().unwrap().to_string();
+        let key = Context::from_plan(&plan).archives()[0].digest().unwrap().to_string();
         compared += 1;
         if let Some((other, same)) = keys.get(&key) {
             assert_eq!(&members, same, "{label} and {other} share a key");

@@ -54,13 +54,10 @@ fn storage(
     let policy = RetryPolicy::default().stall(client.settings().stall_timeout);
     let storage = S3Storage::new(&adapter::config(access), http)
         .map_err(|error| Error::new(ErrorKind::ObjectStorage, error.to_string()).with_source(error))?;
-    let refresh = Arc::new(adapter::PushAccess(client.clone()));
-    Ok(Arc::new(
-        storage
-            .retry(policy)
-            .refresh_with(refresh)
-            .on_retry(move |error| on_retry(crate::error::with_causes(error))),
-    ))
+    let provider = Arc::new(adapter::PushAccess(client.clone()));
+    Ok(Arc::new(storage.retry(policy).credential_provider(provider).on_retry(
+        move |retry| on_retry(crate::error::with_causes(retry.error)),
+    )))
 }
 
 #[cfg(not(feature = "s3"))]
@@ -81,7 +78,7 @@ mod adapter {
     use async_trait::async_trait;
     use bytes::Bytes;
     use daytona_api::{GetPushAccess, StorageAccess};
-    use daytona_context::s3::{HttpClient, RefreshCredentials, RequestBody, S3Config};
+    use daytona_context::s3::{CredentialProvider, HttpClient, HttpError, RequestBody, S3Config};
     use daytona_context::{StorageError, StorageErrorKind};
     use http::{Request, Response};
     use http_body_util::{BodyExt, Limited};
@@ -90,8 +87,7 @@ mod adapter {
     use crate::api_client::ApiClient;
     use crate::error::ErrorKind;
     use crate::trace;
-    use crate::transport::Transport;
-    use daytona_context::BoxError;
+    use crate::transport::{Transport, TransportErrorKind};
 
     /// Where push access says that the storage is.
     pub(super) fn config(access: &StorageAccess) -> S3Config {
@@ -111,8 +107,8 @@ mod adapter {
     pub(super) struct PushAccess(pub(super) ApiClient);
 
     #[async_trait]
-    impl RefreshCredentials for PushAccess {
-        async fn refresh(&self) -> Result<S3Config, StorageError> {
+    impl CredentialProvider for PushAccess {
+        async fn credentials(&self) -> Result<S3Config, StorageError> {
             let access = self.0.call(&GetPushAccess::new()).await.map_err(|error| {
                 let kind = match error.kind() {
                     ErrorKind::Unauthorized | ErrorKind::PermissionDenied => StorageErrorKind::AccessDenied,
@@ -133,16 +129,22 @@ mod adapter {
 
     #[async_trait]
     impl HttpClient for StorageHttp {
-        async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, BoxError> {
+        async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError> {
             let span = trace::attempt(&request, 0);
             let exchange = async {
-                let response = self.0.send(request).await?;
+                let response = self.0.send(request).await.map_err(|error| match error.kind() {
+                    TransportErrorKind::Connect => HttpError::unsent(error),
+                    _ => HttpError::new(error),
+                })?;
                 trace::answered(&span, response.status());
                 let (parts, body) = response.into_parts();
-                let body = Limited::new(body, LARGEST_ANSWER).collect().await?;
+                let body = Limited::new(body, LARGEST_ANSWER)
+                    .collect()
+                    .await
+                    .map_err(HttpError::new)?;
                 Ok(Response::from_parts(parts, body.to_bytes()))
             };
-            let answer: Result<_, BoxError> = exchange.instrument(span.clone()).await;
+            let answer: Result<_, HttpError> = exchange.instrument(span.clone()).await;
             if answer.is_err() {
                 trace::failed(&span, "connection");
             }

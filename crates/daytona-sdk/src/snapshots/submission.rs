@@ -62,7 +62,7 @@ impl Submission {
         request.gpu_type = resources.gpu_type.map(|kind| vec![kind]);
         request.region_id = params.region.or_else(|| client.settings().target.clone());
         request.sandbox_class = params.sandbox_class;
-        let context = plan.as_ref().map(Context::of_plan).unwrap_or_default();
+        let context = plan.as_ref().map(Context::from_plan).unwrap_or_default();
         if !context.archives().is_empty() {
             context::check_supported(client)?;
         }

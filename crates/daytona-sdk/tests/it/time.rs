@@ -185,7 +185,7 @@ async fn a_failed_build_explains_itself() {
     let folder = folder(&["app/x", "app/y"]);
     let plan = app_plan(folder.path());
     // An empty archive of the right size is stored under the hash: nothing is uploaded, and nothing found to copy.
-    let context = Context::of_plan(&plan);
+    let context = Context::from_plan(&plan);
     let archive = &context.archives()[0];
     let key = format!(
         "{}/{}/context.tar",

@@ -10,9 +10,10 @@
 
 use bytes::Bytes;
 
+use super::error::StorageError;
+use super::{Head, ObjectStorage};
 use crate::digest::Digest;
 use crate::payload::Payload;
-use crate::storage::{Head, ObjectStorage, StorageError};
 
 /// A storage that does not do what it has to.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
         let bytes = Bytes::from(vec![7; size]);
         let digest = Digest::of(&bytes);
         let key = key(&digest.to_string());
-        let put = storage.put(&key, Payload::of_bytes(bytes, digest)).await;
+        let put = storage.put(&key, Payload::from_bytes(bytes, digest)).await;
         put.map_err(failed("storing a payload"))?;
         let head = storage
             .head(&key)
@@ -77,7 +78,7 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
 
     let replaced = key("replaced");
     for text in ["one", "another"] {
-        let payload = Payload::of_bytes(text, Digest::of(text.as_bytes()));
+        let payload = Payload::from_bytes(text, Digest::of(text.as_bytes()));
         storage
             .put(&replaced, payload)
             .await
@@ -92,7 +93,7 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
     })?;
 
     let wrong = key("wrong");
-    let payload = Payload::of_bytes(vec![1; 400_000], Digest::of(b"something else"));
+    let payload = Payload::from_bytes(vec![1; 400_000], Digest::of(b"something else"));
     expect(
         "other bytes than the digest's are refused",
         storage.put(&wrong, payload).await,
@@ -107,7 +108,7 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
     })?;
 
     let dropped = key("dropped");
-    let payload = Payload::of_bytes(vec![2; 4_000_000], Digest::of(&vec![2; 4_000_000]));
+    let payload = Payload::from_bytes(vec![2; 4_000_000], Digest::of(&vec![2; 4_000_000]));
     // The first step of a put does not store four megabytes.
     let put = storage.put(&dropped, payload);
     drop(futures_util::future::select(put, std::future::ready(())).await);

@@ -13,29 +13,29 @@ use std::ops::Range;
 use sha2::{Digest as _, Sha256};
 
 /// Version of the cut. With another one the same files are in other archives.
-pub const CUT_VERSION: u32 = 1;
+pub const SPLIT_VERSION: u32 = 1;
 
 /// The largest archive, unless it is of one larger file.
-pub const LARGEST_ARCHIVE: u64 = 32 * 1024 * 1024;
+pub const MAX_ARCHIVE_SIZE: u64 = 32 * 1024 * 1024;
 
 /// The most archives of a context; the limit above doubles until there are no more.
-pub const MOST_ARCHIVES: usize = 512;
+pub const MAX_ARCHIVES: usize = 512;
 
 /// How many members each archive has. Of a member its name and the bytes that it takes in an archive count; `end` are the bytes
 /// that close an archive.
-pub(crate) fn cut(members: &[(&str, u64)], end: u64) -> Vec<usize> {
+pub(crate) fn split(members: &[(&str, u64)], end: u64) -> Vec<usize> {
     let total: u64 = members.iter().map(|(_, size)| size).sum::<u64>() + end;
     if members.is_empty() {
         return Vec::new();
     }
-    if total <= LARGEST_ARCHIVE || members.len() == 1 {
+    if total <= MAX_ARCHIVE_SIZE || members.len() == 1 {
         return vec![members.len()];
     }
     let hashes: Vec<u64> = members.iter().map(|(name, _)| hash(name)).collect();
-    let mut limit = LARGEST_ARCHIVE;
+    let mut limit = MAX_ARCHIVE_SIZE;
     loop {
-        let lengths = cut_at(members, &hashes, limit.saturating_sub(end));
-        if lengths.len() <= MOST_ARCHIVES {
+        let lengths = split_at(members, &hashes, limit.saturating_sub(end));
+        if lengths.len() <= MAX_ARCHIVES {
             return lengths;
         }
         limit *= 2;
@@ -44,7 +44,7 @@ pub(crate) fn cut(members: &[(&str, u64)], end: u64) -> Vec<usize> {
 
 /// Goes through the members once. A range is cut before its greatest hash, so that the ranges form a tree in which every
 /// parent is greater than its children; it is built from left to right with a stack, however unlucky the hashes are.
-fn cut_at(members: &[(&str, u64)], hashes: &[u64], limit: u64) -> Vec<usize> {
+fn split_at(members: &[(&str, u64)], hashes: &[u64], limit: u64) -> Vec<usize> {
     let sums: Vec<u64> = members
         .iter()
         .scan(0, |sum, (_, size)| {
@@ -134,7 +134,7 @@ mod tests {
     fn archives(members: &[(String, u64)]) -> Vec<Vec<(String, u64)>> {
         let list: Vec<(&str, u64)> = members.iter().map(|(name, size)| (name.as_str(), *size)).collect();
         let mut rest = members;
-        let archives = cut(&list, 1024).into_iter().map(|length| {
+        let archives = split(&list, 1024).into_iter().map(|length| {
             let (archive, after) = rest.split_at(length);
             rest = after;
             archive.to_vec()
@@ -158,10 +158,10 @@ mod tests {
 
     #[test]
     fn a_small_context_is_one_archive_and_none_is_lost() {
-        assert!(cut(&[], 1024).is_empty());
-        assert_eq!(cut(&[("a", 100 * MIB)], 1024), [1]);
-        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB - 1024)], 1024), [2]);
-        assert_eq!(cut(&[("a", 16 * MIB), ("b", 16 * MIB)], 1024), [1, 1]);
+        assert!(split(&[], 1024).is_empty());
+        assert_eq!(split(&[("a", 100 * MIB)], 1024), [1]);
+        assert_eq!(split(&[("a", 16 * MIB), ("b", 16 * MIB - 1024)], 1024), [2]);
+        assert_eq!(split(&[("a", 16 * MIB), ("b", 16 * MIB)], 1024), [1, 1]);
         for (count, largest) in [(1, MIB), (10, 40 * MIB), (3_000, MIB), (20_000, 64 * 1024)] {
             let members = members(count, 7, largest);
             let archives = archives(&members);
@@ -169,7 +169,7 @@ mod tests {
             assert!(
                 archives
                     .iter()
-                    .all(|archive| archive.len() == 1 || size(archive) <= LARGEST_ARCHIVE)
+                    .all(|archive| archive.len() == 1 || size(archive) <= MAX_ARCHIVE_SIZE)
             );
         }
     }
@@ -178,11 +178,11 @@ mod tests {
     fn there_are_never_more_than_the_most() {
         let many: Vec<(String, u64)> = (0..5_000).map(|number| (format!("{number:06}"), 20 * MIB)).collect();
         let archives = archives(&many);
-        assert!(archives.len() <= MOST_ARCHIVES, "{}", archives.len());
+        assert!(archives.len() <= MAX_ARCHIVES, "{}", archives.len());
         assert_eq!(archives.concat(), many);
         // Even where nothing can be put together.
         let sizes: Vec<(&str, u64)> = vec![("x", 1); 3];
-        assert_eq!(cut(&sizes, 1024), [3]);
+        assert_eq!(split(&sizes, 1024), [3]);
     }
 
     /// One change re-sends at most two archives and the file, whatever it is.
@@ -218,7 +218,7 @@ mod tests {
                     let file = after.iter().map(|(_, size)| *size).max().unwrap_or(0);
                     let after = archives(&after);
                     let sent = sent(&before, &after);
-                    assert!(sent <= 2 * LARGEST_ARCHIVE + file, "{seed} {count}: {sent}");
+                    assert!(sent <= 2 * MAX_ARCHIVE_SIZE + file, "{seed} {count}: {sent}");
                     if is_edit {
                         edits += 1;
                         let new = after.iter().filter(|archive| !before.contains(archive)).count();
@@ -226,7 +226,7 @@ mod tests {
                     }
                 }
                 // A file that is renamed goes at one place and comes at another.
-                assert!(sent(&before, &archives(&moved)) <= 4 * LARGEST_ARCHIVE + largest);
+                assert!(sent(&before, &archives(&moved)) <= 4 * MAX_ARCHIVE_SIZE + largest);
             }
         }
         assert!(
@@ -248,19 +248,19 @@ mod tests {
                 names.reverse();
             }
             let list: Vec<(&str, u64)> = names.iter().map(|(_, name)| (name.as_str(), 64 * 1024)).collect();
-            let lengths = cut(&list, 1024);
+            let lengths = split(&list, 1024);
             assert_eq!(lengths.iter().sum::<usize>(), list.len());
-            assert!(lengths.len() <= MOST_ARCHIVES);
+            assert!(lengths.len() <= MAX_ARCHIVES);
         }
     }
 
     /// The cut is a promise: with another one everything would be sent anew.
     #[test]
-    fn the_cut_is_pinned() {
+    fn the_split_is_pinned() {
         let members = members(2_000, 1, MIB);
         let lengths: Vec<usize> = archives(&members).iter().map(Vec::len).collect();
         let text: Vec<String> = lengths.iter().map(ToString::to_string).collect();
         assert_eq!(hex::encode(&Sha256::digest(text.join(","))[..8]), "71b6a57bc73cb891");
-        assert_eq!(CUT_VERSION, 1);
+        assert_eq!(SPLIT_VERSION, 1);
     }
 }

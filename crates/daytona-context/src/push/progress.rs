@@ -1,0 +1,92 @@
+//! How far a push is.
+
+use std::sync::Arc;
+
+use super::pool::Pool;
+use crate::digest::Digest;
+use crate::payload::Listener;
+
+pub(super) type Callback = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How far a push is.
+///
+/// For each archive, the bytes of [`Sent`](Self::Sent) less those of [`Unsent`](Self::Unsent) are never more than its size, and
+/// are its size when it is stored. So a bar over all archives never passes its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The hash of an archive is known: it was read and hashed.
+    Hashed {
+        /// Its hash.
+        hash: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An archive is stored already.
+    Skipped {
+        /// Its hash.
+        hash: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Some bytes of an archive were handed to the connection.
+    Sent {
+        /// Its hash.
+        hash: Digest,
+        /// Bytes in this step.
+        bytes: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Some bytes of an archive, which were reported as sent, have to be sent again.
+    Unsent {
+        /// Its hash.
+        hash: Digest,
+        /// Bytes that count no more.
+        bytes: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// An archive was sent whole and the storage has acknowledged it.
+    Stored {
+        /// Its hash.
+        hash: Digest,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+/// Tells of the bytes of one archive, and the pool of its failures.
+pub(super) struct Steps {
+    callback: Callback,
+    pool: Arc<Pool>,
+    hash: Digest,
+    size: u64,
+}
+
+impl Steps {
+    pub(super) fn new(callback: Callback, pool: Arc<Pool>, hash: Digest, size: u64) -> Self {
+        Self {
+            callback,
+            pool,
+            hash,
+            size,
+        }
+    }
+}
+
+impl Listener for Steps {
+    fn taken(&self, bytes: u64) {
+        let Self { hash, size, .. } = *self;
+        (self.callback)(Progress::Sent { hash, bytes, size });
+    }
+
+    fn taken_back(&self, bytes: u64) {
+        let Self { hash, size, .. } = *self;
+        (self.callback)(Progress::Unsent { hash, bytes, size });
+    }
+
+    fn failed(&self) {
+        self.pool.failed();
+    }
+}

@@ -1,0 +1,77 @@
+//! What can go wrong when an archive is read from its files.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the bytes of an archive could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// A file is not what it was when the plan was made, or it changed between hashing and sending. Nothing was stored
+    /// under the hash.
+    #[error("`{path}` changed after it was planned: plan again when nothing writes to it, or leave it out")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bytes that were read for sending are not the bytes that were hashed, although no file shows it in its size,
+    /// times or inode. Nothing was stored under the hash.
+    #[error("the files of the context changed while they were sent: {}", list(.paths))]
+    ChangedUnseen {
+        /// The files of the archive.
+        paths: Vec<PathBuf>,
+    },
+    /// A file cannot be read.
+    #[error("`{path}` cannot be read: check its permissions, or leave it out")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The async runtime ended, or there is none: files are read on its threads.
+    #[error("reading was interrupted: there is no tokio runtime, or it is shutting down")]
+    Interrupted,
+}
+
+impl ReadError {
+    /// Finds a read error among an error and its sources, however often it was wrapped.
+    ///
+    /// ```
+    /// use daytona_context::{BodyError, ReadError};
+    ///
+    /// let wrapped = std::io::Error::other(BodyError::new(ReadError::Interrupted));
+    /// assert!(matches!(ReadError::find(&wrapped), Some(ReadError::Interrupted)));
+    /// ```
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            // An I/O error skips the error that it wraps when it is asked for its source.
+            let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            next = match wrapped {
+                Some(wrapped) => Some(wrapped),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    const SHOWN: usize = 5;
+    let mut text: Vec<String> = paths
+        .iter()
+        .take(SHOWN)
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if paths.len() > SHOWN {
+        text.push(format!("and {} more", paths.len() - SHOWN));
+    }
+    text.join(", ")
+}

@@ -1,0 +1,199 @@
+//! Where a bucket is and what opens it.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::storage::{StorageError, StorageErrorKind};
+
+/// Region that is signed with where the service names none and the address shows none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Where and how to reach a bucket.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct S3Config {
+    /// Address of the storage; without a scheme, https is meant. A path in it is kept.
+    pub endpoint: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Region to sign with. Without one, the region of an AWS address, else `us-east-1`.
+    pub region: Option<String>,
+    /// Access key id.
+    pub access_key: SecretString,
+    /// Secret access key.
+    pub secret_key: SecretString,
+    /// Session token of temporary credentials.
+    pub session_token: Option<SecretString>,
+}
+
+impl S3Config {
+    /// A bucket and the credentials for it.
+    pub fn new(
+        endpoint: impl Into<String>,
+        bucket: impl Into<String>,
+        access_key: impl Into<SecretString>,
+        secret_key: impl Into<SecretString>,
+    ) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            bucket: bucket.into(),
+            region: None,
+            access_key: access_key.into(),
+            secret_key: secret_key.into(),
+            session_token: None,
+        }
+    }
+}
+
+/// Gives new credentials when the old ones are no longer good.
+#[async_trait]
+pub trait CredentialProvider: fmt::Debug + Send + Sync {
+    /// Where and how to reach the bucket now.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if there are no new credentials to be had. One that [may pass](StorageError::is_retryable) is asked
+    /// again, within the budget of the request that needs them.
+    async fn credentials(&self) -> Result<S3Config, StorageError>;
+}
+
+/// A configuration that can be signed and sent: what comes from outside was looked at before anything is made of it.
+#[derive(Debug, Clone)]
+pub(super) struct CheckedConfig {
+    pub(super) endpoint: Url,
+    pub(super) bucket: String,
+    pub(super) region: String,
+    pub(super) access_key: SecretString,
+    pub(super) secret_key: SecretString,
+    pub(super) session_token: Option<SecretString>,
+}
+
+impl CheckedConfig {
+    pub(super) fn new(config: &S3Config) -> Result<Self, StorageError> {
+        let endpoint = endpoint(&config.endpoint)?;
+        let bucket = config.bucket.trim().to_owned();
+        if bucket.is_empty() {
+            return Err(refused("the bucket has no name".to_owned()));
+        }
+        if !bucket.bytes().all(|byte| byte.is_ascii_graphic()) || bucket.contains('/') || matches!(&*bucket, "." | "..")
+        {
+            return Err(refused(format!("{bucket:?} is not the name of a bucket")));
+        }
+        let region = match config.region.as_deref().map(str::trim) {
+            Some(region) if !region.is_empty() => {
+                if !is_region(region) {
+                    return Err(refused(format!("{region:?} is not a region")));
+                }
+                region.to_owned()
+            }
+            _ => region_of_host(&endpoint).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+        };
+        let session_token = config.session_token.as_ref();
+        Ok(Self {
+            endpoint,
+            bucket,
+            region,
+            access_key: secret(&config.access_key, "access key")?,
+            secret_key: secret(&config.secret_key, "secret key")?,
+            session_token: session_token.map(|token| secret(token, "session token")).transpose()?,
+        })
+    }
+
+    /// A text in which none of the secrets stands.
+    pub(super) fn redacted(&self, text: String) -> String {
+        let secrets = [
+            Some(&self.secret_key),
+            self.session_token.as_ref(),
+            Some(&self.access_key),
+        ];
+        secrets
+            .into_iter()
+            .flatten()
+            .fold(text, |text, secret| match secret.expose_secret() {
+                "" => text,
+                secret => text.replace(secret, "…"),
+            })
+    }
+}
+
+/// Whether a text can be a region: it stands in a header and in what is signed.
+pub(super) fn is_region(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// A secret as a header can carry it. White space around it, such as the line feed of a file, is not part of it.
+fn secret(secret: &SecretString, name: &str) -> Result<SecretString, StorageError> {
+    let trimmed = secret.expose_secret().trim();
+    if trimmed.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(trimmed.into());
+    }
+    let message = format!("the {name} holds white space, control or non-ASCII characters, which cannot be sent");
+    Err(refused(message))
+}
+
+fn refused(message: String) -> StorageError {
+    StorageError::new(StorageErrorKind::Refused).with_code(None, Some(message))
+}
+
+/// The address with a scheme, and a slash at its end: without it the bucket's name would be glued to the path.
+fn endpoint(text: &str) -> Result<Url, StorageError> {
+    let text = text.trim().trim_end_matches('/');
+    let full = if text.contains("://") {
+        format!("{text}/")
+    } else {
+        format!("https://{text}/")
+    };
+    let wrong = |problem: String| refused(format!("{text:?} is not the address of an object storage: {problem}"));
+    let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        scheme => Err(wrong(format!("its scheme `{scheme}` is neither http nor https"))),
+    }
+}
+
+/// `eu-west-1` of `s3.eu-west-1.amazonaws.com`.
+fn region_of_host(endpoint: &Url) -> Option<String> {
+    let labels: Vec<&str> = endpoint
+        .host_str()?
+        .strip_suffix(".amazonaws.com")?
+        .split('.')
+        .collect();
+    match labels.as_slice() {
+        ["s3" | "s3-fips", region] | [_, "s3", region] | ["s3", "dualstack", region] => Some((*region).to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_gets_a_scheme_and_keeps_its_path() {
+        let text = |address| endpoint(address).map(String::from).unwrap();
+        assert_eq!(text("s3.example.com"), "https://s3.example.com/");
+        assert_eq!(text("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
+        assert_eq!(text("https://h/base/"), "https://h/base/");
+        assert!(endpoint("ftp://h").unwrap_err().to_string().contains("`ftp`"));
+        assert!(endpoint("").is_err());
+    }
+
+    #[test]
+    fn the_region_of_an_aws_address_is_known() {
+        let region = |address| region_of_host(&endpoint(address).unwrap());
+        assert_eq!(
+            region("https://s3.eu-west-1.amazonaws.com").as_deref(),
+            Some("eu-west-1")
+        );
+        assert_eq!(
+            region("https://bucket.s3.ap-south-1.amazonaws.com").as_deref(),
+            Some("ap-south-1")
+        );
+        assert_eq!(region("https://s3.amazonaws.com"), None);
+        assert_eq!(region("http://minio:9000"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! One object in one request.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use futures_util::TryStreamExt;
+
+use super::body::Attempt;
+use super::failure::Failure;
+use super::session::{Session, State, Subject};
+use super::signing::PayloadHash;
+use crate::payload::Payload;
+use crate::storage::{Head, StorageError, StorageErrorKind};
+
+/// The most bytes that S3 takes in one request.
+pub(super) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Looks for an object. A store that does not let one look, or fails at it, leaves it open: only the upload decides.
+pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageError> {
+    let request = |state: State| async move {
+        let request = state.client.head_object().bucket(&state.bucket).key(key);
+        match send(session, &Attempt::new(), Box::pin(request.send())).await {
+            Ok(object) => {
+                let size = object.content_length().and_then(|size| u64::try_from(size).ok());
+                Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
+            }
+            Err(failure) if failure.error.status() == Some(404) => Ok(Head::Missing),
+            Err(failure) => Err(failure),
+        }
+    };
+    let subject = Subject {
+        key,
+        payload: None,
+        insists: false,
+    };
+    let looked = session.call(subject, request).await;
+    match looked {
+        // Wrong credentials would be refused for the upload too. An answer to HEAD has no body that says more.
+        Err(error) if error.status().is_some_and(|status| status != 401) => Ok(Head::Unknown),
+        looked => looked,
+    }
+}
+
+pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Result<(), StorageError> {
+    let size = size(payload).await?;
+    let request = |state: State| async move {
+        let attempt = Attempt::new();
+        let request = state
+            .client
+            .put_object()
+            .bucket(&state.bucket)
+            .key(key)
+            .content_length(size)
+            .body(attempt.body(payload));
+        let signed = request.customize().interceptor(PayloadHash(payload.digest()));
+        send(session, &attempt, Box::pin(signed.send())).await.map(drop)
+    };
+    let subject = Subject {
+        key,
+        payload: Some(payload),
+        insists: true,
+    };
+    session.call(subject, request).await
+}
+
+/// Sends a request, and gives it up when nothing of it moves. The SDK's futures are large: they come in a box.
+pub(super) async fn send<T, E>(
+    session: &Session,
+    attempt: &Attempt,
+    request: Pin<Box<impl Future<Output = Result<T, SdkError<E, HttpResponse>>>>>,
+) -> Result<T, Failure>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    attempt.watch(session.stall(), request).await?.map_err(Failure::from)
+}
+
+/// The size as the SDK wants it. A body without bytes is asked for none, so that its digest is checked here.
+pub(super) async fn size(payload: &Payload) -> Result<i64, StorageError> {
+    let refused = |error| StorageError::new(StorageErrorKind::Refused).with_source(error);
+    let size = i64::try_from(payload.size()).map_err(refused)?;
+    if size == 0 {
+        let read = payload.chunks().try_for_each(|_| std::future::ready(Ok(()))).await;
+        read.map_err(|error| StorageError::new(StorageErrorKind::Payload).with_source(error))?;
+    }
+    Ok(size)
+}

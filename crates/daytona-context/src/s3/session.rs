@@ -1,0 +1,254 @@
+//! What requests are signed with at the moment, and what their answers teach: new credentials, the store's region, its clock.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::config::{CheckedConfig, CredentialProvider, S3Config};
+use super::connector::HttpClient;
+use super::failure::Failure;
+use super::retry::{Budget, Retry, RetryPolicy};
+use super::sdk_client::sdk_client;
+use super::skew::{Skew, in_words};
+use crate::payload::Payload;
+use crate::storage::{StorageError, StorageErrorKind};
+
+/// Refreshes in a row: credentials that are refused as soon as they are given out would otherwise never end.
+const MAX_REFRESHES: usize = 3;
+
+pub(super) type OnRetry = Arc<dyn Fn(&Retry<'_>) + Send + Sync>;
+
+/// A bucket and how it is reached. Clones share what they learn.
+#[derive(Clone)]
+pub(super) struct Session {
+    shared: Arc<Shared>,
+    provider: Option<Arc<dyn CredentialProvider>>,
+    policy: RetryPolicy,
+    on_retry: Option<OnRetry>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Session")
+    }
+}
+
+struct Shared {
+    http: Arc<dyn HttpClient>,
+    skew: Skew,
+    state: Mutex<State>,
+    /// Held while credentials are fetched, once for all who need them.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+/// What a request is made with.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) client: aws_sdk_s3::Client,
+    pub(super) bucket: String,
+    config: CheckedConfig,
+    /// Counts the changes.
+    generation: u64,
+    is_region_corrected: bool,
+    /// Refreshes since a request was accepted.
+    refreshes: usize,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) key: &'a str,
+    /// What it carries.
+    pub(super) payload: Option<&'a Payload>,
+    /// Whether a store that answers with a failure is asked again. A connection that fails always is.
+    pub(super) insists: bool,
+}
+
+impl Session {
+    pub(super) fn new(config: &S3Config, http: Arc<dyn HttpClient>) -> Result<Self, StorageError> {
+        let skew = Skew::default();
+        let config = CheckedConfig::new(config)?;
+        let state = State {
+            client: sdk_client(&config, &http, &skew),
+            bucket: config.bucket.clone(),
+            config,
+            generation: 0,
+            is_region_corrected: false,
+            refreshes: 0,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                http,
+                skew,
+                state: Mutex::new(state),
+                refreshing: tokio::sync::Mutex::new(()),
+            }),
+            provider: None,
+            policy: RetryPolicy::default(),
+            on_retry: None,
+        })
+    }
+
+    pub(super) fn set_provider(&mut self, provider: Arc<dyn CredentialProvider>) {
+        self.provider = Some(provider);
+    }
+
+    pub(super) fn set_policy(&mut self, policy: RetryPolicy) {
+        self.policy = policy;
+    }
+
+    pub(super) fn set_on_retry(&mut self, on_retry: OnRetry) {
+        self.on_retry = Some(on_retry);
+    }
+
+    pub(super) fn bucket(&self) -> String {
+        self.shared.state().bucket.clone()
+    }
+
+    /// How long nothing of a request may move.
+    pub(super) fn stall(&self) -> Duration {
+        self.policy.stall
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.shared.state().clone()
+    }
+
+    /// Sends a request until it succeeds, as often as it makes sense.
+    pub(super) async fn call<T, F>(&self, subject: Subject<'_>, request: impl Fn(State) -> F) -> Result<T, StorageError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let shared = &self.shared;
+        let mut budget = Budget::new(self.policy);
+        loop {
+            let state = self.state();
+            let generation = state.generation;
+            let mut failure = match request(state).await {
+                Ok(done) => {
+                    shared.state().refreshes = 0;
+                    return Ok(done);
+                }
+                Err(failure) => failure,
+            };
+            if failure.error.kind() == StorageErrorKind::Payload {
+                return Err(failure.error);
+            }
+            if let Some(region) = &failure.region
+                && shared.correct_region(region, generation)
+            {
+                continue;
+            }
+            if (failure.is_skewed() || failure.may_be_skewed()) && self.correct_clock(&failure, subject) {
+                continue;
+            }
+            if failure.is_expired() {
+                match self.renew(generation).await {
+                    Ok(true) => continue,
+                    Ok(false) => {}
+                    // Whoever gives out credentials may be better in a moment.
+                    Err(error) => failure = error.into(),
+                }
+            }
+            let insists = subject.insists || failure.error.status().is_none();
+            let wait = budget.next(&failure).filter(|_| insists);
+            let error = self.redacted(failure.error);
+            let Some(wait) = wait else {
+                return Err(error.with_attempts(budget.tries()));
+            };
+            tracing::debug!(%error, ?wait, "a request to object storage is sent again");
+            self.tell(subject, &error, wait);
+            if let Some(payload) = subject.payload {
+                payload.attempt_failed();
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn tell(&self, subject: Subject<'_>, error: &StorageError, wait: Duration) {
+        if let Some(on_retry) = &self.on_retry {
+            let key = subject.key;
+            on_retry(&Retry { key, error, wait });
+        }
+    }
+
+    /// A store may repeat what it was sent.
+    fn redacted(&self, error: StorageError) -> StorageError {
+        let state = self.shared.state();
+        error.map_message(|text| state.config.redacted(text))
+    }
+
+    /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
+    async fn renew(&self, generation: u64) -> Result<bool, StorageError> {
+        let Some(provider) = &self.provider else {
+            return Ok(false);
+        };
+        let shared = &self.shared;
+        let _alone = shared.refreshing.lock().await;
+        {
+            let state = shared.state();
+            if state.generation != generation {
+                return Ok(true);
+            }
+            if state.refreshes >= MAX_REFRESHES {
+                return Ok(false);
+            }
+        }
+        tracing::debug!("the credentials of object storage have expired");
+        let mut config = CheckedConfig::new(&provider.credentials().await?)?;
+        let mut state = shared.state();
+        if state.is_region_corrected {
+            config.region.clone_from(&state.config.region);
+        }
+        state.refreshes += 1;
+        shared.install(&mut state, config);
+        Ok(true)
+    }
+
+    /// Signs by the store's clock from now on, and tells it once. Whether there is anything new to try.
+    fn correct_clock(&self, failure: &Failure, subject: Subject<'_>) -> bool {
+        let Some(date) = failure.date else { return false };
+        let Some(ahead) = self.shared.skew.correct(date, failure.is_skewed()) else {
+            return false;
+        };
+        let message = format!(
+            "this machine's clock is {} the object storage's: requests are signed with the difference",
+            in_words(ahead)
+        );
+        tracing::warn!("{message}");
+        let error = StorageError::new(StorageErrorKind::AccessDenied).with_code(None, Some(message));
+        self.tell(subject, &error, Duration::ZERO);
+        true
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Signs for the region that the store names, once. Whether there is anything new to try.
+    fn correct_region(&self, region: &str, generation: u64) -> bool {
+        let mut state = self.state();
+        if state.generation != generation {
+            return true;
+        }
+        if state.is_region_corrected || state.config.region == region {
+            return false;
+        }
+        tracing::debug!(region, "the store wants another region");
+        let mut config = state.config.clone();
+        region.clone_into(&mut config.region);
+        self.install(&mut state, config);
+        state.is_region_corrected = true;
+        true
+    }
+
+    fn install(&self, state: &mut State, config: CheckedConfig) {
+        state.client = sdk_client(&config, &self.http, &self.skew);
+        state.bucket.clone_from(&config.bucket);
+        state.config = config;
+        state.generation += 1;
+    }
+}

@@ -1,0 +1,157 @@
+//! One object in parts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::body::Attempt;
+use super::requests::{self, send, size};
+use super::session::{Session, State, Subject};
+use super::signing::PayloadHash;
+use crate::body_error::BodyError;
+use crate::payload::Payload;
+use crate::storage::{Head, MultipartUpload, StorageError, StorageErrorKind};
+
+/// Bytes of the parts of a payload that nobody split: 10,000 of them are 5 TiB, the largest object of S3.
+pub(super) const PART: u64 = 512 * 1024 * 1024;
+
+/// Such parts that are sent at once.
+const AT_ONCE: usize = 4;
+
+/// An upload in parts that has begun.
+#[derive(Debug)]
+pub(super) struct Upload {
+    session: Session,
+    key: String,
+    id: String,
+    size: u64,
+    done: Arc<Mutex<Vec<CompletedPart>>>,
+}
+
+/// Stores a payload that is too large for one request: its parts are hashed first, each to be signed with its digest.
+pub(super) async fn put_in_parts(
+    session: &Session,
+    key: &str,
+    payload: &Payload,
+    part_size: u64,
+) -> Result<(), StorageError> {
+    let unreadable = |error| StorageError::new(StorageErrorKind::Payload).with_source(BodyError::new(error));
+    let parts = payload.hash_parts(part_size).await.map_err(unreadable)?;
+    let upload = Upload::start(session, key, payload.size()).await?;
+    let sends = parts
+        .into_iter()
+        .enumerate()
+        .map(|(number, part)| upload.put_part(number, part));
+    let sent = stream::iter(sends).buffer_unordered(AT_ONCE).try_collect::<()>().await;
+    let stored = match sent {
+        Ok(()) => upload.complete().await,
+        Err(error) => Err(error),
+    };
+    if stored.is_err() {
+        upload.abort().await;
+    }
+    stored
+}
+
+impl Upload {
+    pub(super) async fn start(session: &Session, key: &str, size: u64) -> Result<Self, StorageError> {
+        let begin = |state: State| async move {
+            let request = state.client.create_multipart_upload().bucket(&state.bucket).key(key);
+            let begun = send(session, &Attempt::new(), Box::pin(request.send())).await?;
+            Ok(begun.upload_id.unwrap_or_default())
+        };
+        Ok(Self {
+            id: session.call(about(key), begin).await?,
+            session: session.clone(),
+            key: key.to_owned(),
+            size,
+            done: Arc::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    async fn put_part(&self, number: usize, part: Payload) -> Result<(), StorageError> {
+        let size = size(&part).await?;
+        let too_many = |error| StorageError::new(StorageErrorKind::Refused).with_source(error);
+        let number = i32::try_from(number + 1).map_err(too_many)?;
+        let (session, part) = (&self.session, &part);
+        let request = |state: State| async move {
+            let attempt = Attempt::new();
+            let request = state
+                .client
+                .upload_part()
+                .bucket(&state.bucket)
+                .key(&self.key)
+                .upload_id(&self.id)
+                .part_number(number)
+                .content_length(size)
+                .body(attempt.body(part));
+            let signed = request.customize().interceptor(PayloadHash(part.digest()));
+            let tag = send(session, &attempt, Box::pin(signed.send())).await?.e_tag;
+            Ok(CompletedPart::builder().part_number(number).set_e_tag(tag).build())
+        };
+        let subject = Subject {
+            payload: Some(part),
+            ..about(&self.key)
+        };
+        let part = session.call(subject, request).await?;
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+        Ok(())
+    }
+
+    /// The answer may be lost, or break off: then the upload is gone when it is completed again, and the object tells.
+    async fn complete(&self) -> Result<(), StorageError> {
+        let mut parts = self.done.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        parts.sort_by_key(CompletedPart::part_number);
+        let whole = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let session = &self.session;
+        let complete = |state: State| {
+            let request = state
+                .client
+                .complete_multipart_upload()
+                .bucket(&state.bucket)
+                .key(&self.key)
+                .upload_id(&self.id);
+            let request = request.multipart_upload(whole.clone());
+            async move { send(session, &Attempt::new(), Box::pin(request.send())).await.map(drop) }
+        };
+        let Err(error) = session.call(about(&self.key), complete).await else {
+            return Ok(());
+        };
+        let may_be_done = error.is_retryable() || error.code() == Some("NoSuchUpload");
+        let size = self.size;
+        if may_be_done
+            && matches!(requests::head(session, &self.key).await, Ok(Head::Stored { size: stored }) if stored == size)
+        {
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// The policy may not allow it, and a lifecycle rule of the bucket is then what removes the parts.
+    async fn abort(&self) {
+        let state = self.session.state();
+        let abort = state
+            .client
+            .abort_multipart_upload()
+            .bucket(&state.bucket)
+            .key(&self.key)
+            .upload_id(&self.id);
+        if let Err(failure) = send(&self.session, &Attempt::new(), Box::pin(abort.send())).await {
+            tracing::debug!(error = %failure.error, "the parts that were sent stay behind");
+        }
+    }
+}
+
+/// A request without a payload that is worth its budget.
+fn about(key: &str) -> Subject<'_> {
+    Subject {
+        key,
+        payload: None,
+        insists: true,
+    }
+}
