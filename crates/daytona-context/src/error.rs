@@ -1,8 +1,5 @@
 //! What can go wrong between a plan and the storage.
 
-use std::io;
-use std::path::PathBuf;
-
 use daytona_image::walk::WalkProblem;
 
 use crate::read_error::ReadError;

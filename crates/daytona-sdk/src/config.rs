@@ -34,7 +34,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long the connection of an upload may take nothing of what is there to take.
-#[cfg(feature = "s3")]
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The server ends a build after 120 minutes; this leaves room for what comes before and after.
@@ -279,7 +278,8 @@ impl DaytonaBuilder {
             return Err(config(message));
         }
         let timeout = self.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let transport = ReqwestTransport::new(timeout, &self.network()?)?;
+        let stall_timeout = self.stall_timeout.unwrap_or(STALL_TIMEOUT);
+        let transport = ReqwestTransport::new(timeout, stall_timeout, &self.network()?)?;
         if api_url.starts_with("https:")
             && let Some(problem) = transport.tls_problem()
         {

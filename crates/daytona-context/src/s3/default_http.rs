@@ -47,7 +47,7 @@ impl DefaultHttpClient {
             .http1_only();
         // The client's own limit is 30 seconds. The system counts milliseconds in 32 bits.
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        let builder = builder.tcp_user_timeout(limit.min(Duration::from_millis(i32::MAX as u64)));
+        let builder = builder.tcp_user_timeout(limit.min(Duration::from_hours(24)));
         #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
         let _ = limit;
         Ok(Self {

@@ -27,9 +27,9 @@ impl ReqwestTransport {
     ///
     /// Kind `Config` for a proxy or a certificate that is none. That the system has no CA certificates is no error before an
     /// https address is used.
-    pub(crate) fn new(connect_timeout: Duration, network: &Network) -> Result<Self, Error> {
+    pub(crate) fn new(connect_timeout: Duration, stall_timeout: Duration, network: &Network) -> Result<Self, Error> {
         let builder = || -> Result<ClientBuilder, Error> {
-            let mut builder = Client::builder()
+            let mut builder = with_stall_timeout(Client::builder(), stall_timeout)
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(connect_timeout)
@@ -65,6 +65,21 @@ impl ReqwestTransport {
     /// Why https addresses cannot be used, if they cannot.
     pub(crate) fn tls_problem(&self) -> Option<&str> {
         self.tls_problem.as_deref()
+    }
+}
+
+/// The system ends a connection whose peer acknowledges nothing for so long. By default the client sets 30 seconds, after which
+/// no caller's limit would count any more.
+fn with_stall_timeout(builder: ClientBuilder, limit: Duration) -> ClientBuilder {
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    {
+        // It counts milliseconds in 32 bits.
+        builder.tcp_user_timeout(limit.min(Duration::from_hours(24)))
+    }
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    {
+        let _ = limit;
+        builder
     }
 }
 
