@@ -49,7 +49,13 @@ pub(crate) async fn answer(
         Err((StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LIMIT} bytes")))
     };
     engine.announce();
-    engine.save();
+    let done = match engine.save().await {
+        Ok(()) => done,
+        Err(error) => Err((
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the state could not be written: {error}"),
+        )),
+    };
     let (status, value) = match done {
         Ok(value) => (StatusCode::OK, value),
         Err((status, message)) => (status, json!({"error": message})),
@@ -62,7 +68,7 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-fn has_key(engine: &Engine, parts: &Parts) -> bool {
+pub(crate) fn has_key(engine: &Engine, parts: &Parts) -> bool {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     header.and_then(|header| header.strip_prefix("Bearer ")) == Some(engine.admin_key.as_str())
 }
@@ -108,6 +114,12 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
     let nothing = Ok(json!({}));
     match (&parts.method, segments.as_slice()) {
         (&Method::GET, [""]) => Ok(state(engine)),
+        (&Method::POST, ["reset"]) => {
+            engine
+                .reset()
+                .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+            nothing
+        }
         (&Method::GET, ["faults"]) => Ok(json!(engine.faults.list())),
         (&Method::POST, ["faults"]) => {
             let fault: Fault = read(body)?;

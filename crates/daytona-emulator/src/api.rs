@@ -270,7 +270,7 @@ async fn handle(
         return Err(Answer::refused(403, "Access denied"));
     }
     match operation {
-        Operation::CreateSnapshot => create::create(engine, &caller, &body),
+        Operation::CreateSnapshot => create::create(engine, &caller, &body).await,
         Operation::GetAllSnapshots => list::list(engine, &caller, parts.uri.query().unwrap_or_default()),
         Operation::GetSnapshot => snapshots::get(engine, &caller, id),
         Operation::RemoveSnapshot => snapshots::remove(engine, &caller, id, twist),

@@ -104,6 +104,15 @@ impl Clock {
         }
     }
 
+    /// Waits for a while in which others get their turn. A clock that is held would never end it: there, one turn is the while.
+    pub(crate) async fn pause(&self, length: Duration) {
+        let state = *self.lock();
+        match state {
+            State::Held { .. } => tokio::task::yield_now().await,
+            State::Running { .. } => self.sleep_until(after(now(&state), length)).await,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,77 @@
 //! Files that survive a restart, and a process that is killed.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+
+/// What the names of files begin with that are not whole yet.
+const UNFINISHED: &str = ".new-";
+
+/// A data directory that is this emulator's own until it is dropped, or its process ends.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the folder where it is not there, for its owner alone, and takes it.
+    ///
+    /// # Errors
+    ///
+    /// If another emulator has it, or it cannot be made or read.
+    pub(crate) fn take(folder: &Path) -> io::Result<Self> {
+        make_private_folder(folder)?;
+        let path = folder.join("lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(named(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let message = format!(
+                    "{} is in use by another emulator: end that one, or give this one a folder of its own",
+                    folder.display()
+                );
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+            }
+            Err(TryLockError::Error(error)) => return Err(named(&path)(error)),
+        }
+        sweep(folder)?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// A folder that nobody but its owner can look into.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(named(folder))
+}
+
+/// A new file that nobody but its owner can read.
+pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Takes away what a killed process left unfinished.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    for file in std::fs::read_dir(folder).map_err(named(folder))? {
+        let file = file.map_err(named(folder))?;
+        if file.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(file.path()).map_err(named(&file.path()))?;
+        }
+    }
+    Ok(())
+}
 
 /// An error with the file or folder that it is about.
 pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
@@ -11,7 +81,7 @@ pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
 /// Puts a file in the place of another: whoever reads finds the old one or the new one, never a part.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     io::Write::write_all(&mut file, bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

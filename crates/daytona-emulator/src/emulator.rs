@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::account::{Accounts, ApiKey, Organization, UserToken, random};
 use crate::builder::{BuildEngine, BuildOptions, BuiltImage};
 use crate::clock::{Clock, SPEEDS};
-use crate::data_dir::named;
+use crate::data_dir::{DataDir, named};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
@@ -33,6 +33,15 @@ pub struct Emulator {
     listener: Option<Listener>,
     api_key: String,
     organization_id: String,
+    /// Nobody else's as long as this emulator is there.
+    _data_dir: Option<DataDir>,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Connections end a little later, and may not write into a folder that is another's by then.
+        self.engine.close();
+    }
 }
 
 /// A request that was answered.
@@ -194,7 +203,8 @@ impl Emulator {
 
     /// Takes a snapshot out at once, without the time that a deletion over the API takes.
     pub fn remove_snapshot(&self, snapshot_id: &str) {
-        self.change(|world| world.take_out(snapshot_id));
+        let now = self.engine.clock.now();
+        self.change(|world| world.take_out(snapshot_id, now));
     }
 
     /// Moves the time of the last change of a snapshot, from which the cool-down of its activation is counted.
@@ -222,6 +232,17 @@ impl Emulator {
     /// Limits requests, or lifts the limits.
     pub fn set_rate_limits(&self, limits: impl Into<Option<RateLimits>>) {
         self.engine.limiter.set(limits.into());
+    }
+
+    /// Takes away all snapshots, builds, stored objects, scripts, faults, limits and remembered requests, so that a further test
+    /// begins anew. Organizations, keys and the time stay.
+    ///
+    /// # Errors
+    ///
+    /// If what is in the data directory cannot be changed.
+    pub fn reset(&self) -> io::Result<()> {
+        self.engine.reset()?;
+        self.engine.save_now()
     }
 
     /// The stored objects, sorted by their keys.
@@ -255,7 +276,8 @@ impl Emulator {
         self.engine.image(id_or_name)
     }
 
-    /// The requests that were answered so far, in the order of their answers; the last 100,000 of them.
+    /// The requests that were answered so far, in the order of their answers; the last 100,000 of them, or fewer
+    /// where their addresses are long.
     pub fn requests(&self) -> Vec<RequestRecord> {
         let requests = self.engine.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.iter().cloned().collect()
@@ -268,7 +290,8 @@ impl Emulator {
             world.version += 1;
         }
         self.engine.announce();
-        self.engine.save();
+        // What could not be written is in the log, and is written with the next change.
+        drop(self.engine.save_now());
     }
 }
 
@@ -285,6 +308,7 @@ pub struct EmulatorBuilder {
     speed: f64,
     api_key: Option<String>,
     admin_key: Option<String>,
+    connections: usize,
 }
 
 impl Default for EmulatorBuilder {
@@ -299,6 +323,7 @@ impl Default for EmulatorBuilder {
             speed: 1.0,
             api_key: None,
             admin_key: None,
+            connections: 1_000,
         }
     }
 }
@@ -338,7 +363,7 @@ impl EmulatorBuilder {
     }
 
     /// Keeps everything in this folder, which is made if it is not there, and goes on with what is in it. The folder holds
-    /// the API key. Default: nothing is kept.
+    /// the API key, and is one emulator's at a time. Default: nothing is kept.
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
         self
@@ -347,6 +372,13 @@ impl EmulatorBuilder {
     /// How many times as fast as usual the emulator's time runs, from 0.001 to 1,000,000. Default: 1.
     pub fn speed(mut self, factor: f64) -> Self {
         self.speed = factor;
+        self
+    }
+
+    /// How many connections are served at once, at least one and at most a million; further ones wait until one of them ends.
+    /// Default: 1,000.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = most.clamp(1, 1_000_000);
         self
     }
 
@@ -366,11 +398,12 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If it cannot listen, there is no room for its files, or the data directory cannot be read or written.
+    /// If it cannot listen, there is no room for its files, or the data directory cannot be read or written, or is in
+    /// use by another emulator.
     pub async fn start(self) -> io::Result<Emulator> {
-        let address = self.address;
+        let (address, connections) = (self.address, self.connections);
         let mut emulator = self.in_process()?;
-        emulator.listener = Some(Listener::bind(address, emulator.service()).await?);
+        emulator.listener = Some(Listener::bind(address, emulator.service(), connections).await?);
         Ok(emulator)
     }
 
@@ -378,11 +411,13 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the speed is out of its range, there is no room for its files, or the data directory cannot be read or written.
+    /// If the speed is out of its range, there is no room for its files, or the data directory cannot be read or written, or is in
+    /// use by another emulator.
     pub fn in_process(self) -> io::Result<Emulator> {
         fraction("the speed", self.speed, SPEEDS)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let clock = Clock::new(self.speed);
+        let data_dir = self.data_dir.as_deref().map(DataDir::take).transpose()?;
         let objects = self.data_dir.as_ref().map(|folder| folder.join("objects"));
         let storage = Storage::new(self.storage, clock.clone(), objects.as_deref())?;
         let state_file = self.data_dir.as_ref().map(|folder| folder.join("state.json"));
@@ -402,13 +437,14 @@ impl EmulatorBuilder {
         };
         let admin_key = self.admin_key.unwrap_or_else(|| format!("admin_{}", random(32)));
         let engine = Arc::new(Engine::new(clock, storage, world, build_options, admin_key, state_file));
-        engine.save();
+        engine.save_now()?;
         Ok(Emulator {
             service: EmulatorService::new(Arc::clone(&engine)),
             engine,
             listener: None,
             organization_id: key.organization,
             api_key: key.value,
+            _data_dir: data_dir,
         })
     }
 }

@@ -1,21 +1,20 @@
 //! The status page: what the emulator holds, for a person with a browser. It shows no key, and changes nothing.
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use daytona_api::SnapshotState;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::ResponseBody;
 use crate::api::{follow_log, time};
 use crate::body::full;
 use crate::builder::{self, bytes};
 use crate::engine::Engine;
-use crate::service::segments_below;
+use crate::service::{PeerAddress, names_this_machine, segments_below};
 use crate::world::Record;
+use crate::{ResponseBody, admin};
 
 /// What the paths of the page begin with.
 pub(crate) const PREFIX: &str = "/dashboard";
@@ -27,8 +26,10 @@ const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/live.js");
 
 pub(crate) async fn answer(engine: &Arc<Engine>, parts: &Parts) -> Response<ResponseBody> {
-    if !is_local(parts) {
-        let text = "the page is shown under an address or localhost only";
+    // It shows Dockerfiles and logs without a key.
+    let is_local = PeerAddress::is_local(parts) && names_this_machine(parts);
+    if !is_local && !admin::has_key(engine, parts) {
+        let text = "the page is shown on this machine only, under localhost or an address of the loopback";
         return response(
             StatusCode::FORBIDDEN,
             "text/plain; charset=utf-8",
@@ -60,22 +61,6 @@ pub(crate) async fn answer(engine: &Arc<Engine>, parts: &Parts) -> Response<Resp
     let text = page.into_string();
     let length = text.len();
     response(status, "text/html; charset=utf-8", full(text), Some(length))
-}
-
-/// Whether the page was asked for by an address or `localhost`. A name may be one that somebody else's page made to point
-/// here, so that a browser would let that page read this one.
-fn is_local(parts: &Parts) -> bool {
-    let host = parts
-        .headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    matches!(name, "localhost" | "daytona.emulator") || address.parse::<IpAddr>().is_ok()
 }
 
 fn response(
@@ -229,7 +214,7 @@ fn requests(engine: &Engine) -> Markup {
     html! {
         section id="requests" aria-labelledby="requests-title" {
             h2 id="requests-title" { "Last requests " small { (requests.len()) } }
-            @if requests.is_empty() { p.quiet { "None yet." } }
+            @if requests.len() == 0 { p.quiet { "None yet." } }
             @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="requests-title" {
                     table {

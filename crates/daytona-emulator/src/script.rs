@@ -44,6 +44,8 @@ pub struct Script {
     times: Option<u64>,
     #[serde(with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
     pub(crate) takes: Option<Duration>,
+    #[serde(with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
+    pub(crate) inspection_takes: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fails: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -116,13 +118,22 @@ impl Script {
         self
     }
 
-    /// The pull or the build takes so long, at most a year.
+    /// The pull or the build takes so long, at most a year. Where the runner has the image already, the snapshot is active before
+    /// its pull has ended, as on the real server: until then another pull of it fails.
     pub fn takes(mut self, duration: Duration) -> Self {
         self.takes = Some(duration.min(LONGEST));
         self
     }
 
-    /// The pull or the build fails with this reason.
+    /// The registry is asked for so long, at most a year: before the pull of an image, when the snapshot is pending, and before a
+    /// built one becomes active whose end only the periodic task notices. A deletion or a deactivation that comes meanwhile is
+    /// undone.
+    pub fn inspection_takes(mut self, duration: Duration) -> Self {
+        self.inspection_takes = Some(duration.min(LONGEST));
+        self
+    }
+
+    /// The pull or the build fails with this reason. It is done for that, even if it was done before.
     pub fn fails(mut self, reason: impl Into<String>) -> Self {
         self.fails = Some(reason.into());
         self
@@ -140,7 +151,8 @@ impl Script {
         self
     }
 
-    /// The answer to the creation says `active` already, as it does where the image is ready in the region.
+    /// The answer to the creation says `active` already, as it does where the image is ready in the region. Such a snapshot never
+    /// has a runner, and no address of a log.
     pub fn active_at_once(mut self) -> Self {
         self.active_at_once = true;
         self
@@ -152,13 +164,14 @@ impl Script {
         self
     }
 
-    /// The log of the build has these lines, and nothing else.
+    /// The log of the build has these lines, and nothing else. It is built for that, even if it was built before.
     pub fn log<I: Into<String>>(mut self, lines: impl IntoIterator<Item = I>) -> Self {
         self.log = Some(lines.into_iter().map(Into::into).collect());
         self
     }
 
-    /// `RUN` steps with this text in them print something and end with this status; any but 0 fails the build.
+    /// `RUN` steps with this text in them print something and end with this status; any but 0 fails the build. It is built for
+    /// that, even if it was built before.
     pub fn run_fails(self, containing: impl Into<String>, exit: i32, prints: impl Into<String>) -> Self {
         self.run(containing, exit, prints)
     }
@@ -197,6 +210,11 @@ impl Script {
         self
     }
 
+    /// Whether what it says can only be seen in a pull or a build of its own, so that no earlier one will do.
+    pub(crate) fn is_particular(&self) -> bool {
+        self.fails.is_some() || self.log.is_some() || !self.run.is_empty()
+    }
+
     /// What is wrong with its numbers, if anything is.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times {
@@ -204,6 +222,9 @@ impl Script {
         }
         if let Some(takes) = self.takes {
             duration("takes", takes)?;
+        }
+        if let Some(takes) = self.inspection_takes {
+            duration("inspectionTakes", takes)?;
         }
         if let Some(size) = self.size {
             fraction("size", size, 0.0..=1e6)?;

@@ -1,13 +1,14 @@
 //! The emulator as a `tower::Service`: API, log host, object storage and status page at one address, faults applied.
 
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
@@ -52,13 +53,47 @@ pub enum ServiceError {
 
 /// The address that a request came from, if it came over a socket.
 #[derive(Debug, Clone)]
-pub(crate) struct PeerAddress(pub(crate) String);
+pub(crate) struct PeerAddress(IpAddr);
+
+impl From<SocketAddr> for PeerAddress {
+    fn from(peer: SocketAddr) -> Self {
+        Self(peer.ip().to_canonical())
+    }
+}
 
 impl PeerAddress {
     pub(crate) fn of(parts: &Parts) -> String {
         let peer = parts.extensions.get::<Self>();
-        peer.map_or_else(|| "in process".to_owned(), |peer| peer.0.clone())
+        peer.map_or_else(|| "in process".to_owned(), |peer| peer.0.to_string())
     }
+
+    /// Whether a request came from this machine.
+    pub(crate) fn is_local(parts: &Parts) -> bool {
+        parts.extensions.get::<Self>().is_none_or(|peer| peer.0.is_loopback())
+    }
+}
+
+/// The name or address in the `Host` of a request, without the port; `None` if there are several.
+pub(crate) fn host_name(parts: &Parts) -> Option<&str> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    if hosts.next().is_some() {
+        return None;
+    }
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    Some(name.trim_start_matches('[').trim_end_matches(']'))
+}
+
+/// Whether a request names this machine itself. A name may be one that somebody else's page made to point here, so that a
+/// browser would let that page read the answer.
+pub(crate) fn names_this_machine(parts: &Parts) -> bool {
+    host_name(parts).is_some_and(|name| {
+        let address = name.parse::<IpAddr>();
+        matches!(name, "localhost" | "daytona.emulator") || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 impl EmulatorService {
@@ -76,6 +111,14 @@ impl EmulatorService {
             .and_then(|authority| HeaderValue::try_from(authority.as_str()).ok());
         if let (false, Some(authority)) = (parts.headers.contains_key(HOST), authority) {
             parts.headers.insert(HOST, authority);
+        }
+        if parts.headers.get_all(HOST).iter().count() > 1 {
+            let mut response = Response::new(full(Bytes::new()));
+            *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            return Ok(response);
         }
         let target = Target::of(&parts);
         match target {
@@ -98,14 +141,22 @@ impl EmulatorService {
             .uri
             .path_and_query()
             .map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
+        let address = without_secrets(address);
         let method = parts.method.clone();
         let begin = tokio::time::Instant::now();
 
+        let head = parts.clone();
         let mut answer = self.with_faults(operation, target, parts, body, &effects).await;
+        if let (Err(error), Ok(response)) = (self.engine.save().await, &mut answer)
+            && response.status().is_success()
+            && !matches!(method, Method::GET | Method::HEAD)
+        {
+            let message = format!("The emulator could not write its state: {error}");
+            *response = Answer::refused(500, message).into_response(&self.engine, &head);
+        }
         if let Ok(response) = &mut answer {
             self.finish(response, &effects);
         }
-        self.engine.save();
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
         let record = RequestRecord {
             operation,
@@ -305,9 +356,11 @@ fn with_headers(mut response: Response<ResponseBody>, answer: &StatusAnswer) -> 
     response
 }
 
-/// Sets a header, unless it cannot be one.
+/// Sets a header, unless it cannot be one, or says how the answer is framed: that follows from the answer.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+    if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+        && ![CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name)
+    {
         headers.insert(name, value);
     }
 }
@@ -397,6 +450,35 @@ impl Target {
             Self::Admin | Self::Page | Self::Elsewhere => Operation::Unknown,
         }
     }
+}
+
+/// Longest address that is remembered and shown, in bytes.
+const LONGEST_ADDRESS: usize = 2_048;
+
+/// An address to remember: cut where it is long, and without what would let others act in the client's name.
+fn without_secrets(address: String) -> String {
+    let secret = [
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-credential",
+        "access_token",
+    ];
+    let mut shown = match address.split_once('?') {
+        None => address,
+        Some((path, query)) => {
+            let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+                Some((name, _)) if secret.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=…"),
+                _ => pair.to_owned(),
+            });
+            format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+        }
+    };
+    if shown.len() > LONGEST_ADDRESS {
+        let end = shown.floor_char_boundary(LONGEST_ADDRESS);
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
 }
 
 /// The number of the part that a request puts.

@@ -1,7 +1,7 @@
 //! Object storage: S3 of its own, with the permissions that the real service gives.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::account::random;
 use crate::clock::Clock;
-use crate::data_dir::named;
+use crate::data_dir::{create_private_file, make_private_folder, sweep};
 
 mod access;
 mod blob;
@@ -32,6 +32,12 @@ pub(crate) const BUCKET: &str = "daytona";
 
 /// Life of temporary credentials, as on the real service.
 const LIFETIME: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// An upload in parts that does not end is given up after so long, on the emulator's clock.
+const UPLOAD_LIFETIME: std::time::Duration = std::time::Duration::from_hours(24);
+
+/// Uploads in parts that are under way at once.
+const MOST_UPLOADS: usize = 1_000;
 
 /// Credentials that are remembered. The oldest are forgotten first, so that a client cannot fill the memory with them.
 const REMEMBERED_CREDENTIALS: usize = 10_000;
@@ -72,6 +78,8 @@ struct Inner {
     options: StorageOptions,
     clock: Clock,
     state: Mutex<State>,
+    /// Held while an index file and what is known of its object change, so that they change in one order.
+    replacing: Mutex<()>,
 }
 
 /// Where objects are kept.
@@ -94,6 +102,21 @@ struct State {
     used: u64,
 }
 
+impl State {
+    /// Forgets an upload in parts, with what there is of it.
+    fn end_upload(&mut self, id: &str) {
+        for part in self
+            .uploads
+            .remove(id)
+            .into_iter()
+            .flat_map(|upload| upload.parts.into_values())
+        {
+            self.used = self.used.saturating_sub(part.size);
+            part.blob.make_obsolete();
+        }
+    }
+}
+
 /// An object, or a part of one.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
@@ -105,6 +128,7 @@ pub(crate) struct Stored {
 #[derive(Debug)]
 struct Upload {
     key: String,
+    begun: Timestamp,
     parts: BTreeMap<i32, Stored>,
 }
 
@@ -122,7 +146,8 @@ impl Storage {
     pub(crate) fn new(options: StorageOptions, clock: Clock, folder: Option<&Path>) -> io::Result<Self> {
         let (place, objects) = match folder {
             Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(named(folder))?;
+                make_private_folder(folder)?;
+                sweep(folder)?;
                 (Place::Folder(folder.to_owned()), index::load(folder)?)
             }
             None if options.in_memory => (Place::Memory, BTreeMap::new()),
@@ -142,6 +167,7 @@ impl Storage {
                     used,
                     ..State::default()
                 }),
+                replacing: Mutex::default(),
             }),
         })
     }
@@ -195,7 +221,11 @@ impl Storage {
         let blob = match self.new_path() {
             None => Blob::Memory(Bytes::copy_from_slice(bytes)),
             Some(path) => {
-                std::fs::write(&path, bytes)?;
+                let written = create_private_file(&path).and_then(|mut file| file.write_all(bytes));
+                if let Err(error) = written {
+                    drop(std::fs::remove_file(&path));
+                    return Err(error);
+                }
                 self.file(path)
             }
         };
@@ -204,16 +234,70 @@ impl Storage {
         self.replace(key.to_owned(), Stored { blob, size, etag })
     }
 
-    /// Makes an object visible, in place of what was there.
+    /// Makes an object visible, in place of what was there. What cannot be kept is not counted any more.
     fn replace(&self, key: String, stored: Stored) -> io::Result<()> {
-        if let Place::Folder(folder) = &self.inner.place {
-            index::write(folder, &key, &stored)?;
+        let _in_order = self.inner.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Place::Folder(folder) = &self.inner.place
+            && let Err(error) = index::write(folder, &key, &stored)
+        {
+            self.release(stored.size);
+            stored.blob.make_obsolete();
+            return Err(error);
         }
         let mut state = self.lock();
         if let Some(old) = state.objects.insert(key, stored) {
             state.used = state.used.saturating_sub(old.size);
             drop(state);
             old.blob.make_obsolete();
+        }
+        Ok(())
+    }
+
+    /// Begins an upload in parts. One that was begun long ago and has not ended is given up, and so is the oldest of too many.
+    fn begin_upload(&self, key: &str) -> String {
+        let now = self.inner.clock.now();
+        let id = Uuid::new_v4().simple().to_string();
+        let mut state = self.lock();
+        let is_old = |upload: &Upload| crate::clock::after(upload.begun, UPLOAD_LIFETIME) <= now;
+        let mut ended: Vec<String> = state
+            .uploads
+            .iter()
+            .filter(|(_, upload)| is_old(upload))
+            .map(|(id, _)| id.clone())
+            .collect();
+        if ended.is_empty() && state.uploads.len() >= MOST_UPLOADS {
+            let oldest = state.uploads.iter().min_by_key(|(_, upload)| upload.begun);
+            ended.extend(oldest.map(|(id, _)| id.clone()));
+        }
+        for upload in ended {
+            state.end_upload(&upload);
+        }
+        let upload = Upload {
+            key: key.to_owned(),
+            begun: now,
+            parts: BTreeMap::new(),
+        };
+        state.uploads.insert(id.clone(), upload);
+        id
+    }
+
+    /// Takes everything out. Credentials stay good.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        let _in_order = self.inner.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        let keys: Vec<String> = state.objects.keys().cloned().collect();
+        for key in keys {
+            if let Place::Folder(folder) = &self.inner.place {
+                index::remove(folder, &key)?;
+            }
+            if let Some(stored) = state.objects.remove(&key) {
+                state.used = state.used.saturating_sub(stored.size);
+                stored.blob.make_obsolete();
+            }
+        }
+        let uploads: Vec<String> = state.uploads.keys().cloned().collect();
+        for upload in uploads {
+            state.end_upload(&upload);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What the service knows: organizations, snapshots, builds; and what requests change of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,22 +8,26 @@ use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Accounts, Caller, new_id};
+use crate::account::{Accounts, Caller};
 use crate::builder::BuiltImage;
 use crate::clock::after;
 use crate::script::{Script, Scripts};
 
 mod course;
+mod jobs;
 mod reads;
 mod record;
+mod writing;
 
 pub(crate) use course::Due;
 use course::Event;
+use jobs::Jobs;
 pub use reads::ReadLag;
 pub(crate) use reads::Stale;
 use reads::Traces;
 pub use record::SeededSnapshot;
 pub(crate) use record::{Build, BuildInfo, Record, Resources, full_reference, snapshot_ref};
+pub(crate) use writing::Writing;
 
 /// Id of the one region.
 pub(crate) const REGION: &str = "us";
@@ -33,6 +37,13 @@ const USUAL_SIZE: f64 = 0.117_187_5;
 
 /// From the creation to the assignment of a runner.
 const ASSIGNMENT: Duration = Duration::from_millis(30);
+/// Builds without a snapshot that are kept, and for how long.
+const LEFT_BUILDS: usize = 50;
+const LEFT_LIFETIME: Duration = Duration::from_hours(1);
+/// A build that was begun so often and did not end with the process is not begun again.
+const MOST_ATTEMPTS: u32 = 2;
+/// A build is written down so long before its snapshot.
+const BUILD_FIRST: Duration = Duration::from_millis(5);
 /// The server's periodic tasks run at every multiple of it.
 const SWEEP: Duration = Duration::from_secs(10);
 /// What an undone deletion or deactivation lasts, if nothing happens to the snapshot meanwhile.
@@ -53,6 +64,7 @@ pub(crate) struct World {
     pub(crate) is_under_maintenance: bool,
     pub(crate) lag: ReadLag,
     traces: Traces,
+    jobs: Jobs,
     pub(crate) created_at: Timestamp,
     /// Counts the changes to what survives a restart.
     pub(crate) version: u64,
@@ -75,8 +87,6 @@ pub(crate) struct BuildJob {
     pub(crate) info: BuildInfo,
     pub(crate) script: Option<Script>,
     pub(crate) started: Timestamp,
-    /// An earlier build of the same definition failed: only a periodic task notices how this one ends.
-    is_repeated: bool,
 }
 
 impl BuildJob {
@@ -88,7 +98,6 @@ impl BuildJob {
             info: record.build.clone()?,
             script: record.script.clone(),
             started: record.created,
-            is_repeated: false,
         })
     }
 }
@@ -119,15 +128,26 @@ impl World {
             is_under_maintenance: false,
             lag: ReadLag::default(),
             traces: Traces::default(),
+            jobs: Jobs::default(),
             created_at: saved.created_at,
             version: 0,
         };
         let mut events = Vec::new();
-        for record in &mut world.snapshots {
+        for record in world.snapshots.iter_mut().filter(|record| !record.is_seeded) {
             let id = record.id.clone();
-            match record.state {
-                SnapshotState::Removing => events.push((next_sweep(now), Event::Removed(id))),
-                SnapshotState::Pending | SnapshotState::Pulling | SnapshotState::Building => {
+            let build = record.build.as_ref().map(|info| info.snapshot_ref.as_str());
+            let build = build.and_then(|reference| world.builds.get_mut(reference));
+            match (record.state.clone(), build) {
+                (SnapshotState::Removing, _) => events.push((next_sweep(now), Event::Removed(id))),
+                (SnapshotState::Building, Some(build)) if build.attempts >= MOST_ATTEMPTS => {
+                    let reason = format!("the emulator ended {MOST_ATTEMPTS} times while it was building this");
+                    record.fail(SnapshotState::Error, reason, now);
+                }
+                (SnapshotState::Pending | SnapshotState::Pulling | SnapshotState::Building, build) => {
+                    // What was written of a log was of a build that did not end.
+                    if let Some(build) = build.filter(|build| build.attempts > 0) {
+                        build.log = None;
+                    }
                     record.state = SnapshotState::Pending;
                     events.push((after(now, ASSIGNMENT), Event::Assign(id)));
                 }
@@ -138,6 +158,45 @@ impl World {
             world.schedule(time, event);
         }
         world
+    }
+
+    /// Forgets all but the accounts.
+    pub(crate) fn reset(&mut self) {
+        self.snapshots.clear();
+        self.builds.clear();
+        self.events.clear();
+        self.scripts = Scripts::default();
+        self.traces = Traces::default();
+        self.jobs = Jobs::default();
+        self.lag = ReadLag::default();
+        self.has_runner = true;
+        self.is_under_maintenance = false;
+        self.version += 1;
+    }
+
+    /// Lets go of builds that no snapshot has any more: of their images at once, of their logs after a while, as a further build
+    /// of the same definition appends to the log.
+    fn forget_builds(&mut self, now: Timestamp) {
+        let shared: HashSet<&str> = self
+            .snapshots
+            .iter()
+            .filter_map(|record| Some(record.build.as_ref()?.snapshot_ref.as_str()))
+            .collect();
+        let mut left = Vec::new();
+        for (reference, build) in &mut self.builds {
+            if shared.contains(reference.as_str()) || build.is_running {
+                build.left = None;
+            } else {
+                build.image = None;
+                left.push((*build.left.get_or_insert(now), reference.clone()));
+            }
+        }
+        left.sort_unstable_by(|one, other| other.cmp(one));
+        for (index, (since, reference)) in left.into_iter().enumerate() {
+            if index >= LEFT_BUILDS || after(since, LEFT_LIFETIME) <= now {
+                self.builds.remove(&reference);
+            }
+        }
     }
 
     /// What is to be saved, as JSON.
@@ -164,16 +223,17 @@ impl World {
         let dockerfile = record.build.as_ref().map(|info| info.dockerfile.as_str());
         record.script = self.scripts.take(&record.name, &record.image, dockerfile);
         if let Some(info) = &record.build {
-            self.builds
-                .entry(info.snapshot_ref.clone())
-                .or_insert_with(|| Build::new(record.created));
+            // Written before the snapshot, for a new build and for a known one.
+            let before = record.created.checked_sub(BUILD_FIRST).unwrap_or(record.created);
+            let build = self.builds.entry(info.snapshot_ref.clone());
+            build.or_insert_with(|| Build::new(before)).updated = before;
         }
         let script = record.script.clone().unwrap_or_default();
-        let size = self.ready_size(&record);
+        let size = self.ready_size(&record).filter(|_| !script.is_particular());
         if script.active_at_once || size.is_some() {
+            // No runner is ever chosen for it.
             record.size = size.or(script.size);
             record.become_active(record.created);
-            record.runner = Some(new_id());
         } else if let Some(first) = script.states.first() {
             let time = after(record.created, first.after);
             self.schedule(time, Event::Scripted(record.id.clone(), 0));
@@ -184,14 +244,25 @@ impl World {
         record
     }
 
-    /// The size of an active snapshot with the same definition.
+    /// The size that some snapshot of the same definition has, if a runner has it ready.
     fn ready_size(&self, record: &Record) -> Option<f64> {
         let reference = record.reference.as_ref()?;
-        let mut ready = self
+        let mut is_ready = false;
+        let mut size = None;
+        for other in self
             .snapshots
             .iter()
-            .filter(|other| other.state == SnapshotState::Active && other.reference.as_ref() == Some(reference));
-        ready.find_map(|other| other.size)
+            .filter(|other| other.reference.as_ref() == Some(reference))
+        {
+            is_ready |= other.state == SnapshotState::Active;
+            size = size.or(other.size);
+        }
+        size.filter(|_| is_ready)
+    }
+
+    /// Whether a build of that reference was written down.
+    pub(crate) fn has_build(&self, snapshot_ref: &str) -> bool {
+        self.builds.contains_key(snapshot_ref)
     }
 
     /// Adds a snapshot to which nothing more happens.
@@ -231,10 +302,11 @@ impl World {
     }
 
     /// Takes a snapshot out at once.
-    pub(crate) fn take_out(&mut self, id: &str) {
+    pub(crate) fn take_out(&mut self, id: &str, now: Timestamp) {
         let count = self.snapshots.len();
         self.snapshots.retain(|record| record.id.as_str() != id);
         self.version += (count - self.snapshots.len()) as u64;
+        self.forget_builds(now);
     }
 
     /// An error message if a snapshot cannot be activated.

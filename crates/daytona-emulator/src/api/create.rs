@@ -1,6 +1,9 @@
 //! The creation of a snapshot: every check of the server, in its order.
 
+use std::time::Duration;
+
 use daytona_api::{SnapshotId, SnapshotState};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Answer, Handled, image_name, snapshots};
@@ -11,10 +14,56 @@ use crate::world::{BuildInfo, REGION, Record, Resources, World, entrypoint_of, f
 const GPU_TYPES: [&str; 2] = ["H100", "RTX-PRO-6000"];
 const CLASSES: [&str; 4] = ["linux-vm", "container", "android", "windows"];
 
+/// What the server takes from looking for a build to having written it down.
+const WRITING: Duration = Duration::from_millis(5);
+
 const HIGHER_LIMITS: &str =
     "Need higher resource limits per-sandbox? Contact us at support@daytona.io and let us know about your use case.";
 
-pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Value>) -> Handled {
+pub(super) async fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Value>) -> Handled {
+    let (record, hashes) = check(&engine.world(), engine.clock.now(), caller, fields)?;
+    write_build(engine, &record).await?;
+    let mut world = engine.world();
+    let now = engine.clock.now();
+    if world.is_taken(&record.organization, &record.name, now) {
+        return Err(taken(&record.name));
+    }
+    let record = world.create(Record {
+        created: now,
+        updated: now,
+        ..record
+    });
+    Ok(Answer::json(&snapshots::shown_at_creation(&world, &record, hashes)))
+}
+
+/// Writes a build down before its snapshot. Of several creations of one new definition at the same moment one is the first;
+/// another meets its row and fails, and so do most that follow.
+async fn write_build(engine: &Engine, record: &Record) -> Result<(), Answer> {
+    let Some(info) = &record.build else { return Ok(()) };
+    if engine.world().has_build(&info.snapshot_ref) {
+        return Ok(());
+    }
+    let writing = engine.writing.enter(&info.snapshot_ref);
+    engine.clock.pause(WRITING).await;
+    if writing.collides() {
+        Err(Answer::unexpected())
+    } else {
+        Ok(())
+    }
+}
+
+fn taken(name: &str) -> Answer {
+    let message = format!("Snapshot with name \"{name}\" already exists for this organization");
+    Answer::refused(409, message)
+}
+
+/// Every check of the server, in its order, and the record of what passes; the hashes as they were sent.
+fn check(
+    world: &World,
+    now: Timestamp,
+    caller: &Caller,
+    fields: &Map<String, Value>,
+) -> Result<(Record, Value), Answer> {
     let messages = shape(fields);
     if !messages.is_empty() {
         return Err(Answer::refused(400, messages.join(", ")));
@@ -31,7 +80,6 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
         }
         _ => {}
     }
-    let mut world = engine.world();
     let nobody = Organization::new("unknown");
     let organization = world
         .accounts
@@ -64,9 +112,9 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
             return Err(refuse(&message));
         }
     };
-    check_suspension(&world, &caller.organization)?;
+    check_suspension(world, &caller.organization)?;
     let resources = resources(fields, &organization)?;
-    if usage(&world, &caller.organization) >= organization.snapshot_quota {
+    if usage(world, &caller.organization) >= organization.snapshot_quota {
         return Err(refuse(&format!(
             "Snapshot quota exceeded. Maximum allowed: {}",
             organization.snapshot_quota
@@ -89,12 +137,8 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
         .get("organizationId")
         .and_then(Value::as_str)
         .unwrap_or(&caller.organization);
-    let now = engine.clock.now();
     if world.is_taken(owner, name, now) {
-        return Err(Answer::refused(
-            409,
-            format!("Snapshot with name \"{name}\" already exists for this organization"),
-        ));
+        return Err(taken(name));
     }
     let hashes = build
         .and_then(|build| build.get("contextHashes"))
@@ -128,10 +172,10 @@ pub(super) fn create(engine: &Engine, caller: &Caller, fields: &Map<String, Valu
         build,
         script: None,
         is_undone: false,
+        is_seeded: false,
         stale: None,
     };
-    let record = world.create(record);
-    Ok(Answer::json(&snapshots::shown_at_creation(&world, &record, hashes)))
+    Ok((record, hashes))
 }
 
 /// Snapshots that count for the quota.

@@ -17,11 +17,11 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use uuid::Uuid;
 
 use super::blob::Blob;
-use super::{Storage, Stored, Upload};
+use super::{Storage, Stored};
 use crate::clock::after;
+use crate::data_dir::create_private_file;
 
 /// Bytes read or written at a time.
 const CHUNK: usize = 1024 * 1024;
@@ -100,7 +100,10 @@ impl Bucket {
         let sink = match self.0.new_path() {
             None => Sink::Memory(BytesMut::new()),
             Some(path) => {
-                let mut file = File::create(&path).await.map_err(internal)?;
+                let private = path.clone();
+                let created = tokio::task::spawn_blocking(move || create_private_file(&private)).await;
+                let created = created.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+                let mut file = File::from_std(created.map_err(internal)?);
                 file.set_max_buf_size(CHUNK);
                 Sink::File { file, path }
             }
@@ -129,8 +132,12 @@ impl Bucket {
     }
 
     /// Makes the object visible, in place of what was there.
-    fn replace(&self, key: String, stored: Stored) -> S3Result<()> {
-        self.0.replace(key, stored).map_err(internal)
+    async fn replace(&self, key: String, stored: Stored) -> S3Result<()> {
+        let storage = self.0.clone();
+        let replaced = tokio::task::spawn_blocking(move || storage.replace(key, stored)).await;
+        replaced
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(internal)
     }
 
     /// The parts that are named, as one.
@@ -240,7 +247,7 @@ impl S3 for Bucket {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let stored = self.write(request.input.body).await?;
         let etag = stored.etag.clone();
-        self.replace(request.input.key, stored)?;
+        self.replace(request.input.key, stored).await?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
             ..PutObjectOutput::default()
@@ -251,12 +258,7 @@ impl S3 for Bucket {
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        let upload_id = Uuid::new_v4().simple().to_string();
-        let upload = Upload {
-            key: request.input.key.clone(),
-            parts: BTreeMap::new(),
-        };
-        self.0.lock().uploads.insert(upload_id.clone(), upload);
+        let upload_id = self.0.begin_upload(&request.input.key);
         Ok(S3Response::new(CreateMultipartUploadOutput {
             bucket: Some(request.input.bucket),
             key: Some(request.input.key),
@@ -306,12 +308,8 @@ impl S3 for Bucket {
             .unwrap_or_default();
         let stored = self.put_together(&parts, &named).await?;
         let etag = stored.etag.clone();
-        self.replace(input.key.clone(), stored)?;
-        let ended = self.0.lock().uploads.remove(&input.upload_id);
-        for part in ended.into_iter().flat_map(|upload| upload.parts.into_values()) {
-            self.0.release(part.size);
-            part.blob.make_obsolete();
-        }
+        self.replace(input.key.clone(), stored).await?;
+        self.0.lock().end_upload(&input.upload_id);
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),

@@ -72,6 +72,18 @@ pub(super) fn write(folder: &Path, key: &str, stored: &Stored) -> io::Result<()>
         etag: stored.etag.clone(),
         data: name.to_string_lossy().into_owned(),
     };
-    let path = folder.join(format!("{}.json", hex::encode(Sha256::digest(key))));
-    crate::data_dir::replace_file(&path, &serde_json::to_vec(&entry)?)
+    crate::data_dir::replace_file(&path_of(folder, key), &serde_json::to_vec(&entry)?)
+}
+
+/// Takes an object out of the index.
+pub(super) fn remove(folder: &Path, key: &str) -> io::Result<()> {
+    let path = path_of(folder, key);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(&path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn path_of(folder: &Path, key: &str) -> std::path::PathBuf {
+    folder.join(format!("{}.json", hex::encode(Sha256::digest(key))))
 }

@@ -9,10 +9,14 @@ use std::time::Duration;
 use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 
-use super::{ASSIGNMENT, Build, BuildJob, Record, USUAL_SIZE, World, full_reference, next_sweep, snapshot_ref};
+use super::jobs::{Job, full_name};
+use super::{
+    ASSIGNMENT, Build, BuildInfo, BuildJob, Record, USUAL_SIZE, World, full_reference, next_sweep, snapshot_ref,
+};
 use crate::account::new_id;
 use crate::builder::{BuildReport, BuiltImage};
 use crate::clock::after;
+use crate::script::Script;
 
 /// From the assignment to the answer of the registry.
 const INSPECTION: Duration = Duration::from_millis(110);
@@ -20,6 +24,8 @@ const INSPECTION: Duration = Duration::from_millis(110);
 const PULL: Duration = Duration::from_millis(140);
 /// What a build takes whose image is there already.
 const REUSE: Duration = Duration::from_millis(100);
+/// What the last look at a built image in the registry takes.
+const CHECK: Duration = Duration::from_millis(50);
 const ALREADY_IN_PROGRESS: &str = "An operation is already in progress for this resource";
 
 #[derive(Debug)]
@@ -33,8 +39,12 @@ pub(super) enum Event {
     LogLine(String, String),
     /// The build of this reference, for that snapshot.
     Built(SnapshotId, String, Result<(), String>, Option<Arc<BuiltImage>>),
-    /// The build cannot be handed to a runner.
-    Rejected(SnapshotId),
+    /// The periodic task sees how a build has ended.
+    Noticed(SnapshotId, Result<(), String>),
+    /// The registry has said what it knows of a built image.
+    Checked(SnapshotId),
+    /// A runner is busy with the same, and does not take the snapshot on that is in this state.
+    Rejected(SnapshotId, SnapshotState),
     Removed(SnapshotId),
     /// What was asked for is undone.
     Restored(SnapshotId, SnapshotState),
@@ -89,11 +99,17 @@ impl World {
             Event::OpenLog(reference) => self.open_log(&reference),
             Event::LogLine(reference, line) => self.log_line(&reference, &line),
             Event::Built(id, reference, outcome, image) => self.built(&id, &reference, outcome, image, time),
-            Event::Rejected(id) => {
-                if let Some(record) = self.in_state(&id, &SnapshotState::Building) {
-                    record.fail(SnapshotState::BuildFailed, ALREADY_IN_PROGRESS.to_owned(), time);
+            Event::Rejected(id, from) => {
+                if let Some(record) = self.in_state(&id, &from) {
+                    let state = match from {
+                        SnapshotState::Building => SnapshotState::BuildFailed,
+                        _ => SnapshotState::Error,
+                    };
+                    record.fail(state, ALREADY_IN_PROGRESS.to_owned(), time);
                 }
             }
+            Event::Noticed(id, outcome) => self.noticed(&id, outcome, time),
+            Event::Checked(id) => self.checked(&id, time),
             Event::Removed(id) => {
                 let is_it = |record: &Record| record.id == id && record.state == SnapshotState::Removing;
                 if let Some(index) = self.snapshots.iter().position(is_it) {
@@ -116,32 +132,39 @@ impl World {
         if !self.has_runner {
             return Due::Happened;
         }
-        let is_busy = |record: &Record, image: &str| {
-            let is_pulling = record.state == SnapshotState::Pulling;
-            let is_inspected = record.state == SnapshotState::Pending && record.runner.is_some();
-            record.id != *id && record.build.is_none() && record.image == image && (is_pulling || is_inspected)
-        };
         let Some(record) = self.in_state(id, &SnapshotState::Pending) else {
             return Due::Happened;
         };
-        let is_known = record.size.is_some();
         record.runner.get_or_insert_with(new_id);
         record.updated = time;
-        let Some(info) = record.build.clone() else {
-            let image = record.image.clone();
-            let takes = record.script.as_ref().and_then(|script| script.takes);
-            if self.snapshots.iter().any(|record| is_busy(record, &image)) {
-                if let Some(record) = self.find_id(id) {
-                    record.fail(SnapshotState::Error, ALREADY_IN_PROGRESS.to_owned(), time);
-                }
-            } else if is_known {
-                if let Some(record) = self.find_id(id) {
-                    record.state = SnapshotState::Pulling;
-                }
-                self.schedule(after(time, takes.unwrap_or(PULL)), Event::Pulled(id.clone()));
-            } else {
-                self.schedule(after(time, INSPECTION), Event::Inspected(id.clone()));
+        match record.build.clone() {
+            Some(info) => self.hand_out_build(id, info, time),
+            None => {
+                self.hand_out_image(id, time);
+                Due::Happened
             }
+        }
+    }
+
+    /// Lets the runner look an image up, or pull one that it has looked up before.
+    fn hand_out_image(&mut self, id: &SnapshotId, time: Timestamp) {
+        let Some(record) = self.find_id(id) else { return };
+        if record.size.is_some() {
+            record.state = SnapshotState::Pulling;
+            return self.pull(id, time);
+        }
+        let takes = record.script.as_ref().and_then(|script| script.inspection_takes);
+        let end = after(time, takes.unwrap_or(INSPECTION));
+        let job = Job::Inspect(full_name(&record.image));
+        if self.jobs.begin(job, time, end) {
+            self.schedule(end, Event::Inspected(id.clone()));
+        } else if let Some(record) = self.find_id(id) {
+            record.fail(SnapshotState::Error, ALREADY_IN_PROGRESS.to_owned(), time);
+        }
+    }
+
+    fn hand_out_build(&mut self, id: &SnapshotId, info: BuildInfo, time: Timestamp) -> Due {
+        let Some(record) = self.find_id(id) else {
             return Due::Happened;
         };
         record.state = SnapshotState::Building;
@@ -152,40 +175,46 @@ impl World {
             .entry(info.snapshot_ref.clone())
             .or_insert_with(|| Build::new(time));
         if build.is_running || script.as_ref().is_some_and(|script| script.rejected) {
-            self.schedule(after(time, ASSIGNMENT), Event::Rejected(id.clone()));
+            self.schedule(
+                after(time, ASSIGNMENT),
+                Event::Rejected(id.clone(), SnapshotState::Building),
+            );
             return Due::Happened;
         }
-        if build.built.is_some() {
+        let is_own = script.as_ref().is_some_and(Script::is_particular);
+        if build.built.is_some() && !is_own {
             let takes = script.and_then(|script| script.takes).unwrap_or(REUSE);
             let built = Event::Built(id.clone(), info.snapshot_ref, Ok(()), None);
             self.schedule(after(time, takes), built);
             return Due::Happened;
         }
         build.is_running = true;
+        build.attempts += 1;
         Due::Build(Box::new(BuildJob {
             snapshot: id.clone(),
             organization,
             info,
             script,
             started: time,
-            is_repeated: build.has_failed,
         }))
     }
 
-    /// The registry has answered: with the image's size, or that it knows none of that name.
+    /// The registry has answered: with the image's size, or that it knows none of that name. The server's task writes the next
+    /// state without another look, so that a deletion or a deactivation meanwhile is undone.
     fn inspected(&mut self, id: &SnapshotId, time: Timestamp) {
-        let Some(record) = self.in_state(id, &SnapshotState::Pending) else {
+        use SnapshotState::{Inactive, Pending, Removing};
+
+        let Some(record) = self.find_id(id) else { return };
+        if !matches!(record.state, Pending | Removing | Inactive) {
             return;
-        };
+        }
+        record.is_undone = false;
         let script = record.script.clone().unwrap_or_default();
         let organization = record.organization.clone();
         if script.not_in_registry {
-            let first = record.image.split('/').next().unwrap_or_default();
-            let has_host = record.image.contains('/') && first.contains(['.', ':']);
-            let host = if has_host { "" } else { "docker.io/" };
             let reason = format!(
-                "Snapshot {host}{} failed to inspect in registry on runner {}. Error: manifest unknown",
-                record.image,
+                "Snapshot {} failed to inspect in registry on runner {}. Error: manifest unknown",
+                record.named_image(),
                 record.runner.as_deref().unwrap_or_default()
             );
             return record.fail(SnapshotState::Error, reason, time);
@@ -203,9 +232,31 @@ impl World {
         }
         record.state = SnapshotState::Pulling;
         record.updated = time;
-        let reference = full_reference(&snapshot_ref(&record.image, &[]));
+        let reference = full_reference(&snapshot_ref(&full_name(&record.image), &[]));
         record.reference.get_or_insert(reference);
-        self.schedule(after(time, script.takes.unwrap_or(PULL)), Event::Pulled(id.clone()));
+        self.pull(id, time);
+    }
+
+    /// Lets the runner pull. Where it has the image already, the snapshot is ready at once, though the job goes on.
+    fn pull(&mut self, id: &SnapshotId, time: Timestamp) {
+        let Some(record) = self.find_id(id) else { return };
+        let script = record.script.clone().unwrap_or_default();
+        let reference = record.reference.clone().unwrap_or_default();
+        let is_there = script.fails.is_none() && self.is_ready(&reference);
+        let end = after(time, script.takes.unwrap_or(PULL));
+        if !self.jobs.begin(Job::Pull(reference), time, end) {
+            let rejected = Event::Rejected(id.clone(), SnapshotState::Pulling);
+            return self.schedule(after(time, ASSIGNMENT), rejected);
+        }
+        let ready = if is_there { end.min(after(time, REUSE)) } else { end };
+        self.schedule(ready, Event::Pulled(id.clone()));
+    }
+
+    /// Whether a runner has what the reference names: another snapshot of it is active.
+    fn is_ready(&self, reference: &str) -> bool {
+        let is_it = |record: &Record| record.reference.as_deref() == Some(reference);
+        let mut snapshots = self.snapshots.iter();
+        snapshots.any(|record| record.state == SnapshotState::Active && is_it(record))
     }
 
     fn scripted(&mut self, id: &SnapshotId, number: usize, time: Timestamp) {
@@ -240,10 +291,7 @@ impl World {
         for (offset, line) in report.lines {
             self.schedule(after(job.started, offset), Event::LogLine(reference.clone(), line));
         }
-        let mut end = after(job.started, report.duration);
-        if job.is_repeated && report.outcome.is_err() {
-            end = next_sweep(end);
-        }
+        let end = after(job.started, report.duration);
         let built = Event::Built(job.snapshot.clone(), reference.clone(), report.outcome, report.image);
         self.schedule(end, built);
     }
@@ -275,6 +323,7 @@ impl World {
         // A build goes on when its snapshot is deleted.
         if let Some(build) = self.builds.get_mut(reference) {
             build.is_running = false;
+            build.attempts = 0;
             build.has_failed = outcome.is_err();
             if outcome.is_ok() {
                 build.built.get_or_insert(time);
@@ -282,6 +331,12 @@ impl World {
             if image.is_some() {
                 build.image = image;
             }
+        }
+        // The server hears of an end as that of the oldest snapshot with the reference; of another one only its periodic task
+        // gets to know.
+        if self.has_older(id, reference) {
+            self.schedule(next_sweep(time), Event::Noticed(id.clone(), outcome));
+            return;
         }
         if let Some(record) = self.in_state(id, &SnapshotState::Building) {
             match outcome {
@@ -291,6 +346,40 @@ impl World {
                 }
                 Err(reason) => record.fail(SnapshotState::Error, reason, time),
             }
+        }
+    }
+
+    /// Whether there is another snapshot of the same build that was created before.
+    fn has_older(&self, id: &SnapshotId, reference: &str) -> bool {
+        let is_it = |record: &&Record| record.build.as_ref().is_some_and(|info| info.snapshot_ref == reference);
+        let mut sharing = self.snapshots.iter().filter(is_it);
+        sharing.next().is_some_and(|oldest| oldest.id != *id)
+    }
+
+    /// What the periodic task notices, it looks up in the registry, which knows the size.
+    fn noticed(&mut self, id: &SnapshotId, outcome: Result<(), String>, time: Timestamp) {
+        let Some(record) = self.in_state(id, &SnapshotState::Building) else {
+            return;
+        };
+        if let Err(reason) = outcome {
+            return record.fail(SnapshotState::Error, reason, time);
+        }
+        let script = record.script.clone().unwrap_or_default();
+        record.size = record.size.or(script.size).or(Some(USUAL_SIZE));
+        record.updated = time;
+        let takes = script.inspection_takes.unwrap_or(CHECK);
+        self.schedule(after(time, takes), Event::Checked(id.clone()));
+    }
+
+    /// Becomes active without another look, so that a deletion or a deactivation meanwhile is undone.
+    fn checked(&mut self, id: &SnapshotId, time: Timestamp) {
+        use SnapshotState::{Building, Inactive, Removing};
+
+        if let Some(record) = self.find_id(id)
+            && matches!(record.state, Building | Removing | Inactive)
+        {
+            record.is_undone = false;
+            record.become_active(time);
         }
     }
 }

@@ -167,5 +167,6 @@ impl World {
         if !self.lag.deleted.is_zero() {
             self.traces.records.push((record, after(now, self.lag.deleted)));
         }
+        self.forget_builds(now);
     }
 }

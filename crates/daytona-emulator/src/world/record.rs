@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Stale;
+use super::jobs::full_name;
 use crate::account::new_id;
 use crate::builder::BuiltImage;
 use crate::script::Script;
@@ -41,6 +42,9 @@ pub(crate) struct Record {
     /// Its deletion or deactivation is going to be undone.
     #[serde(skip)]
     pub(crate) is_undone: bool,
+    /// It was put there from outside, and nothing happens to it by itself.
+    #[serde(default)]
+    pub(crate) is_seeded: bool,
     /// What reads see for a while.
     #[serde(skip)]
     pub(crate) stale: Option<Stale>,
@@ -87,6 +91,12 @@ pub(crate) struct Build {
     pub(crate) has_failed: bool,
     /// When the image came to be.
     pub(crate) built: Option<Timestamp>,
+    /// How often it was begun without an end.
+    #[serde(default)]
+    pub(crate) attempts: u32,
+    /// Since when no snapshot has it.
+    #[serde(default)]
+    pub(crate) left: Option<Timestamp>,
     /// What is known of the image; worked out again after a restart.
     #[serde(skip)]
     pub(crate) image: Option<Arc<BuiltImage>>,
@@ -117,12 +127,21 @@ impl Build {
             is_running: false,
             has_failed: false,
             built: None,
+            attempts: 0,
+            left: None,
             image: None,
         }
     }
 }
 
 impl Record {
+    /// The image as the runner names it in its refusals.
+    pub(super) fn named_image(&self) -> String {
+        let first = self.image.split('/').next().unwrap_or_default();
+        let has_host = self.image.contains('/') && first.contains(['.', ':']);
+        format!("{}{}", if has_host { "" } else { "docker.io/" }, self.image)
+    }
+
     /// Whether it has that id, in any case, or that name.
     pub(crate) fn is(&self, id_or_name: &str) -> bool {
         self.id.as_str().eq_ignore_ascii_case(id_or_name) || self.name == id_or_name
@@ -291,7 +310,7 @@ impl SeededSnapshot {
         });
         let reference = match &build {
             Some(info) => Some(full_reference(&info.snapshot_ref)),
-            None => is_ready.then(|| full_reference(&snapshot_ref(&self.image, &[]))),
+            None => is_ready.then(|| full_reference(&snapshot_ref(&full_name(&self.image), &[]))),
         };
         let from_dockerfile = || build.as_ref().map(|info| super::entrypoint_of(&info.dockerfile));
         let record = Record {
@@ -314,6 +333,7 @@ impl SeededSnapshot {
             build,
             script: None,
             is_undone: false,
+            is_seeded: true,
             stale: None,
             state: self.state,
         };

@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use self::prepare::Stage;
 
-mod compare;
+pub(crate) mod compare;
 mod prepare;
 
 /// The recordings: those beside the repository if they are there, as they may be more, else the copy in it.

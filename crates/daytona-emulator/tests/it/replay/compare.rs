@@ -4,10 +4,13 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::Value;
 
-use super::prepare::Stage;
+/// Puts our ids in place of the recording's.
+pub(crate) trait Translate {
+    fn translate(&self, text: &str) -> String;
+}
 
 /// Fields whose values are of their own each time.
-const FREE: [&str; 18] = [
+const FREE: [&str; 19] = [
     "id",
     "createdAt",
     "updatedAt",
@@ -24,11 +27,12 @@ const FREE: [&str; 18] = [
     "total",
     "totalPages",
     "value",
+    "expiresAt",
     "currentSnapshotUsage",
     "totalSnapshotQuota",
 ];
 
-pub(super) fn response(stage: &Stage, recorded: &Value, actual: &Response<Bytes>) -> Vec<String> {
+pub(crate) fn response(stage: &impl Translate, recorded: &Value, actual: &Response<Bytes>) -> Vec<String> {
     let mut differences = Vec::new();
     let status = actual.status().as_u16();
     if recorded["status"].as_u64() != Some(status.into()) {
@@ -146,7 +150,7 @@ fn page(summary: &Value, body: &Value, differences: &mut Vec<String>) {
     }
 }
 
-pub(super) fn states(recorded: &[Value], seen: &[String]) -> Vec<String> {
+pub(crate) fn states(recorded: &[Value], seen: &[String]) -> Vec<String> {
     let wanted: Vec<String> = recorded
         .iter()
         .map(|step| match step["state"].as_str() {

@@ -10,6 +10,7 @@ use daytona_emulator::{
 use http::Request;
 use serde_json::{Value, json};
 
+use super::compare::Translate;
 use super::send;
 
 const OTHER_ORGANIZATION: &str = "<id of the other user's organisation>";
@@ -422,9 +423,10 @@ impl Stage {
             .body(String::new())
             .unwrap()
     }
+}
 
-    /// The text with our ids in place of the recording's.
-    pub(super) fn translate(&self, text: &str) -> String {
+impl Translate for Stage {
+    fn translate(&self, text: &str) -> String {
         self.ids
             .iter()
             .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))

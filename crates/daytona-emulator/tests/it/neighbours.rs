@@ -1,0 +1,469 @@
+//! What was recorded around snapshots, as far as it is about snapshots and keys, against the emulator.
+//!
+//! Keys first, with one request each; then every operation in every state; then creations of one definition some time after
+//! another. What is left out is listed with its reason.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daytona_emulator::{ApiKey, Organization, Script, SeededSnapshot, UserToken};
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+use crate::replay::compare::{self, Translate};
+use crate::support::Asked;
+
+const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
+const OWN: &str = "09e9eadb-5d05-46a9-b236-0e20cf929657";
+const OTHER: &str = "34e19012-2b33-4aa7-b038-13ec6ca900c8";
+
+/// The recordings: those beside the repository if they are there, else the copy of those that are about snapshots and keys.
+fn exchanges() -> Vec<Value> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/wire/exchanges-neighbours.json");
+    let text = std::fs::read_to_string(beside).unwrap_or_else(|_| {
+        let packed = include_bytes!("../fixtures/exchanges-neighbours.json.gz");
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&packed[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        text
+    });
+    let all: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let concerned = ["/api/snapshots", "/api/api-keys", "/api/object-storage"];
+    let is_ours = |exchange: &Value| {
+        let path = exchange["request"]["path"].as_str().unwrap_or_default();
+        concerned.iter().any(|start| path.starts_with(start))
+    };
+    all.into_iter().filter(is_ours).collect()
+}
+
+fn of_section<'a>(exchanges: &'a [Value], section: &'a str) -> impl Iterator<Item = &'a Value> {
+    exchanges.iter().filter(move |exchange| exchange["section"] == section)
+}
+
+fn label(exchange: &Value) -> &str {
+    exchange["label"].as_str().unwrap_or_default()
+}
+
+/// An emulator with the organizations of the recordings, and how ids translate.
+struct Stage {
+    asked: Asked,
+    ids: HashMap<String, String>,
+}
+
+impl Translate for Stage {
+    fn translate(&self, text: &str) -> String {
+        // The emulator has one region.
+        let text = text.replace("\"eu\"", "\"us\"");
+        self.ids
+            .iter()
+            .fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        let asked = Asked::new();
+        let emulator = &asked.emulator;
+        emulator.put_organization(Organization::new("own").id(OWN));
+        emulator.put_organization(Organization::new("other").id(OTHER));
+        emulator.add_api_key(ApiKey::new(OWN).value(FULL_KEY).name("full").user("user-one"));
+        Self {
+            asked,
+            ids: HashMap::new(),
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(String, String)], body: String) -> Response<Bytes> {
+        let root = self.asked.emulator.api_url().replace("/api", "");
+        let mut request = Request::builder().method(method).uri(format!("{root}{path}"));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.asked.send(request.body(body).unwrap()).await.unwrap()
+    }
+
+    async fn replay(&self, exchange: &Value) -> Response<Bytes> {
+        let request = &exchange["request"];
+        let headers = request["headers"].as_object().into_iter().flatten();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        let body = request.get("body").map(ToString::to_string).unwrap_or_default();
+        let path = self.translate(request["path"].as_str().unwrap());
+        let method = request["method"].as_str().unwrap();
+        self.send(method, &path, &headers, self.translate(&body)).await
+    }
+
+    /// Sends a request with the full key.
+    async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let headers = [
+            ("authorization".to_owned(), format!("Bearer {FULL_KEY}")),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ];
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let response = self.send(method, &format!("/api{path}"), &headers, body).await;
+        (
+            response.status().as_u16(),
+            serde_json::from_slice(response.body()).unwrap_or_default(),
+        )
+    }
+
+    /// What is different in an answer. The texts of a failure are the runner's, which was a stand-in.
+    fn differences(&self, exchange: &Value, actual: &Response<Bytes>) -> Vec<String> {
+        let mut recorded = exchange["response"].clone();
+        let mut shown: Value = serde_json::from_slice(actual.body()).unwrap_or_default();
+        if recorded["body"]["errorReason"].is_string() && shown["errorReason"].is_string() {
+            recorded["body"]["errorReason"] = json!("");
+            shown["errorReason"] = json!("");
+        }
+        let mut normal = actual.clone();
+        if shown.is_object() {
+            let text = shown.to_string();
+            *normal.body_mut() = Bytes::from(text.clone());
+            normal.headers_mut().insert("content-length", text.len().into());
+            normal.headers_mut().remove("etag");
+            if let Some(headers) = recorded["headers"].as_object_mut() {
+                headers.remove("ETag");
+            }
+        }
+        let found = compare::response(self, &recorded, &normal).into_iter();
+        found
+            .map(|difference| format!("{}: {difference}", label(exchange)))
+            .collect()
+    }
+
+    async fn state(&self, id: &str) -> String {
+        let (status, body) = self.ask("GET", &format!("/snapshots/{id}"), &Value::Null).await;
+        let state = body["state"].as_str().map(ToOwned::to_owned);
+        state.unwrap_or_else(|| status.to_string())
+    }
+
+    /// The states that a snapshot goes through in the time that was recorded at most.
+    async fn states(&self, id: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        for _ in 0..800 {
+            seen.push(self.state(id).await);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        seen.dedup();
+        seen
+    }
+
+    /// Just after a tick of the periodic task.
+    async fn wait_for_a_tick(&self) {
+        let now = self.asked.emulator.clock().now().as_millisecond();
+        let left = 10_010 - now.rem_euclid(10_000);
+        tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
+    }
+
+    async fn wait(&self, seconds: f64) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+}
+
+#[tokio::test]
+async fn keys_and_permissions() {
+    let exchanges = exchanges();
+    let stage = Stage::new();
+    let emulator = &stage.asked.emulator;
+    emulator.clock().hold();
+    let recorded: Vec<&Value> = of_section(&exchanges, "Permissions").collect();
+    let listed = recorded
+        .iter()
+        .find(|exchange| label(exchange) == "list of keys with a JWT");
+    let listed = listed.unwrap()["response"]["body"].as_array().unwrap();
+    let value = |name: &str| match name {
+        "full" => FULL_KEY.to_owned(),
+        "none" => "dtn_EXAMPLE_KEY_WITHOUT_PERMISSIONS".to_owned(),
+        "expiring" => "dtn_EXAMPLE_KEY_WITH_AN_END".to_owned(),
+        name => {
+            let name = name.replace("no-", "all-but-").replace('-', "_").to_uppercase();
+            format!("dtn_EXAMPLE_{name}")
+        }
+    };
+    let second = Duration::from_secs(1);
+    let mut sorted: Vec<&Value> = listed.iter().collect();
+    sorted.sort_by_key(|key| key["createdAt"].as_str());
+    for key in sorted {
+        let name = key["name"].as_str().unwrap();
+        let permissions: Vec<daytona_emulator::Permission> =
+            serde_json::from_value(key["permissions"].clone()).unwrap();
+        let made = ApiKey::new(OWN).value(value(name)).name(name).user("user-one");
+        let mut made = made.permissions(permissions);
+        if key["expiresAt"].is_string() {
+            made = made.expires("2100-01-01T00:00:00Z".parse().unwrap());
+        }
+        emulator.add_api_key(made);
+        emulator.clock().advance(second);
+    }
+    emulator.add_api_key(
+        ApiKey::new(OTHER)
+            .value("dtn_EXAMPLE_OTHER_KEY")
+            .name("full")
+            .user("user-two"),
+    );
+    emulator.add_user_token(UserToken::new([OWN]).value("EXAMPLE.JWT.OF_THE_USER").user("user-one"));
+    emulator.add_user_token(UserToken::new([OTHER]).value("EXAMPLE.JWT.OF_ANOTHER_USER"));
+    let mut differences = Vec::new();
+    for exchange in recorded {
+        let answer = &exchange["response"]["body"];
+        let used = answer["lastUsedAt"].is_string() && answer["permissions"].is_array();
+        let bearer = exchange["request"]["headers"]["Authorization"]
+            .as_str()
+            .unwrap_or_default();
+        match label(exchange) {
+            "list of keys with a JWT" => {
+                for key in listed.iter().rev().filter(|key| key["lastUsedAt"].is_string()) {
+                    let headers = [(
+                        "authorization".to_owned(),
+                        format!("Bearer {}", value(key["name"].as_str().unwrap())),
+                    )];
+                    stage
+                        .send("GET", "/api/api-keys/current", &headers, String::new())
+                        .await;
+                    emulator.clock().advance(second);
+                }
+            }
+            "current key: one that has ended" => {
+                let ended = emulator.clock().now();
+                emulator.add_api_key(ApiKey::new(OWN).value("dtn_EXAMPLE_ENDED_KEY").expires(ended));
+            }
+            "delete a key with a JWT" => {
+                emulator.add_api_key(ApiKey::new(OWN).name("short-lived").user("user-one"));
+            }
+            "get a snapshot (key without permissions)" => {
+                let seed = SeededSnapshot::from_image("web:1", answer["imageName"].as_str().unwrap());
+                let seed = seed.id(answer["id"].as_str().unwrap()).organization(OWN);
+                emulator.add_snapshot(seed.size(answer["size"].as_f64()));
+            }
+            "older build log (key without permissions)" => {
+                let id = exchange["request"]["path"].as_str().unwrap().split('/').nth(3).unwrap();
+                let seed = SeededSnapshot::from_dockerfile("built", "FROM a:1\n");
+                emulator.add_snapshot(seed.id(id).organization(OWN));
+            }
+            // Whether a key was used before.
+            _ if used => {
+                let headers = [("authorization".to_owned(), bearer.to_owned())];
+                stage.send("GET", "/api/snapshots", &headers, String::new()).await;
+            }
+            _ => {}
+        }
+        let actual = stage.replay(exchange).await;
+        differences.extend(stage.differences(exchange, &actual));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Brings a snapshot into the state that a label names, and returns its id.
+async fn bring_into(stage: &Stage, state: &str, form: &Value) -> String {
+    let emulator = &stage.asked.emulator;
+    let image = form["imageName"].as_str().filter(|image| !image.is_empty());
+    let image = image.unwrap_or("docker.io/library/some:1.0");
+    let dockerfile = form["buildInfo"]["dockerfileContent"]
+        .as_str()
+        .unwrap_or("FROM a:1\nRUN x\n");
+    let name = form["name"].as_str().unwrap_or("some:1");
+    let mut script = Script::for_name(name).times(1);
+    if let Some(size) = form["size"].as_f64() {
+        script = script.size(size);
+    }
+    let body = match state {
+        "building" | "build_failed" => json!({"name": name, "buildInfo": {"dockerfileContent": dockerfile}}),
+        _ => json!({"name": name, "imageName": image}),
+    };
+    let long = Duration::from_secs(12);
+    match state {
+        "error" => script = script.not_in_registry(),
+        "pulling" | "building" => script = script.takes(long),
+        "build_failed" => {
+            emulator.script(Script::for_name("twin").takes(Duration::from_mins(1)));
+            let mut twin = body.clone();
+            twin["name"] = json!("twin");
+            stage.ask("POST", "/snapshots", &twin).await;
+        }
+        "pending, its image being inspected" => script = script.inspection_takes(Duration::from_secs(4)),
+        "pending, no runner there" => emulator.set_runner(false),
+        _ => {}
+    }
+    emulator.script(script);
+    stage.wait_for_a_tick().await;
+    let (status, made) = stage.ask("POST", "/snapshots", &body).await;
+    assert_eq!(status, 200, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    stage.wait(if state.starts_with("pending") { 0.5 } else { 1.0 }).await;
+    match state {
+        "inactive" => drop(
+            stage
+                .ask("POST", &format!("/snapshots/{id}/deactivate"), &Value::Null)
+                .await,
+        ),
+        "removing" => drop(stage.ask("DELETE", &format!("/snapshots/{id}"), &Value::Null).await),
+        _ => {}
+    }
+    id
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_in_every_state() {
+    let exchanges = exchanges();
+    let recorded: Vec<&Value> = of_section(&exchanges, "Delete, activate, deactivate in every state").collect();
+    let mut bases: Vec<&str> = Vec::new();
+    for exchange in &recorded {
+        let base = label(exchange).split(" > ").next().unwrap();
+        if !bases.contains(&base) {
+            bases.push(base);
+        }
+    }
+    let mut differences = Vec::new();
+    let mut replayed = 0;
+    for base in bases {
+        let stage = Stage::new();
+        let part = |suffix: &str| {
+            let wanted = format!("{base}{suffix}");
+            recorded.iter().find(|exchange| label(exchange) == wanted).copied()
+        };
+        let (operation, state) = base.split_once(" while ").unwrap();
+        let form = ["", " > create", " > get before", " > get after"].into_iter();
+        let mut form = form.filter_map(part).map(|exchange| &exchange["response"]["body"]);
+        let form = form.find(|form| form["name"].is_string()).cloned().unwrap_or_default();
+        let mut before = match part(" > get before") {
+            Some(before) => before["response"]["body"].clone(),
+            None => form,
+        };
+        // The size of an image is that of its registry from the beginning.
+        if let Some(after) = part(" > get after").filter(|_| before["imageName"] != "") {
+            before["size"] = after["response"]["body"]["size"].clone();
+        }
+        let ours = bring_into(&stage, state, &before).await;
+        let theirs = recorded.iter().filter(|exchange| label(exchange).starts_with(base));
+        let theirs = theirs.filter_map(|exchange| exchange["request"]["path"].as_str()?.split('/').nth(3));
+        let mut stage = stage;
+        if let Some(theirs) = theirs.map(ToOwned::to_owned).find(|id| id.len() == 36) {
+            stage.ids.insert(theirs, ours.clone());
+        }
+        if let Some(get) = part(" > get before") {
+            let actual = stage.replay(get).await;
+            differences.extend(stage.differences(get, &actual));
+            replayed += 1;
+        }
+        let was = stage.state(&ours).await;
+        match part("") {
+            Some(exchange) => {
+                let actual = stage.replay(exchange).await;
+                differences.extend(stage.differences(exchange, &actual));
+                let mut seen = stage.states(&ours).await;
+                let states = exchange["states"].as_array().cloned().unwrap_or_default();
+                if states.first().is_some_and(|first| first["state"] == was.as_str()) && seen.first() != Some(&was) {
+                    seen.insert(0, was);
+                }
+                let found = compare::states(&states, &seen).into_iter();
+                differences.extend(found.map(|difference| format!("{base}: {difference}")));
+                replayed += 1;
+            }
+            None => {
+                let (method, path) = match operation {
+                    "delete" => ("DELETE", format!("/snapshots/{ours}")),
+                    operation => ("POST", format!("/snapshots/{ours}/{operation}")),
+                };
+                stage.ask(method, &path, &Value::Null).await;
+                stage.wait(20.0).await;
+            }
+        }
+        for suffix in [" > get after", " > create of the same name afterwards"] {
+            let Some(exchange) = part(suffix) else { continue };
+            let actual = stage.replay(exchange).await;
+            differences.extend(stage.differences(exchange, &actual));
+            replayed += 1;
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    let not_alone = recorded
+        .iter()
+        .filter(|exchange| label(exchange).ends_with(" > create"))
+        .count();
+    assert_eq!(replayed + not_alone, recorded.len(), "every exchange has its turn");
+}
+
+/// The seconds after which the creations of a label were sent.
+fn times(label: &str) -> Option<Vec<f64>> {
+    let seconds = |text: &str| text.trim_end_matches(" s").trim().parse().ok();
+    if let Some((_, rest)) = label.split_once("creates after ") {
+        return rest.split(", ").map(seconds).collect();
+    }
+    let (_, rest) = label.split_once("the second after ")?;
+    Some(vec![0.0, seconds(rest)?])
+}
+
+#[tokio::test(start_paused = true)]
+async fn creations_of_one_definition_one_after_another() {
+    let exchanges = exchanges();
+    let recorded: Vec<&Value> = of_section(&exchanges, "Several creates of one definition").collect();
+    let mut bases: Vec<&str> = recorded
+        .iter()
+        .filter_map(|exchange| label(exchange).split(" > ").next())
+        .collect();
+    bases.dedup();
+    let (mut differences, mut replayed) = (Vec::new(), 0);
+    for base in bases {
+        // Which of several at the same moment wins is chance, and a deletion before a creation has tests of its own: states.rs.
+        let Some(times) = times(base) else { continue };
+        let stage = Stage::new();
+        let numbered = |number: usize| {
+            let wanted = format!("{base} > number {number}");
+            recorded.iter().find(|exchange| label(exchange) == wanted).copied()
+        };
+        let any = (1..=times.len()).find_map(numbered).unwrap();
+        let body = any["request"]["body"].clone();
+        let image = body["imageName"].as_str().unwrap_or_default();
+        let number = |after: &str| {
+            let (_, rest) = image.split_once(after)?;
+            rest.split('-').next()?.parse().ok().map(Duration::from_millis)
+        };
+        // The stand-in took a little longer than it was told to.
+        let slack = Duration::from_millis(300);
+        let takes = number("delay-").unwrap_or(Duration::from_secs(4)) + slack;
+        let mut script = Script::for_name("*").takes(takes);
+        if let Some(inspection) = number("inspect-") {
+            script = script.inspection_takes(inspection);
+        }
+        // The periodic task looks in between, and finds a built image there without another build.
+        let is_build = image.is_empty();
+        stage
+            .asked
+            .emulator
+            .script(if is_build { script.times(1) } else { script });
+        stage.wait_for_a_tick().await;
+        let mut made = Vec::new();
+        let mut at = 0.0;
+        for (index, time) in times.iter().enumerate() {
+            stage.wait(time - at).await;
+            at = *time;
+            let mut body = body.clone();
+            body["name"] = json!(format!("n{index}"));
+            let (status, answer) = stage.ask("POST", "/snapshots", &body).await;
+            assert_eq!(status, 200, "{base}: {answer}");
+            made.push(answer["id"].as_str().unwrap().to_owned());
+        }
+        stage.wait(30.0).await;
+        for (index, id) in made.iter().enumerate() {
+            let Some(exchange) = numbered(index + 1) else { continue };
+            replayed += 1;
+            let last = exchange["states"].as_array().and_then(|states| states.last());
+            let last = last.map(|last| last["state"].clone()).unwrap_or_default();
+            let state = stage.state(id).await;
+            if last != state.as_str() {
+                differences.push(format!("{}: {state} instead of {last}", label(exchange)));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(replayed >= 20, "{replayed}");
+}
