@@ -27,7 +27,7 @@ use crate::service::{EmulatorService, PeerAddress};
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A body of which nothing more comes for so long is given up.
-const BODY_SILENCE: Duration = Duration::from_secs(60);
+const BODY_SILENCE: Duration = Duration::from_mins(1);
 
 /// After a connection could not be accepted: there is no point in trying at once, as what was missing is still missing.
 const AFTER_FAILURE: Duration = Duration::from_millis(200);

@@ -165,6 +165,9 @@ impl Patience {
     }
 }
 
+/// A build that is older than its snapshot by more than this was made for another one.
+const WRITTEN_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+
 /// A log, and how much of it was delivered.
 struct Log {
     client: ApiClient,
@@ -180,11 +183,12 @@ struct Log {
 
 impl Log {
     fn new(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Self {
-        // The dates of a build are those of the first snapshot that shares it.
+        // The dates of a build are those of the first snapshot that shares it; and the server writes every build down before its
+        // snapshot, by up to 12.8 s.
         let begun = snapshot.build_info.as_ref().and_then(|build| build.created_at);
         let is_shared = begun
             .zip(snapshot.created_at)
-            .is_some_and(|(build, snapshot)| build < snapshot);
+            .is_some_and(|(build, snapshot)| snapshot.duration_since(build) > WRITTEN_BEFORE);
         Self {
             client,
             id: snapshot.id,

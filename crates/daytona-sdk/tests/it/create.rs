@@ -358,7 +358,8 @@ async fn a_request_that_is_too_large_is_refused_before_anything_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn two_clients_race_for_a_name() {
     let (_emulator, daytona) = in_process(Emulator::builder());
-    let params = || image_params("raced");
+    // Of one new Dockerfile created twice at the same moment the server answers one with 500, before it looks at names.
+    let params = || CreateSnapshotParams::new("raced", "a:1");
     let (one, other) = tokio::join!(
         daytona.snapshots().create(params()).into_future(),
         daytona.snapshots().create(params()).into_future()
