@@ -6,6 +6,7 @@ mod answers;
 mod faults;
 mod http;
 mod image;
+mod kept;
 mod life;
 mod neighbours;
 mod page;

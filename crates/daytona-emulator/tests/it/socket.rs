@@ -1,6 +1,6 @@
 //! What only shows on a socket, and the admin routes as another language would use them.
 
-use daytona_emulator::{Emulator, StorageOptions};
+use daytona_emulator::{Emulator, Fault, StorageOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -207,4 +207,68 @@ async fn no_path_of_a_request_reaches_the_file_system() {
         .collect();
     names.sort();
     assert_eq!(names, ["data", "secret.txt"]);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_a_place() {
+    let emulator = Emulator::builder().connections(2).start().await.unwrap();
+    let to = address(&emulator.api_url());
+    let connect = async || {
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        let request = b"GET /api/health HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        stream
+    };
+    let served = async |stream: &mut TcpStream| {
+        let mut start = [0; 15];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+    };
+    let (mut one, mut two) = (connect().await, connect().await);
+    served(&mut one).await;
+    served(&mut two).await;
+    let mut three = connect().await;
+    // The third is in the queue of the system; its turn comes when one of the others ends.
+    let mut byte = [0];
+    let early = std::future::poll_fn(|context| {
+        let mut buffer = tokio::io::ReadBuf::new(&mut byte);
+        let is_there = tokio::io::AsyncRead::poll_read(std::pin::Pin::new(&mut three), context, &mut buffer).is_ready();
+        std::task::Poll::Ready(is_there)
+    });
+    assert!(!early.await);
+    drop(one);
+    served(&mut three).await;
+}
+
+#[tokio::test]
+async fn a_request_with_two_hosts_is_refused_and_a_fault_does_not_frame_the_answer() {
+    let emulator = Emulator::start().await.unwrap();
+    let to = address(&emulator.api_url());
+    let answer = ask(to, "GET", "/api/health", "host: other\r\n", "").await;
+    assert_eq!(answer.status, 400);
+    let fault = Fault::status(503)
+        .body("abc")
+        .header("Content-Length", "99")
+        .header("x-own", "1");
+    emulator.inject(fault);
+    let answer = ask(to, "GET", "/api/health", "", "").await;
+    assert_eq!((answer.status, answer.body.as_str()), (503, "abc"));
+    assert!(answer.head.contains("x-own: 1"), "{}", answer.head);
+}
+
+#[tokio::test]
+async fn the_time_on_the_socket_is_the_emulators() {
+    let emulator = Emulator::start().await.unwrap();
+    emulator.clock().hold();
+    emulator.clock().advance(std::time::Duration::from_hours(24 * 365));
+    let shown = emulator.clock().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for path in ["/api/health", "/daytona/x", "/nope", "/_emulator", "/"] {
+        let answer = ask(address(&emulator.api_url()), "GET", path, "", "").await;
+        let date = format!("date: {}", shown.to_ascii_lowercase());
+        assert_eq!(answer.head.matches("date: ").count(), 1, "{path}");
+        assert!(answer.head.contains(&date), "{path}: {}", answer.head);
+    }
+    emulator.inject(Fault::without_header("date"));
+    let answer = ask(address(&emulator.api_url()), "GET", "/api/health", "", "").await;
+    assert!(!answer.head.contains("date: "), "{}", answer.head);
 }

@@ -33,7 +33,7 @@ impl Asked {
         self.look(name).await["state"].as_str().unwrap().to_owned()
     }
 
-    async fn pass(&self, time: Duration) {
+    fn pass(&self, time: Duration) {
         self.emulator.clock().advance(time);
     }
 
@@ -67,14 +67,14 @@ async fn the_third_snapshot_of_a_definition_is_born_active_and_has_no_log() {
     let asked = held();
     let dockerfile = "FROM a:1\nRUN one\n";
     let first = asked.build("first", dockerfile).await;
-    asked.pass(5 * SECOND).await;
+    asked.pass(5 * SECOND);
     let ready = asked.look("first").await;
     assert_eq!((&ready["state"], &ready["size"]), (&json!("active"), &Value::Null));
     // Of the second only the periodic task notices that it is there, and it finds out the size.
     asked.build("second", dockerfile).await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     assert_eq!(asked.state("second").await, "building");
-    asked.pass(5 * SECOND).await;
+    asked.pass(5 * SECOND);
     let ready = asked.look("second").await;
     assert_eq!(ready["state"], "active");
     assert!(
@@ -107,12 +107,12 @@ async fn the_third_snapshot_of_a_definition_is_born_active_and_has_no_log() {
 async fn a_build_that_is_repeated_fails_at_the_next_tick() {
     let asked = held();
     asked.build("one", "FROM a:1\nRUN exit 3\n").await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     assert_eq!(asked.state("one").await, "error");
     asked.build("two", "FROM a:1\nRUN exit 3\n").await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     assert_eq!(asked.state("two").await, "building");
-    asked.pass(9 * SECOND).await;
+    asked.pass(9 * SECOND);
     assert_eq!(asked.state("two").await, "error");
 }
 
@@ -121,27 +121,27 @@ async fn the_pull_outlives_the_snapshot_that_became_active() {
     let asked = held();
     asked.emulator.script(Script::for_image("a:1").takes(4 * SECOND));
     asked.image("one", "a:1").await;
-    asked.pass(5 * SECOND).await;
+    asked.pass(5 * SECOND);
     assert_eq!(asked.state("one").await, "active");
     asked.image("two", "docker.io/library/a:1").await;
     asked
         .emulator
         .script(Script::for_image("docker.io/*/a:1").takes(4 * SECOND));
-    asked.pass(SECOND / 2).await;
+    asked.pass(SECOND / 2);
     asked.image("three", "docker.io/library/a:1").await;
-    asked.pass(SECOND / 2).await;
+    asked.pass(SECOND / 2);
     assert_eq!(asked.state("two").await, "active");
     assert_eq!(asked.state("three").await, "active");
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     // Nothing that a client can see says that a pull is under way.
     asked.image("four", "a:1").await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     let four = asked.look("four").await;
     assert_eq!((&four["state"], &four["errorReason"]), (&json!("error"), &json!(BUSY)));
     assert!(four["ref"].is_string(), "{four}");
-    asked.pass(4 * SECOND).await;
+    asked.pass(4 * SECOND);
     asked.image("five", "a:1").await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     assert_eq!(asked.state("five").await, "active");
 }
 
@@ -151,7 +151,7 @@ async fn of_several_creations_of_one_image_exactly_one_survives() {
         let asked = held();
         let names: Vec<String> = (0..count).map(|number| format!("n{number}")).collect();
         join_all(names.iter().map(|name| asked.image(name, "a:1"))).await;
-        asked.pass(20 * SECOND).await;
+        asked.pass(20 * SECOND);
         let states = join_all(names.iter().map(|name| asked.state(name))).await;
         let active = states.iter().filter(|state| *state == "active").count();
         let failed = states.iter().filter(|state| *state == "error").count();
@@ -170,7 +170,7 @@ async fn of_several_creations_of_one_new_dockerfile_some_are_refused() {
         let answers = join_all((0..count).map(create)).await;
         let refused = answers.iter().filter(|(status, _)| *status == 500).count();
         assert!(refusals.contains(&refused), "{refused} of {count}");
-        asked.pass(20 * SECOND).await;
+        asked.pass(20 * SECOND);
         let (_, page) = asked.get("/snapshots").await;
         let states: Vec<&Value> = page["items"]
             .as_array()
@@ -197,10 +197,10 @@ async fn a_deactivation_brings_back_what_is_being_removed() {
     asked.delete(&id).await;
     assert_eq!(asked.state("x").await, "removing");
     asked.deactivate(&id).await;
-    asked.pass(30 * SECOND).await;
+    asked.pass(30 * SECOND);
     assert_eq!(asked.state("x").await, "inactive");
     asked.delete(&id).await;
-    asked.pass(10 * SECOND).await;
+    asked.pass(10 * SECOND);
     assert_eq!(asked.state("x").await, "404");
 }
 
@@ -212,7 +212,7 @@ async fn what_lands_in_an_inspection_is_undone() {
             .emulator
             .script(Script::for_name("x").inspection_takes(4 * SECOND).takes(SECOND));
         let id = asked.image("x", "a:1").await;
-        asked.pass(SECOND).await;
+        asked.pass(SECOND);
         let meanwhile = if deletes {
             asked.delete(&id).await;
             "removing"
@@ -221,13 +221,13 @@ async fn what_lands_in_an_inspection_is_undone() {
             "inactive"
         };
         assert_eq!(asked.state("x").await, meanwhile);
-        asked.pass(7 * SECOND / 2).await;
+        asked.pass(7 * SECOND / 2);
         assert_eq!(asked.state("x").await, "pulling");
-        asked.pass(20 * SECOND).await;
+        asked.pass(20 * SECOND);
         assert_eq!(asked.state("x").await, "active");
         // Asked for again, it lasts.
         asked.delete(&id).await;
-        asked.pass(10 * SECOND).await;
+        asked.pass(10 * SECOND);
         assert_eq!(asked.state("x").await, "404");
     }
     // Where the tick comes first, it is gone.
@@ -237,9 +237,9 @@ async fn what_lands_in_an_inspection_is_undone() {
         .script(Script::for_name("x").inspection_takes(14 * SECOND));
     let id = asked.image("x", "a:1").await;
     asked.delete(&id).await;
-    asked.pass(10 * SECOND).await;
+    asked.pass(10 * SECOND);
     assert_eq!(asked.state("x").await, "404");
-    asked.pass(20 * SECOND).await;
+    asked.pass(20 * SECOND);
     assert_eq!(asked.state("x").await, "404");
 }
 
@@ -248,18 +248,18 @@ async fn what_lands_in_the_last_check_of_a_build_is_undone() {
     let asked = held();
     let dockerfile = "FROM a:1\nRUN late\n";
     asked.build("first", dockerfile).await;
-    asked.pass(5 * SECOND).await;
+    asked.pass(5 * SECOND);
     asked
         .emulator
         .script(Script::for_name("late").inspection_takes(7 * SECOND));
     let late = asked.build("late", dockerfile).await;
-    asked.pass(6 * SECOND).await;
+    asked.pass(6 * SECOND);
     let checked = asked.look("late").await;
     assert_eq!(checked["state"], "building");
     assert!(checked["size"].is_number(), "{checked}");
     asked.delete(late["id"].as_str().unwrap()).await;
     assert_eq!(asked.state("late").await, "removing");
-    asked.pass(7 * SECOND).await;
+    asked.pass(7 * SECOND);
     assert_eq!(asked.state("late").await, "active");
 }
 
@@ -273,22 +273,22 @@ async fn what_is_deleted_goes_on_for_the_runner() {
         .script(Script::for_dockerfile("RUN").takes(long).times(1));
     let image = asked.image("image", "a:1").await;
     let build = asked.build("build", "FROM a:1\nRUN x\n").await;
-    asked.pass(2 * SECOND).await;
+    asked.pass(2 * SECOND);
     asked.delete(&image).await;
     asked.delete(build["id"].as_str().unwrap()).await;
-    asked.pass(12 * SECOND).await;
+    asked.pass(12 * SECOND);
     assert_eq!(asked.state("image").await, "404");
     assert_eq!(asked.state("build").await, "404");
     asked.image("image", "a:1").await;
     asked.build("build", "FROM a:1\nRUN x\n").await;
-    asked.pass(SECOND).await;
+    asked.pass(SECOND);
     assert_eq!(asked.look("image").await["errorReason"], BUSY);
     assert_eq!(asked.state("image").await, "error");
     assert_eq!(asked.state("build").await, "build_failed");
-    asked.pass(13 * SECOND / 2).await;
+    asked.pass(13 * SECOND / 2);
     asked.image("image-2", "a:1").await;
     asked.build("build-2", "FROM a:1\nRUN x\n").await;
-    asked.pass(12 * SECOND).await;
+    asked.pass(12 * SECOND);
     assert_eq!(asked.state("image-2").await, "active");
     assert_eq!(asked.state("build-2").await, "active");
 }
@@ -299,9 +299,9 @@ async fn a_script_is_not_passed_over_for_an_earlier_build_or_pull() {
     let dockerfile = "FROM a:1\nRUN npm ci\n";
     asked.build("one", dockerfile).await;
     asked.image("image-one", "a:1").await;
-    asked.pass(10 * SECOND).await;
+    asked.pass(10 * SECOND);
     asked.build("two", dockerfile).await;
-    asked.pass(20 * SECOND).await;
+    asked.pass(20 * SECOND);
     assert_eq!(asked.state("two").await, "active");
     for (name, script, reason) in [
         ("fails", Script::for_name("fails").fails("because"), Some("because")),
@@ -315,7 +315,7 @@ async fn a_script_is_not_passed_over_for_an_earlier_build_or_pull() {
         asked.emulator.script(script);
         let made = asked.build(name, dockerfile).await;
         assert_eq!(made["state"], "pending", "{name}");
-        asked.pass(20 * SECOND).await;
+        asked.pass(20 * SECOND);
         let seen = asked.look(name).await;
         assert_eq!(seen["errorReason"].as_str(), reason, "{name}");
         assert_eq!(
@@ -329,7 +329,7 @@ async fn a_script_is_not_passed_over_for_an_earlier_build_or_pull() {
     assert!(log.as_str().unwrap().ends_with("only this\n"), "{log}");
     asked.emulator.script(Script::for_name("image-two").fails("no disk"));
     asked.image("image-two", "a:1").await;
-    asked.pass(20 * SECOND).await;
+    asked.pass(20 * SECOND);
     assert_eq!(
         asked.look("image-two").await["errorReason"],
         "failed to pull image: no disk"
