@@ -1,17 +1,33 @@
 //! The Dockerfile reader.
 //!
-//! It reads what BuildKit reads: parser directives, continued lines with comments and blank lines between them, heredocs
-//! wherever they may stand, JSON forms and flags. It knows nothing of files; what an instruction takes from the build context
-//! is worked out elsewhere.
+//! It reads what BuildKit reads, and refuses what BuildKit refuses before it builds: parser directives, continued lines with
+//! comments and blank lines between them, flags, words, JSON forms, heredocs. It knows nothing of files; what the instructions
+//! take from the build context is worked out elsewhere.
 //!
 //! Reference: <https://docs.docker.com/reference/dockerfile/>.
 
+mod check;
+mod directive;
+mod dispatch;
 pub(crate) mod glob;
 mod heredoc;
+mod instruction;
+mod lexer;
+mod mount;
+mod reader;
+mod reference;
+mod scope;
+mod shell_pattern;
+pub(crate) mod sources;
 pub(crate) mod stages;
+mod values;
 pub(crate) mod word;
 
+use std::fmt;
+
 pub use heredoc::Heredoc;
+pub use instruction::{Arguments, Instruction, Pair};
+pub use reader::MAX_LINE;
 
 /// A Dockerfile, read.
 ///
@@ -20,35 +36,31 @@ pub use heredoc::Heredoc;
 ///
 /// let dockerfile = Dockerfile::parse("FROM alpine:3.20\nCOPY --chown=1:1 [\"a b\", \"/x/\"]\n")?;
 /// let copy = &dockerfile.instructions()[1];
-/// assert_eq!((copy.line, copy.keyword.as_str()), (2, "COPY"));
+/// assert_eq!((copy.line(), copy.keyword()), (2, "COPY"));
 /// assert_eq!(copy.flag("chown"), Some("1:1"));
 /// assert_eq!(copy.words(), ["a b", "/x/"]);
-/// # Ok::<(), daytona_image::dockerfile::SyntaxError>(())
+/// # Ok::<(), daytona_image::dockerfile::SyntaxErrors>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dockerfile {
     instructions: Vec<Instruction>,
     escape: char,
-    ends_continued: bool,
+    line_count: usize,
+    open_continuation: Option<usize>,
 }
 
-/// One instruction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Instruction {
-    /// The line on which it begins, counted from 1.
-    pub line: usize,
-    /// Its keyword, in upper case.
-    pub keyword: String,
-    /// Its flags: the name without dashes, and the value if there is one.
-    pub flags: Vec<(String, Option<String>)>,
-    /// What follows the flags, continued lines joined.
-    pub arguments: String,
-    /// The heredocs that it opens, with their bodies.
-    pub heredocs: Vec<Heredoc>,
+impl Default for Dockerfile {
+    fn default() -> Self {
+        Self {
+            instructions: Vec::new(),
+            escape: '\\',
+            line_count: 0,
+            open_continuation: None,
+        }
+    }
 }
 
-/// A text that is no Dockerfile.
+/// Something that is wrong with a line of a Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 #[non_exhaustive]
@@ -59,83 +71,84 @@ pub struct SyntaxError {
     pub problem: String,
 }
 
-/// Every instruction there is.
-const KEYWORDS: [&str; 18] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
+impl SyntaxError {
+    pub(crate) fn new(line: usize, problem: impl Into<String>) -> Self {
+        Self {
+            line,
+            problem: problem.into(),
+        }
+    }
+}
 
-/// Those that may have flags.
-const WITH_FLAGS: [&str; 6] = ["ADD", "COPY", "FROM", "HEALTHCHECK", "ONBUILD", "RUN"];
+/// Everything that is wrong with a text that is not a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxErrors(Vec<SyntaxError>);
+
+impl SyntaxErrors {
+    /// The errors, in the order of their lines; there is at least one.
+    pub fn errors(&self) -> &[SyntaxError] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SyntaxErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str("\n")?;
+            }
+            error.fmt(formatter)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SyntaxErrors {}
 
 impl Dockerfile {
-    /// Reads a Dockerfile. CRLF counts as a line feed, a byte order mark as nothing.
+    /// Reads a Dockerfile. A byte order mark counts as nothing.
     ///
     /// # Errors
     ///
-    /// [`SyntaxError`] with the line of what BuildKit would refuse too: an unknown instruction, an open heredoc, a file
-    /// without an instruction.
-    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
-        let text = normalize(text);
-        let escape = escape_directive(&text);
-        let parsed = Self::parse_part(&text, escape)?;
-        if parsed.instructions.is_empty() {
-            return Err(SyntaxError {
-                line: 1,
-                problem: "a Dockerfile needs an instruction, and there is none".to_owned(),
-            });
+    /// [`SyntaxErrors`] with the line of everything that BuildKit would refuse before it builds: an unknown instruction or flag,
+    /// an open heredoc, a file without a stage.
+    pub fn parse(text: &str) -> Result<Self, SyntaxErrors> {
+        let (dockerfile, errors) = Self::read(text);
+        if errors.is_empty() {
+            Ok(dockerfile)
+        } else {
+            Err(SyntaxErrors(errors))
         }
-        Ok(parsed)
+    }
+
+    /// Reads a Dockerfile as far as it is one: what could be read, and everything that is wrong with the rest, by line.
+    ///
+    /// An instruction that is wrong does not hide the next one; an instruction that could be taken apart is there even if
+    /// something is wrong with it.
+    pub fn read(text: &str) -> (Self, Vec<SyntaxError>) {
+        let reading = reader::read(text, None);
+        let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);
+        let last = dockerfile.line_count.max(1);
+        errors.extend(check::check(&dockerfile, false));
+        if dockerfile.instructions.is_empty() && errors.is_empty() {
+            errors.push(SyntaxError::new(
+                last,
+                "a Dockerfile needs an instruction, and there is none",
+            ));
+        } else if errors.is_empty() && !dockerfile.instructions.iter().any(Instruction::is_stage) {
+            errors.push(SyntaxError::new(last, "a Dockerfile needs a FROM, and there is none"));
+        }
+        errors.sort_by_key(|error| error.line);
+        (dockerfile, errors)
     }
 
     /// Reads lines that stand somewhere in a Dockerfile with this escape character; there may be none.
-    pub(crate) fn parse_part(text: &str, escape: char) -> Result<Self, SyntaxError> {
-        let lines: Vec<&str> = text.split('\n').collect();
-        let (mut instructions, mut ends_continued) = (Vec::new(), false);
-        let mut index = 0;
-        while index < lines.len() {
-            if is_skipped(lines[index]) {
-                index += 1;
-                continue;
-            }
-            let first = index;
-            let logical = join(&lines, &mut index, escape);
-            ends_continued = logical.is_continued;
-            let mut instruction = read_instruction(&logical.text, first + 1)?;
-            for mut heredoc in heredoc::opened_by(&instruction) {
-                index = heredoc.read_body(&lines, index).ok_or_else(|| SyntaxError {
-                    line: first + 1,
-                    problem: format!(
-                        "the heredoc `{}` is not closed: its name has to stand alone on a line",
-                        heredoc.name
-                    ),
-                })?;
-                instruction.heredocs.push(heredoc);
-                ends_continued = false;
-            }
-            instructions.push(instruction);
-        }
-        Ok(Self {
-            instructions,
-            escape,
-            ends_continued,
-        })
+    pub(crate) fn read_part(text: &str, escape: char) -> (Self, Vec<SyntaxError>) {
+        let reading = reader::read(text, Some(escape));
+        let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);
+        errors.extend(check::check(&dockerfile, true));
+        errors.sort_by_key(|error| error.line);
+        (dockerfile, errors)
     }
 
     /// The instructions, in their order.
@@ -148,146 +161,20 @@ impl Dockerfile {
         self.escape
     }
 
-    /// Whether the last line asks for one more, which would glue itself to what is appended.
-    pub(crate) fn ends_continued(&self) -> bool {
-        self.ends_continued
+    /// Where in the text the escape character stands that would glue to the last line what is appended.
+    pub(crate) fn open_continuation(&self) -> Option<usize> {
+        self.open_continuation
     }
 }
 
 impl Instruction {
-    /// The value of a flag; empty if it has none.
-    pub fn flag(&self, name: &str) -> Option<&str> {
-        let flag = self.flags.iter().find(|(other, _)| other == name)?;
-        Some(flag.1.as_deref().unwrap_or_default())
+    /// Whether it begins a stage.
+    pub(crate) fn is_stage(&self) -> bool {
+        self.keyword() == "FROM"
     }
 
-    /// The values of a flag that may stand several times.
-    pub fn flag_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let flags = self.flags.iter().filter(move |(other, _)| other == name);
-        flags.filter_map(|(_, value)| value.as_deref())
+    /// The name of the stage that it begins, in lower case.
+    pub(crate) fn stage_name(&self) -> Option<String> {
+        check::stage_name(self.words())
     }
-
-    /// The words of its JSON form, or `None` if it is not in that form.
-    pub fn json(&self) -> Option<Vec<String>> {
-        serde_json::from_str(&self.arguments).ok()
-    }
-
-    /// Its words: of the JSON form, else what stands between blanks.
-    pub fn words(&self) -> Vec<String> {
-        self.json()
-            .unwrap_or_else(|| self.arguments.split_whitespace().map(ToOwned::to_owned).collect())
-    }
-
-    /// The instruction that `ONBUILD` puts off.
-    pub(crate) fn trigger(&self) -> Option<Result<Self, SyntaxError>> {
-        (self.keyword == "ONBUILD").then(|| {
-            let mut inner = read_instruction(&self.arguments, self.line)?;
-            inner.heredocs.clone_from(&self.heredocs);
-            Ok(inner)
-        })
-    }
-}
-
-/// The text with line feeds only, and without a byte order mark.
-pub(crate) fn normalize(text: &str) -> String {
-    text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n")
-}
-
-/// The escape character of a text: that of `# escape=` among the directives at its very top.
-pub(crate) fn escape_directive(text: &str) -> char {
-    for line in text.lines() {
-        let directive = line
-            .trim()
-            .strip_prefix('#')
-            .and_then(|comment| comment.split_once('='));
-        let Some((name, value)) = directive else { break };
-        let name = name.trim().to_ascii_lowercase();
-        match name.as_str() {
-            "escape" => return if value.trim() == "`" { '`' } else { '\\' },
-            "syntax" | "check" => {}
-            _ => break,
-        }
-    }
-    '\\'
-}
-
-/// Whether a line is blank or a comment.
-fn is_skipped(line: &str) -> bool {
-    let line = line.trim_start();
-    line.is_empty() || line.starts_with('#')
-}
-
-struct Logical {
-    text: String,
-    /// Whether the last line asked for one more.
-    is_continued: bool,
-}
-
-/// Joins the line at `index` with those that continue it. Blank lines and comments between them do not count.
-fn join(lines: &[&str], index: &mut usize, escape: char) -> Logical {
-    let mut logical = Logical {
-        text: String::new(),
-        is_continued: true,
-    };
-    let first = *index;
-    while logical.is_continued && *index < lines.len() {
-        let line = lines[*index];
-        *index += 1;
-        if *index - 1 > first && is_skipped(line) {
-            continue;
-        }
-        match continued(line, escape) {
-            Some(start) => logical.text.push_str(start),
-            None => {
-                logical.text.push_str(line);
-                logical.is_continued = false;
-            }
-        }
-    }
-    logical
-}
-
-/// The line without its escape character at the end, if it has one that is not escaped itself.
-pub(crate) fn continued(line: &str, escape: char) -> Option<&str> {
-    let start = line.trim_end_matches([' ', '\t']).strip_suffix(escape)?;
-    (!start.ends_with(escape)).then_some(start)
-}
-
-fn read_instruction(text: &str, line: usize) -> Result<Instruction, SyntaxError> {
-    let text = text.trim();
-    let (keyword, mut rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let keyword = keyword.to_ascii_uppercase();
-    if !KEYWORDS.contains(&keyword.as_str()) {
-        let problem = format!("`{}` is no instruction of a Dockerfile", keyword.escape_debug());
-        return Err(SyntaxError { line, problem });
-    }
-    rest = rest.trim_start();
-    let mut flags = Vec::new();
-    while let Some(flag) = rest
-        .strip_prefix("--")
-        .filter(|_| WITH_FLAGS.contains(&keyword.as_str()))
-    {
-        let (flag, after) = flag.split_once(char::is_whitespace).unwrap_or((flag, ""));
-        rest = after.trim_start();
-        if flag.is_empty() {
-            break;
-        }
-        flags.push(match flag.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (flag.to_owned(), None),
-        });
-    }
-    if rest.is_empty() && !matches!(keyword.as_str(), "CMD" | "ENTRYPOINT") {
-        return Err(SyntaxError {
-            line,
-            problem: format!("{keyword} needs an argument"),
-        });
-    }
-    Ok(Instruction {
-        line,
-        keyword,
-        flags,
-        arguments: rest.to_owned(),
-        heredocs: Vec::new(),
-    })
 }

@@ -4,9 +4,6 @@ use std::fmt;
 use std::panic::Location;
 use std::path::PathBuf;
 
-use crate::plan::{ImagePlan, PlanOptions};
-use crate::problem::PlanError;
-
 mod apt;
 pub(crate) mod archive_name;
 pub(crate) mod dockerfile_source;
@@ -234,25 +231,9 @@ impl Image {
         self.step("cmd", Instruction::Cmd(words))
     }
 
-    /// What would be built and sent, with the current and the home folder of the process as the places that relative
-    /// paths and `~` are resolved in.
-    ///
-    /// Reads the names, sizes and modes of the local files, and nothing else.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError`] with all problems of all steps.
-    pub fn plan(&self) -> Result<ImagePlan, PlanError> {
-        self.plan_with(&PlanOptions::default())
-    }
-
-    /// Like [`plan`](Self::plan), with explicit folders.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError`] with all problems of all steps.
-    pub fn plan_with(&self, options: &PlanOptions) -> Result<ImagePlan, PlanError> {
-        ImagePlan::new(&self.steps, options)
+    /// The steps, in their order.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     #[track_caller]

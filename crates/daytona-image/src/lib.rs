@@ -16,5 +16,5 @@ pub use image::{
     PythonVersion, RegistryImage, RegistryImageError, Requirements, UvPipInstall,
 };
 pub use plan::{ExcludedPath, Explanation, ImagePlan, Member, PlanOptions, PlanWarning};
-pub use problem::{PlanError, Problem, ProblemKind};
+pub use problem::{DockerfileLine, PlanError, Problem, ProblemKind};
 pub use walk::Fingerprint;

@@ -66,17 +66,51 @@ pub struct Problem {
     pub method: &'static str,
     /// Where it was called.
     pub location: &'static Location<'static>,
+    /// The line of the caller's own Dockerfile that it is about.
+    pub line: Option<DockerfileLine>,
     /// What is wrong.
     pub kind: ProblemKind,
 }
 
+/// A line of a Dockerfile, or of lines of one, that the caller wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DockerfileLine {
+    /// The file, as the caller named it; `None` for a text.
+    pub path: Option<PathBuf>,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl DockerfileLine {
+    /// A message with where it belongs: as a compiler writes it if there is a file.
+    pub(crate) fn show(
+        formatter: &mut fmt::Formatter<'_>,
+        line: Option<&Self>,
+        (step, method, location): (usize, &'static str, &'static Location<'static>),
+        message: &dyn fmt::Display,
+    ) -> fmt::Result {
+        match line {
+            Some(Self { path: Some(path), line }) => write!(
+                formatter,
+                "{}:{line}: {message} (step {step}, {method} at {location})",
+                escape::path(path)
+            ),
+            Some(Self { path: None, line }) => {
+                write!(
+                    formatter,
+                    "step {step} ({method} at {location}): line {line}: {message}"
+                )
+            }
+            None => write!(formatter, "step {step} ({method} at {location}): {message}"),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "step {} ({} at {}): {}",
-            self.step, self.method, self.location, self.kind
-        )
+        let at = (self.step, self.method, self.location);
+        DockerfileLine::show(formatter, self.line.as_ref(), at, &self.kind)
     }
 }
 
@@ -160,8 +194,6 @@ pub enum ProblemKind {
     },
     /// Something is wrong with a line of a Dockerfile.
     Dockerfile {
-        /// The line, counted from 1 in the text of the step.
-        line: usize,
         /// What is wrong, and the way out.
         problem: String,
     },
@@ -268,7 +300,7 @@ impl fmt::Display for ProblemKind {
                 "every file in `{}` is ignored, by the rule {rule} first of all: take back what is needed with `!`",
                 escape::path(path)
             ),
-            Self::Dockerfile { line, problem } => write!(formatter, "line {line}: {problem}"),
+            Self::Dockerfile { problem } => formatter.write_str(problem),
             Self::InvalidPyproject { path, problem } => write!(formatter, "`{}`: {problem}", escape::path(path)),
             Self::InvalidPort { port } => write!(
                 formatter,

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::ignore::{IgnoreRules, Rule};
 use crate::image::Links;
@@ -53,9 +54,19 @@ pub struct Walk {
     links: Links,
     rules: IgnoreRules,
     start: String,
+    only: Option<Arc<dyn Selection>>,
     /// Called with a path after it was looked at and before it is opened.
     #[cfg(test)]
     meanwhile: Option<fn(&std::path::Path)>,
+}
+
+/// What a walk is after, where that is not all of a folder. Names are relative to the root and `/`-separated.
+pub(crate) trait Selection: std::fmt::Debug + Send + Sync {
+    /// Whether the file of this name is wanted, or all of the folder.
+    fn takes(&self, name: &str) -> bool;
+
+    /// Whether something below the folder of this name may be wanted. Links on the way to it are not followed.
+    fn may_hold(&self, folder: &str) -> bool;
 }
 
 /// What a walk found.
@@ -129,6 +140,7 @@ impl Walk {
             links: Links::default(),
             rules: IgnoreRules::none(),
             start: String::new(),
+            only: None,
             #[cfg(test)]
             meanwhile: None,
         }
@@ -137,6 +149,12 @@ impl Walk {
     /// Only what is at or below this path, relative to the root and `/`-separated. Names stay relative to the root.
     pub fn below(mut self, path: impl Into<String>) -> Self {
         self.start = path.into();
+        self
+    }
+
+    /// Only what is selected.
+    pub(crate) fn only(mut self, selection: impl Selection + 'static) -> Self {
+        self.only = Some(Arc::new(selection));
         self
     }
 

@@ -1,99 +1,96 @@
-//! Heredocs: lines that belong to an instruction without being one.
+//! Heredocs: `<<EOF`, wherever BuildKit finds one.
 
-use super::Instruction;
+use super::word::{Budget, Lexer, Quotes, Variable, WordError};
 
-/// A heredoc.
+/// A heredoc of an instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Heredoc {
-    /// The word that ends it.
-    pub name: String,
-    /// Whether variables in it are expanded: not if any part of the name is quoted.
-    pub is_expanded: bool,
-    /// Whether leading tabs are taken away (`<<-`).
-    pub strips_tabs: bool,
-    /// Its body, with its line feeds.
-    pub body: String,
+    pub(super) name: String,
+    pub(super) is_expanded: bool,
+    pub(super) strips_tabs: bool,
+    pub(super) body: String,
 }
 
-/// The heredocs that an instruction opens, without their bodies.
-pub(super) fn opened_by(instruction: &Instruction) -> Vec<Heredoc> {
-    let keyword = match instruction.keyword.as_str() {
-        "ONBUILD" => instruction
-            .arguments
-            .split_whitespace()
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase(),
-        keyword => keyword.to_owned(),
-    };
-    if !matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
-        return Vec::new();
+impl Heredoc {
+    /// The word that ends it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
-    words(&instruction.arguments)
-        .iter()
-        .filter_map(|word| open(word))
-        .collect()
+
+    /// Whether variables in its body are expanded: not if any part of the name is quoted.
+    pub fn is_expanded(&self) -> bool {
+        self.is_expanded
+    }
+
+    /// Whether tabs at the beginnings of its lines are taken away (`<<-`). They stand in the body all the same.
+    pub fn strips_tabs(&self) -> bool {
+        self.strips_tabs
+    }
+
+    /// Its body, with its line ends.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+/// Reads words with their quotes and escapes, and variables as they stand.
+fn lexer(budget: &Budget) -> Lexer<'_> {
+    Lexer {
+        quotes: Quotes::Kept,
+        keeps_escapes: true,
+        keeps_unset: true,
+        ..Lexer::new('\\', &|_| Variable::Unset, budget)
+    }
+}
+
+/// The heredocs that a line opens, without their bodies.
+pub(super) fn opened_by(line: &str) -> Result<Vec<Heredoc>, WordError> {
+    let budget = Budget::default();
+    // A line that cannot be split has none.
+    let words = lexer(&budget).split(line).unwrap_or_default();
+    let mut heredocs = Vec::new();
+    for word in words {
+        heredocs.extend(open(&word)?);
+    }
+    Ok(heredocs)
 }
 
 /// A word such as `<<EOF`, `3<<-'EOF'` or `<<"A B"`.
-pub(crate) fn open(word: &str) -> Option<Heredoc> {
-    let rest = word
-        .trim_start_matches(|character: char| character.is_ascii_digit())
-        .strip_prefix("<<")?;
+pub(super) fn open(word: &str) -> Result<Option<Heredoc>, WordError> {
+    let Some((descriptor, rest)) = word.split_once("<<") else {
+        return Ok(None);
+    };
     let (rest, strips_tabs) = match rest.strip_prefix('-') {
         Some(rest) => (rest, true),
         None => (rest, false),
     };
-    if rest.contains('<') {
-        return None;
+    if !is_digits(descriptor) || rest.contains('<') || rest.is_empty() {
+        return Ok(None);
     }
-    let name: String = rest
-        .chars()
-        .filter(|character| !matches!(character, '"' | '\'' | '\\'))
-        .collect();
-    (!name.is_empty()).then(|| Heredoc {
-        is_expanded: name.len() == rest.len(),
+    let budget = Budget::default();
+    let raw = Lexer {
+        keeps_escapes: false,
+        ..lexer(&budget)
+    };
+    let plain = Lexer {
+        quotes: Quotes::Removed,
+        ..raw
+    };
+    let (mut plain, mut raw) = (plain.split(rest)?, raw.split(rest)?);
+    let (Some(name), Some(quoted)) = (plain.pop(), raw.pop()) else {
+        return Ok(None);
+    };
+    if !plain.is_empty() || !raw.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Heredoc {
+        is_expanded: name == quoted,
         name,
         strips_tabs,
         body: String::new(),
-    })
+    }))
 }
 
-impl Heredoc {
-    /// Reads the body from these lines on and returns the index after its end.
-    pub(super) fn read_body(&mut self, lines: &[&str], from: usize) -> Option<usize> {
-        for (offset, line) in lines[from.min(lines.len())..].iter().enumerate() {
-            let line = if self.strips_tabs {
-                line.trim_start_matches('\t')
-            } else {
-                line
-            };
-            if line == self.name {
-                return Some(from + offset + 1);
-            }
-            self.body.push_str(line);
-            self.body.push('\n');
-        }
-        None
-    }
-}
-
-/// The words between blanks; quotes hold a word together and stay in it.
-fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    for character in text.chars() {
-        match quote {
-            None if character.is_whitespace() => {
-                words.push(std::mem::take(&mut word));
-                continue;
-            }
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            Some(open) if open == character => quote = None,
-            _ => {}
-        }
-        word.push(character);
-    }
-    words.push(word);
-    words
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,363 +1,438 @@
-//! What the instructions of a Dockerfile take from the build context, followed through stages and variables.
+//! Stages: which of them the last one needs, and what these take from the build context.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::dockerfile::glob;
-use crate::dockerfile::{Dockerfile, Instruction, word};
-use crate::plan::advice;
+use super::check;
+use super::dispatch::Dispatcher;
+use super::instruction::{Arguments, Instruction};
+use super::mount::Mount;
+use super::reference;
+use super::scope::{Base, Globals, Scope};
+use super::sources::Wanted;
+use super::word::{Budget, Lexer, WordError};
+use super::{reader, values};
 
-/// Something that an instruction takes from the build context.
+/// An instruction, and the part of the Dockerfile that it stands in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed<'a> {
+    pub(crate) part: usize,
+    pub(crate) instruction: &'a Instruction,
+}
+
+/// Something to be said of a line of a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Need {
-    /// The line, counted from 1 in the text of its step.
+pub(crate) struct Note {
+    pub(crate) part: usize,
     pub(crate) line: usize,
-    /// Path relative to the root of the context, clean; empty for all of it. May be a pattern.
-    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
-impl Need {
-    pub(crate) fn is_pattern(&self) -> bool {
-        self.path.split('/').any(glob::is_pattern)
-    }
-
-    /// Whether it takes in a file of this name.
-    pub(crate) fn covers(&self, name: &str) -> bool {
-        if self.path.is_empty() {
-            return true;
-        }
-        let (patterns, mut names) = (self.path.split('/'), name.split('/'));
-        let is_pattern = self.is_pattern();
-        patterns.into_iter().all(|pattern| {
-            names.next().is_some_and(|name| {
-                if is_pattern {
-                    glob::matches(pattern, name)
-                } else {
-                    pattern == name
-                }
-            })
-        })
-    }
+/// What an instruction takes from the build context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taking {
+    pub(crate) part: usize,
+    pub(crate) line: usize,
+    pub(crate) sources: Vec<Wanted>,
+    /// Whether it is a mount, which needs what it names to be there.
+    pub(crate) is_mount: bool,
 }
 
-/// Remarks on a line.
-pub(crate) type Remarks = Vec<(usize, String)>;
+/// The image that a stage starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseImage {
+    pub(crate) part: usize,
+    pub(crate) line: usize,
+    pub(crate) image: String,
+    pub(crate) platform: Option<String>,
+}
 
-/// What following some instructions gave.
+/// A variable that an instruction sets or declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) part: usize,
+    pub(crate) line: usize,
+    pub(crate) keyword: &'static str,
+    pub(crate) name: String,
+}
+
+/// What the instructions of a Dockerfile come to.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
-    pub(crate) needs: Vec<Need>,
-    pub(crate) warnings: Remarks,
-    pub(crate) problems: Remarks,
+    pub(crate) takings: Vec<Taking>,
+    pub(crate) warnings: Vec<Note>,
+    pub(crate) problems: Vec<Note>,
+    pub(crate) images: Vec<BaseImage>,
+    pub(crate) assignments: Vec<Assignment>,
+    /// For each stage whether the last one needs it.
+    pub(crate) needed: Vec<bool>,
+    /// Whether a stage that is needed names another by its number.
+    pub(crate) has_numbers: bool,
 }
 
-/// Where in a Dockerfile one is: its stages so far, and the variables of the present one.
-#[derive(Debug)]
-pub(crate) struct Scope {
-    pub(crate) escape: char,
-    stages: Vec<Stage>,
-    /// `ARG`s before the first stage.
-    global: HashMap<String, String>,
+/// A stage, or an image that an instruction takes from.
+pub(super) struct Stage<'a> {
+    pub(super) from: Placed<'a>,
+    image: String,
+    base: Option<usize>,
+    pub(super) commands: Vec<Command<'a>>,
+    /// Stages that instructions take from.
+    dependencies: Vec<usize>,
+    is_triggered: bool,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Stage {
-    name: Option<String>,
-    /// `ENV`, which a stage that starts from this one inherits.
-    env: HashMap<String, Option<String>>,
-    /// `ARG`, which it does not.
-    arg: HashMap<String, Option<String>>,
-    triggers: Vec<Instruction>,
+/// An instruction of a stage. One that was put off stands in the line of the `FROM` that sets it off.
+pub(super) struct Command<'a> {
+    pub(super) part: usize,
+    pub(super) line: usize,
+    pub(super) instruction: std::borrow::Cow<'a, Instruction>,
+    /// The stages that it takes from, of those whose number is in this Dockerfile.
+    pub(super) sources: Vec<usize>,
 }
 
-/// What BuildKit itself sets, as the service builds for linux/amd64 only.
-const PLATFORM: [(&str, &str); 8] = [
-    ("TARGETPLATFORM", "linux/amd64"),
-    ("TARGETOS", "linux"),
-    ("TARGETARCH", "amd64"),
-    ("TARGETVARIANT", ""),
-    ("BUILDPLATFORM", "linux/amd64"),
-    ("BUILDOS", "linux"),
-    ("BUILDARCH", "amd64"),
-    ("BUILDVARIANT", ""),
-];
-
-impl Default for Scope {
-    fn default() -> Self {
-        Self {
-            escape: '\\',
-            stages: Vec::new(),
-            global: HashMap::new(),
-        }
-    }
+/// Follows the instructions of a Dockerfile. The last stage is the one that is built.
+pub(crate) fn follow(escape: char, instructions: &[Placed<'_>]) -> Followed {
+    let mut graph = Graph {
+        escape,
+        stages: Vec::new(),
+        stage_count: 0,
+        by_name: HashMap::new(),
+        followed: Followed::default(),
+        budget: Budget::default(),
+    };
+    graph.read(instructions);
+    graph.finish()
 }
 
-impl Scope {
-    /// Follows the instructions of a part.
-    pub(crate) fn follow(&mut self, part: &Dockerfile) -> Followed {
-        let mut followed = Followed::default();
-        for instruction in part.instructions() {
-            self.one(instruction, &mut followed);
-        }
-        followed
-    }
+struct Graph<'a> {
+    escape: char,
+    /// The stages, and behind them the images that instructions take from.
+    stages: Vec<Stage<'a>>,
+    stage_count: usize,
+    /// The last stage of each name, in lower case.
+    by_name: HashMap<String, usize>,
+    followed: Followed,
+    budget: Budget,
+}
 
-    fn one(&mut self, instruction: &Instruction, followed: &mut Followed) {
-        match instruction.keyword.as_str() {
-            "FROM" => self.from(instruction, followed),
-            "ARG" | "ENV" => self.assign(instruction, followed),
-            "COPY" | "ADD" => self.copy(instruction, followed),
-            "RUN" => self.run(instruction, followed),
-            "ONBUILD" => match instruction.trigger() {
-                Some(Ok(trigger)) => {
-                    if let Some(stage) = self.stages.last_mut() {
-                        stage.triggers.push(trigger);
-                    }
-                }
-                Some(Err(error)) => followed.problems.push((error.line, error.problem)),
-                None => {}
-            },
-            _ => {}
-        }
-    }
-
-    fn from(&mut self, instruction: &Instruction, followed: &mut Followed) {
-        let words: Vec<&str> = instruction.arguments.split_whitespace().collect();
-        let image = match word::expand(words.first().unwrap_or(&""), self.escape, &|name| self.global(name)) {
-            Ok(image) => image,
-            Err(problem) => return followed.problems.push((instruction.line, problem)),
-        };
-        let name = match words.as_slice() {
-            [_, keyword, name] if keyword.eq_ignore_ascii_case("as") => Some(name.to_ascii_lowercase()),
-            _ => None,
-        };
-        let parent = self.stage(&image).cloned();
-        if parent.is_none() {
-            let remarks = advice::base_image(instruction, &image);
-            followed
-                .warnings
-                .extend(remarks.into_iter().map(|remark| (instruction.line, remark)));
-        }
-        self.stages.push(Stage {
-            name,
-            env: parent.as_ref().map(|parent| parent.env.clone()).unwrap_or_default(),
-            ..Stage::default()
+impl<'a> Graph<'a> {
+    fn problem(&mut self, at: Placed<'_>, text: impl Into<String>) {
+        self.followed.problems.push(Note {
+            part: at.part,
+            line: at.instruction.line,
+            text: text.into(),
         });
-        // What the parent has put off is done now.
-        for trigger in parent.into_iter().flat_map(|parent| parent.triggers) {
-            let mut triggered = trigger;
-            triggered.line = instruction.line;
-            self.one(&triggered, followed);
+    }
+
+    /// Global arguments, stages and their bases.
+    fn read(&mut self, instructions: &[Placed<'a>]) {
+        let last = instructions.iter().rev().find(|placed| placed.instruction.is_stage());
+        let target = last.and_then(|last| check::stage_name(last.instruction.words()));
+        let mut globals = Globals::new(target.as_deref());
+        let first = instructions.iter().position(|placed| placed.instruction.is_stage());
+        let (global, staged) = instructions.split_at(first.unwrap_or(instructions.len()));
+        for placed in global.iter().filter(|placed| placed.instruction.keyword == "ARG") {
+            for word in placed.instruction.words() {
+                self.assigned(*placed, "ARG", word.split('=').next().unwrap_or_default());
+                let Some((name, value)) = word.split_once('=') else {
+                    continue;
+                };
+                match self.global_word(&globals, value) {
+                    Ok(value) => globals.set(name.to_owned(), value),
+                    Err(error) => self.problem(*placed, error.to_string()),
+                }
+            }
         }
+        for placed in staged {
+            if placed.instruction.is_stage() {
+                self.stage(*placed, &globals);
+            } else if let Some(stage) = self.stages.last_mut() {
+                stage.commands.push(Command {
+                    part: placed.part,
+                    line: placed.instruction.line,
+                    instruction: std::borrow::Cow::Borrowed(placed.instruction),
+                    sources: Vec::new(),
+                });
+            }
+        }
+        self.stage_count = self.stages.len();
+        self.connect();
+        self.refuse_circles();
+        let reachable = self.reachable();
+        self.followed.needed = (0..self.stage_count).map(|stage| reachable[stage]).collect();
+        self.dispatch(&reachable, &globals);
     }
 
-    /// The last stage of that name, or the one of that number.
-    fn stage(&self, reference: &str) -> Option<&Stage> {
-        let name = reference.to_ascii_lowercase();
-        let named = self
-            .stages
-            .iter()
-            .rev()
-            .find(|stage| stage.name.as_deref() == Some(&name));
-        named.or_else(|| self.stages.get(reference.parse::<usize>().ok()?))
+    pub(super) fn assigned(&mut self, at: Placed<'_>, keyword: &'static str, name: &str) {
+        self.followed.assignments.push(Assignment {
+            part: at.part,
+            line: at.instruction.line,
+            keyword,
+            name: name.to_owned(),
+        });
     }
 
-    fn assign(&mut self, instruction: &Instruction, followed: &mut Followed) {
-        let is_env = instruction.keyword == "ENV";
-        for (name, value) in assignments(&instruction.arguments, is_env) {
-            let remark = advice::variable(&instruction.keyword, &name);
-            followed
-                .warnings
-                .extend(remark.map(|remark| (instruction.line, remark)));
-            let value = match value {
-                Some(value) => word::expand(&value, self.escape, &|name| self.value(name)).ok(),
-                // An argument that is only declared has the value from before the first stage.
-                None => self.global(&name),
-            };
-            match self.stages.last_mut() {
-                None => drop(value.map(|value| self.global.insert(name, value))),
-                Some(stage) if is_env => drop(stage.env.insert(name, value)),
-                Some(stage) => drop(stage.arg.insert(name, value)),
+    fn global_word(&self, globals: &Globals, word: &str) -> Result<String, WordError> {
+        Lexer::new(self.escape, &|name| globals.get(name), &self.budget).word(word)
+    }
+
+    fn stage(&mut self, from: Placed<'a>, globals: &Globals) {
+        let words = from.instruction.words();
+        let written = words.first().map(String::as_str).unwrap_or_default();
+        let image = match self.global_word(globals, written) {
+            Ok(image) if image.is_empty() => {
+                let text = format!(
+                    "the image `{}` is blank: no ARG before the first FROM gives it a value",
+                    written.escape_debug()
+                );
+                self.problem(from, text);
+                "scratch".to_owned()
+            }
+            Ok(image) => image,
+            Err(error) => {
+                self.problem(from, error.to_string());
+                "scratch".to_owned()
+            }
+        };
+        if let Some(platform) = from
+            .instruction
+            .flag("platform")
+            .filter(|platform| !platform.is_empty())
+        {
+            let checked = self.global_word(globals, platform).map_err(|error| error.to_string());
+            if let Err(problem) = checked.and_then(|platform| values::platform(&platform)) {
+                self.problem(from, problem);
+            }
+        }
+        let name = check::stage_name(words);
+        let number = self.stages.len();
+        self.stages.push(Stage {
+            from,
+            base: self.by_name.get(&image).copied(),
+            image,
+            commands: Vec::new(),
+            dependencies: Vec::new(),
+            is_triggered: false,
+        });
+        self.by_name.extend(name.map(|name| (name, number)));
+    }
+
+    /// Finds the stages that instructions take from.
+    fn connect(&mut self) {
+        for stage in 0..self.stage_count {
+            for command in 0..self.stages[stage].commands.len() {
+                let sources = self.sources_of(stage, command);
+                self.stages[stage].dependencies.extend(&sources);
+                self.stages[stage].commands[command].sources = sources;
             }
         }
     }
 
-    fn global(&self, name: &str) -> Option<String> {
-        let platform = || {
-            PLATFORM
-                .iter()
-                .find(|(other, _)| *other == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        self.global.get(name).cloned().or_else(platform)
-    }
-
-    /// The value of a variable in the present stage, if it can be known.
-    fn value(&self, name: &str) -> Option<String> {
-        match self.stages.last() {
-            None => self.global(name),
-            Some(stage) => stage.env.get(name).or_else(|| stage.arg.get(name)).cloned().flatten(),
+    fn sources_of(&mut self, stage: usize, command: usize) -> Vec<usize> {
+        let command = &self.stages[stage].commands[command];
+        let (part, line) = (command.part, command.line);
+        let instruction = &command.instruction;
+        let note = |text: String| Note { part, line, text };
+        match instruction.keyword.as_str() {
+            "COPY" => {
+                let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) else {
+                    return Vec::new();
+                };
+                match from.parse::<i64>() {
+                    Ok(number) => match usize::try_from(number)
+                        .ok()
+                        .filter(|number| *number < self.stages.len())
+                    {
+                        Some(number) => {
+                            self.followed.has_numbers = true;
+                            vec![number]
+                        }
+                        None => {
+                            let text = format!(
+                                "`--from={number}`: there are {} stages, counted from 0",
+                                self.stage_count
+                            );
+                            self.followed.problems.push(note(text));
+                            Vec::new()
+                        }
+                    },
+                    Err(_) => self.by_name.get(&from.to_lowercase()).copied().into_iter().collect(),
+                }
+            }
+            "RUN" => instruction
+                .flag_values("mount")
+                .filter_map(|mount| self.by_name.get(&Mount::from(mount).to_lowercase()).copied())
+                .collect(),
+            _ => Vec::new(),
         }
     }
 
-    fn copy(&self, instruction: &Instruction, followed: &mut Followed) {
-        let line = instruction.line;
-        if instruction.flags.iter().any(|(name, _)| name == "from") {
+    /// Stages that take from each other can never be built.
+    fn refuse_circles(&mut self) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            New,
+            Open,
+            Done,
+        }
+        let mut states = vec![State::New; self.stages.len()];
+        for start in 0..self.stages.len() {
+            let mut path = vec![(start, 0)];
+            if states[start] != State::New {
+                continue;
+            }
+            states[start] = State::Open;
+            while let Some((stage, next)) = path.last_mut() {
+                let stage = *stage;
+                let Some(dependency) = self.stages[stage].dependencies.get(*next).copied() else {
+                    states[stage] = State::Done;
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                match states[dependency] {
+                    State::New => {
+                        states[dependency] = State::Open;
+                        path.push((dependency, 0));
+                    }
+                    State::Open => {
+                        let command = self.stages[stage]
+                            .commands
+                            .iter()
+                            .find(|command| command.sources.contains(&dependency));
+                        let (part, line) = command.map_or((0, 1), |command| (command.part, command.line));
+                        let text = "the stage takes from itself, directly or by way of others".to_owned();
+                        self.followed.problems.push(Note { part, line, text });
+                        return;
+                    }
+                    State::Done => {}
+                }
+            }
+        }
+    }
+
+    /// The stages that the last one needs. What a base has put off is taken up on the way.
+    fn reachable(&mut self) -> Vec<bool> {
+        let mut reachable = vec![false; self.stages.len()];
+        let mut open: Vec<usize> = self.stage_count.checked_sub(1).into_iter().collect();
+        while let Some(stage) = open.pop() {
+            if std::mem::replace(&mut reachable[stage], true) {
+                continue;
+            }
+            self.trigger(stage);
+            open.extend(self.stages[stage].base);
+            open.extend(&self.stages[stage].dependencies);
+        }
+        reachable
+    }
+
+    /// Takes up what the base of a stage has put off. BuildKit reads it anew, with a backslash as the escape character.
+    fn trigger(&mut self, stage: usize) {
+        let Some(base) = self.stages[stage].base else { return };
+        if std::mem::replace(&mut self.stages[stage].is_triggered, true) {
             return;
         }
-        let mut words = instruction.words();
-        if words
-            .iter()
-            .any(|word| self.expand(word).is_err_and(|error| error.contains("quote")))
-            && instruction.json().is_none()
-        {
-            followed.warnings.push((
-                line,
-                format!(
-                    "{} is split at blanks, quotes or not: use the form `{0} [\"…\", \"…\"]`",
-                    instruction.keyword
-                ),
-            ));
-            words = match quoted_words(&instruction.arguments) {
-                Some(words) => words,
-                None => return,
+        let from = self.stages[stage].from;
+        let (part, line) = (from.part, from.instruction.line);
+        let mut triggered = Vec::new();
+        let mut problems = Vec::new();
+        for command in &self.stages[base].commands {
+            let Arguments::Trigger(trigger) = &command.instruction.arguments else {
+                continue;
             };
-        }
-        if words.len() < 2 {
-            return followed.warnings.push((
-                line,
-                format!(
-                    "{} needs a source and a target: the build will refuse it",
-                    instruction.keyword
-                ),
-            ));
-        }
-        words.pop();
-        for source in words {
-            if instruction
-                .heredocs
-                .iter()
-                .any(|heredoc| source.contains(&heredoc.name) && source.contains("<<"))
-            {
-                continue;
-            }
-            if instruction.keyword == "ADD" && is_remote(&source) {
-                continue;
-            }
-            match self.expand(&source) {
-                Ok(path) => followed.needs.push(Need {
+            let read = reader::instruction(&trigger.text, '\\', line, line).and_then(|mut instruction| {
+                instruction.heredocs.clone_from(&command.instruction.heredocs);
+                check::check_instruction(&instruction)?;
+                Ok(instruction)
+            });
+            match read {
+                Ok(instruction) => triggered.push(Command {
+                    part,
                     line,
-                    path: clean(&path),
+                    instruction: std::borrow::Cow::Owned(instruction),
+                    sources: Vec::new(),
                 }),
-                Err(problem) => followed
-                    .problems
-                    .push((line, format!("the source `{source}`: {problem}; write the path itself"))),
+                Err(problem) => problems.push(Note {
+                    part,
+                    line,
+                    text: format!("what its base has put off with ONBUILD: {problem}"),
+                }),
             }
         }
-    }
-
-    fn run(&self, instruction: &Instruction, followed: &mut Followed) {
-        let line = instruction.line;
-        for mount in instruction.flag_values("mount") {
-            let options: HashMap<&str, &str> = mount
-                .split(',')
-                .map(|option| option.split_once('=').unwrap_or((option, "true")))
-                .collect();
-            let option = |names: &[&str]| names.iter().find_map(|name| options.get(name).copied());
-            match option(&["type"]).unwrap_or("bind") {
-                "bind" if options.contains_key("from") => {}
-                "bind" => match self.expand(option(&["source", "src"]).unwrap_or_default()) {
-                    Ok(path) => followed.needs.push(Need {
-                        line,
-                        path: clean(&path),
-                    }),
-                    Err(problem) => followed
-                        .problems
-                        .push((line, format!("the mount `{mount}`: {problem}"))),
-                },
-                kind @ ("secret" | "ssh") => {
-                    let what = format!("the service has no build secrets, and `--mount=type={kind}` gets nothing");
-                    match option(&["required"]) {
-                        Some("true" | "1") => followed
-                            .problems
-                            .push((line, format!("{what}: take the mount out, or `required`"))),
-                        _ => followed.warnings.push((line, what)),
-                    }
-                }
-                _ => {}
-            }
+        self.followed.problems.extend(problems);
+        let count = triggered.len();
+        self.stages[stage].commands.splice(0..0, triggered);
+        for command in 0..count {
+            let sources = self.sources_of(stage, command);
+            self.stages[stage].dependencies.extend(&sources);
+            self.stages[stage].commands[command].sources = sources;
         }
     }
 
-    fn expand(&self, text: &str) -> Result<String, String> {
-        word::expand(text, self.escape, &|name| self.value(name))
-    }
-}
-
-/// A source of `ADD` that is fetched from elsewhere.
-fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@", "github.com/"]
-        .iter()
-        .any(|start| source.starts_with(start))
-}
-
-/// A path of the context: `..` and a leading `/` end at its root.
-fn clean(path: &str) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in path.split('/') {
-        match name {
-            "" | "." => {}
-            ".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    names.join("/")
-}
-
-/// The assignments of `ARG` and `ENV`. An argument may have no value; the old form `ENV name value` has one.
-fn assignments(arguments: &str, is_env: bool) -> Vec<(String, Option<String>)> {
-    let first = arguments.split_whitespace().next().unwrap_or_default();
-    if is_env && !first.contains('=') {
-        let (name, value) = arguments.split_once(char::is_whitespace).unwrap_or((arguments, ""));
-        return vec![(name.to_owned(), Some(value.trim().to_owned()))];
-    }
-    let words = split_outside_quotes(arguments);
-    let pairs = words.into_iter().map(|word| match word.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-        None => (word, None),
-    });
-    pairs.collect()
-}
-
-/// The words without their quotes, as a shell would split them; `None` if a quote is not closed.
-fn quoted_words(text: &str) -> Option<Vec<String>> {
-    let words = split_outside_quotes(text);
-    let is_whole = |word: &String| {
-        ['\'', '"']
-            .iter()
-            .all(|quote| word.matches(*quote).count().is_multiple_of(2))
-    };
-    words.iter().all(is_whole).then_some(words)
-}
-
-fn split_outside_quotes(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match quote {
-            None if character.is_whitespace() => {
-                words.push(std::mem::take(&mut word));
+    /// Follows the instructions of the stages that are needed.
+    fn dispatch(&mut self, reachable: &[bool], globals: &Globals) {
+        let mut scopes: Vec<Scope> = Vec::with_capacity(self.stage_count);
+        for (stage, is_needed) in reachable.iter().copied().enumerate().take(self.stage_count) {
+            let this = &self.stages[stage];
+            let base = match this.base {
+                Some(base) => Base::Stage(base),
+                None if this.image == "scratch" => Base::Scratch,
+                None => Base::Image,
+            };
+            scopes.push(Scope::new(base));
+            if !is_needed {
                 continue;
             }
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            Some(open) if open == character => quote = None,
-            _ => {}
-        }
-        word.push(character);
-        if character == '\\' {
-            word.extend(characters.next());
+            if base == Base::Image {
+                self.image(stage);
+            }
+            let this = &self.stages[stage];
+            let mut dispatcher = Dispatcher {
+                escape: self.escape,
+                stage,
+                scopes: &mut scopes,
+                globals,
+                budget: &self.budget,
+                followed: &mut self.followed,
+            };
+            for command in &this.commands {
+                dispatcher.command(command);
+            }
         }
     }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words
+
+    fn image(&mut self, stage: usize) {
+        let Stage { from, image, .. } = &self.stages[stage];
+        let (from, image) = (*from, image.clone());
+        let is_number = image.parse::<usize>().is_ok_and(|number| number < self.stage_count);
+        let hint = match self.by_name.get(&image.to_lowercase()) {
+            _ if is_number => "; a stage is named by its name here, not by its number",
+            Some(_) if image != image.to_lowercase() => "; the name of a stage is in lower case here",
+            _ => "",
+        };
+        let problem = reference::problem(&image).or(is_number.then_some("it is the number of a stage"));
+        if let Some(problem) = problem {
+            return self.problem(from, format!("`{}` is no image: {problem}{hint}", image.escape_debug()));
+        }
+        self.followed.images.push(BaseImage {
+            part: from.part,
+            line: from.instruction.line,
+            image,
+            platform: from.instruction.flag("platform").map(ToOwned::to_owned),
+        });
+    }
+
+    fn finish(mut self) -> Followed {
+        let mut seen = HashSet::new();
+        let followed = &mut self.followed;
+        followed
+            .problems
+            .retain(|note| seen.insert((note.part, note.line, note.text.clone())));
+        followed.problems.sort_by_key(|note| (note.part, note.line));
+        seen.clear();
+        followed
+            .warnings
+            .retain(|note| seen.insert((note.part, note.line, note.text.clone())));
+        followed.warnings.sort_by_key(|note| (note.part, note.line));
+        self.followed
+    }
 }

@@ -1,267 +1,434 @@
-//! Words: quotes, escapes and variables, as BuildKit reads them.
+//! Words of a Dockerfile: quotes, escapes and variables, as BuildKit's shell lexer reads them.
 
-/// Looks up a variable; `None` if its value is not known.
-pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+use std::cell::Cell;
+use std::fmt;
+use std::iter::Peekable;
+use std::str::Chars;
 
-/// The word without its quotes and escapes, with the values of its variables.
-///
-/// # Errors
-///
-/// In words: an open quote or brace, a variable whose value is not known, a modifier that is none.
-pub(crate) fn expand(word: &str, escape: char, lookup: Lookup<'_>) -> Result<String, String> {
-    let mut reader = Reader {
-        rest: word.chars().collect(),
-        position: 0,
-        escape,
-        lookup,
-    };
-    reader.until(None)
+use super::shell_pattern::Pattern;
+
+/// How deep a `${…}` may stand inside another.
+pub(crate) const MAX_NESTING: usize = 64;
+
+/// How many bytes the words of one Dockerfile may expand to, all together.
+pub(crate) const MAX_EXPANSION: usize = 16 * 1024 * 1024;
+
+/// How many steps the patterns of `${name#pattern}` and its like may take in one Dockerfile, all together.
+pub(crate) const MAX_PATTERN_STEPS: usize = 64 * 1024 * 1024;
+
+/// What is known of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variable<'a> {
+    Set(&'a str),
+    /// Known not to be set: it expands to nothing.
+    Unset,
+    /// It may have any value, or none.
+    Unknown,
 }
 
-struct Reader<'a> {
-    rest: Vec<char>,
-    position: usize,
-    escape: char,
-    lookup: Lookup<'a>,
+/// Why a word has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WordError {
+    /// It depends on this variable, whose value is not known.
+    Unknown(String),
+    /// It is not a word, in words.
+    Invalid(String),
 }
 
-impl Reader<'_> {
-    fn next(&mut self) -> Option<char> {
-        let character = self.rest.get(self.position).copied();
-        self.position += usize::from(character.is_some());
-        character
+impl fmt::Display for WordError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(formatter, "the value of the variable `{name}` is not known here"),
+            Self::Invalid(problem) => formatter.write_str(problem),
+        }
+    }
+}
+
+impl WordError {
+    fn invalid<T>(problem: impl Into<String>) -> Result<T, Self> {
+        Err(Self::Invalid(problem.into()))
+    }
+}
+
+/// What the expansions of a Dockerfile have used up. Nothing that a Dockerfile says can make them grow without end.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    bytes: Cell<usize>,
+    steps: Cell<usize>,
+}
+
+impl Budget {
+    fn take_bytes(&self, count: usize) -> Result<(), WordError> {
+        self.bytes.set(self.bytes.get().saturating_add(count));
+        if self.bytes.get() > MAX_EXPANSION {
+            return WordError::invalid(format!(
+                "the variables of this Dockerfile expand to more than {MAX_EXPANSION} bytes"
+            ));
+        }
+        Ok(())
     }
 
-    fn peek(&self) -> Option<char> {
-        self.rest.get(self.position).copied()
+    pub(super) fn take_steps(&self, count: usize) -> Result<(), WordError> {
+        self.steps.set(self.steps.get().saturating_add(count));
+        if self.steps.get() > MAX_PATTERN_STEPS {
+            return WordError::invalid(format!(
+                "the patterns of this Dockerfile's variables take more than {MAX_PATTERN_STEPS} steps"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    Removed,
+    /// They hold a word together and stay in it.
+    Kept,
+    /// They are characters like any other, as in the body of a heredoc.
+    Plain,
+}
+
+/// How words are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Lexer<'a> {
+    pub(crate) escape: char,
+    /// Looks up a variable.
+    pub(crate) variables: &'a dyn Fn(&str) -> Variable<'a>,
+    pub(crate) budget: &'a Budget,
+    pub(crate) quotes: Quotes,
+    /// Whether escape characters stay in the word.
+    pub(crate) keeps_escapes: bool,
+    /// Whether a variable that is not set stays in the word.
+    pub(crate) keeps_unset: bool,
+}
+
+impl<'a> Lexer<'a> {
+    /// Words with the values of their variables.
+    pub(crate) fn new(escape: char, variables: &'a dyn Fn(&str) -> Variable<'a>, budget: &'a Budget) -> Self {
+        Self {
+            escape,
+            variables,
+            budget,
+            quotes: Quotes::Removed,
+            keeps_escapes: false,
+            keeps_unset: false,
+        }
     }
 
-    /// Everything up to `end`, which is taken too, or to the end of the word.
-    fn until(&mut self, end: Option<char>) -> Result<String, String> {
+    /// The text as one word, without its quotes and escapes and with the values of its variables.
+    pub(crate) fn word(&self, text: &str) -> Result<String, WordError> {
+        Reader::new(self, text).all().map(|(word, _)| word)
+    }
+
+    /// The text as words, split at its blanks and at those of the values.
+    pub(crate) fn split(&self, text: &str) -> Result<Vec<String>, WordError> {
+        Reader::new(self, text).all().map(|(_, words)| words)
+    }
+}
+
+/// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands before it.
+#[derive(Default)]
+struct Words {
+    finished: Vec<String>,
+    word: String,
+    is_in_word: bool,
+}
+
+impl Words {
+    fn character(&mut self, character: char) {
+        if !character.is_whitespace() {
+            self.raw(character.encode_utf8(&mut [0; 4]));
+        } else if self.is_in_word && !self.word.is_empty() {
+            self.finished.push(std::mem::take(&mut self.word));
+            self.is_in_word = false;
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.word.push_str(text);
+        self.is_in_word = true;
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if !self.word.is_empty() {
+            self.finished.push(self.word);
+        }
+        self.finished
+    }
+}
+
+struct Reader<'l, 'a> {
+    lexer: &'l Lexer<'a>,
+    rest: Peekable<Chars<'l>>,
+    keeps_escapes: bool,
+    depth: usize,
+    /// Whether a modifier had a word of its own since this was last looked at.
+    had_inner: bool,
+}
+
+impl<'l, 'a> Reader<'l, 'a> {
+    fn new(lexer: &'l Lexer<'a>, text: &'l str) -> Self {
+        Self {
+            lexer,
+            rest: text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable(),
+            keeps_escapes: lexer.keeps_escapes,
+            depth: 0,
+            had_inner: false,
+        }
+    }
+
+    fn all(mut self) -> Result<(String, Vec<String>), WordError> {
+        let result = self.until(None)?;
+        self.lexer.budget.take_bytes(result.0.len())?;
+        Ok(result)
+    }
+
+    /// Everything up to `end`, which is taken too, or to the end of the text: as one word, and split.
+    fn until(&mut self, end: Option<char>) -> Result<(String, Vec<String>), WordError> {
+        let (mut result, mut words) = (String::new(), Words::default());
+        // How many `<` stand just before: blanks after two of them belong to the word, as the name of a heredoc may follow.
+        let mut angles = 0;
+        while let Some(next) = self.rest.peek().copied() {
+            if end == Some(next) {
+                self.rest.next();
+                return Ok((result, words.finish()));
+            }
+            match next {
+                '$' => {
+                    let value = self.variable()?;
+                    if std::mem::take(&mut self.had_inner) {
+                        words.word.clear();
+                    }
+                    value.chars().for_each(|character| words.character(character));
+                    result.push_str(&value);
+                }
+                '\'' | '"' if self.lexer.quotes != Quotes::Plain => {
+                    let value = if next == '"' {
+                        self.double_quoted()?
+                    } else {
+                        self.single_quoted()?
+                    };
+                    if std::mem::take(&mut self.had_inner) {
+                        words.word.clear();
+                    }
+                    words.raw(&value);
+                    result.push_str(&value);
+                }
+                _ => {
+                    self.rest.next();
+                    if next == self.lexer.escape {
+                        if self.keeps_escapes {
+                            words.raw(next.encode_utf8(&mut [0; 4]));
+                            result.push(next);
+                        }
+                        let Some(escaped) = self.rest.next() else { break };
+                        words.raw(escaped.encode_utf8(&mut [0; 4]));
+                        result.push(escaped);
+                        angles = 0;
+                    } else {
+                        if angles >= 2 && next.is_whitespace() {
+                            words.raw(next.encode_utf8(&mut [0; 4]));
+                        } else {
+                            words.character(next);
+                            angles = if next == '<' { angles + 1 } else { 0 };
+                        }
+                        result.push(next);
+                    }
+                    continue;
+                }
+            }
+            angles = 0;
+        }
+        match end {
+            Some('/') => WordError::invalid("a `${…/…/…}` lacks its second `/`"),
+            Some(_) => WordError::invalid("a `${` is not closed"),
+            None => Ok((result, words.finish())),
+        }
+    }
+
+    fn single_quoted(&mut self) -> Result<String, WordError> {
         let mut text = String::new();
+        text.extend(self.rest.next().filter(|_| self.lexer.quotes == Quotes::Kept));
         loop {
-            match self.next() {
-                None if end.is_some() => return Err("a `${` is not closed".to_owned()),
-                None => return Ok(text),
-                character if character == end => return Ok(text),
-                Some('\'') => text.push_str(&self.single_quoted()?),
-                Some('"') => text.push_str(&self.double_quoted()?),
+            match self.rest.next() {
+                Some('\'') => {
+                    text.extend(Some('\'').filter(|_| self.lexer.quotes == Quotes::Kept));
+                    return Ok(text);
+                }
+                Some(character) => text.push(character),
+                None => return WordError::invalid("a single quote is not closed"),
+            }
+        }
+    }
+
+    fn double_quoted(&mut self) -> Result<String, WordError> {
+        let mut text = String::new();
+        text.extend(self.rest.next().filter(|_| self.lexer.quotes == Quotes::Kept));
+        loop {
+            match self.rest.peek().copied() {
+                None => return WordError::invalid("a double quote is not closed"),
+                Some('"') => {
+                    self.rest.next();
+                    text.extend(Some('"').filter(|_| self.lexer.quotes == Quotes::Kept));
+                    return Ok(text);
+                }
                 Some('$') => text.push_str(&self.variable()?),
-                Some(character) if character == self.escape => text.extend(self.next()),
-                Some(character) => text.push(character),
+                Some(character) => {
+                    self.rest.next();
+                    let mut character = character;
+                    if character == self.lexer.escape {
+                        if self.keeps_escapes {
+                            text.push(character);
+                        }
+                        match self.rest.peek().copied() {
+                            None => continue,
+                            Some(next) if matches!(next, '"' | '$') || next == self.lexer.escape => {
+                                self.rest.next();
+                                character = next;
+                            }
+                            Some(_) => {}
+                        }
+                    }
+                    text.push(character);
+                }
             }
         }
     }
 
-    fn single_quoted(&mut self) -> Result<String, String> {
-        let mut text = String::new();
-        loop {
-            match self.next() {
-                Some('\'') => return Ok(text),
-                Some(character) => text.push(character),
-                None => return Err("a single quote is not closed".to_owned()),
-            }
-        }
-    }
-
-    fn double_quoted(&mut self) -> Result<String, String> {
-        let mut text = String::new();
-        loop {
-            match self.next() {
-                Some('"') => return Ok(text),
-                Some('$') => text.push_str(&self.variable()?),
-                Some(character) if character == self.escape => match self.next() {
-                    Some(next) if matches!(next, '"' | '$') || next == self.escape => text.push(next),
-                    Some(next) => text.extend([character, next]),
-                    None => return Err("a double quote is not closed".to_owned()),
-                },
-                Some(character) => text.push(character),
-                None => return Err("a double quote is not closed".to_owned()),
-            }
-        }
-    }
-
-    /// What stands for the variable after a dollar sign.
-    fn variable(&mut self) -> Result<String, String> {
-        if self.peek() != Some('{') {
+    /// What stands for a variable, from its dollar sign on.
+    fn variable(&mut self) -> Result<String, WordError> {
+        self.rest.next();
+        if self.rest.peek() != Some(&'{') {
             let name = self.name();
-            return if name.is_empty() {
-                Ok("$".to_owned())
-            } else {
-                self.value(&name)
+            if name.is_empty() {
+                return Ok("$".to_owned());
+            }
+            return match self.look_up(&name)? {
+                None if self.lexer.keeps_unset => Ok(format!("${name}")),
+                value => self.owned(value),
             };
         }
-        self.next();
-        let name = self.name();
-        if name.is_empty() {
-            return Err("a `${` without a name".to_owned());
+        self.rest.next();
+        match self.rest.peek() {
+            None => return WordError::invalid("a `${` is not closed"),
+            Some('{' | '}' | ':') => return WordError::invalid("a `${` without a name"),
+            Some(_) => {}
         }
-        match self.next() {
-            Some('}') => self.value(&name),
-            Some(':') => match self.next() {
-                Some(operator @ ('-' | '+' | '?')) => self.with_default(&name, operator, true),
-                _ => Err(format!("`${{{name}:…}}` has a modifier that is none")),
+        let name = self.name();
+        let Some(operator) = self.rest.next() else {
+            return WordError::invalid("a `${` is not closed");
+        };
+        match operator {
+            '}' => match self.look_up(&name)? {
+                None if self.lexer.keeps_unset => Ok(format!("${{{name}}}")),
+                value => self.owned(value),
             },
-            Some(operator @ ('-' | '+' | '?')) => self.with_default(&name, operator, false),
-            Some(operator @ ('#' | '%')) => {
-                let is_greedy = self.peek() == Some(operator);
-                self.position += usize::from(is_greedy);
-                let pattern = self.until(Some('}'))?;
-                Ok(trim(&self.value(&name)?, &pattern, operator == '#', is_greedy))
-            }
-            Some('/') => {
-                let is_global = self.peek() == Some('/');
-                self.position += usize::from(is_global);
-                let inner = self.until(Some('}'))?;
-                let (pattern, replacement) = inner.split_once('/').unwrap_or((&inner, ""));
-                Ok(replace(&self.value(&name)?, pattern, replacement, is_global))
-            }
-            Some(_) => Err(format!("`${{{name}…}}` has a modifier that is none")),
-            None => Err("a `${` is not closed".to_owned()),
+            ':' => match self.rest.next() {
+                Some(operator @ ('+' | '-' | '?')) => self.modified(&name, operator, true),
+                Some(operator) => WordError::invalid(format!("`${{{name}:{operator}…}}` has an unknown modifier")),
+                None => WordError::invalid("a `${` is not closed"),
+            },
+            '+' | '-' | '?' | '#' | '%' => self.modified(&name, operator, false),
+            '/' => self.replaced(&name),
+            _ => WordError::invalid(format!("`${{{name}{operator}…}}` has an unknown modifier")),
         }
     }
 
-    /// `:-`, `:+` and `:?`, which count an empty value as none, and `-`, `+`, `?`, which do not.
-    fn with_default(&mut self, name: &str, operator: char, empty_is_none: bool) -> Result<String, String> {
-        let other = self.until(Some('}'))?;
-        let value = (self.lookup)(name).filter(|value| !(empty_is_none && value.is_empty()));
-        match (operator, value) {
-            ('+', Some(_)) | ('-', None) => Ok(other),
-            ('+', None) => Ok(String::new()),
-            (_, Some(value)) => Ok(value),
-            (_, None) => Err(format!("the variable `{name}` has to be set: {other}")),
+    /// A word inside of `${…}`.
+    fn inner(&mut self, end: char, keeps_escapes: bool) -> Result<String, WordError> {
+        if self.depth == MAX_NESTING {
+            return WordError::invalid(format!("`${{…}}` is nested more than {MAX_NESTING} times"));
         }
+        let outer = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
+        self.depth += 1;
+        let result = self.until(Some(end));
+        self.depth -= 1;
+        self.keeps_escapes = outer;
+        self.had_inner = true;
+        let (word, _) = result?;
+        self.lexer.budget.take_bytes(word.len())?;
+        Ok(word)
+    }
+
+    /// `${name-word}` and its like, after the operator. With a colon, an empty value counts as none.
+    fn modified(&mut self, name: &str, operator: char, empty_is_none: bool) -> Result<String, WordError> {
+        let word = self.inner('}', matches!(operator, '#' | '%'))?;
+        let colon = if empty_is_none { ":" } else { "" };
+        let value = self.look_up(name)?;
+        if value.is_none() && self.lexer.keeps_unset {
+            return Ok(format!("${{{name}{colon}{operator}{word}}}"));
+        }
+        let usable = value.filter(|value| !(empty_is_none && value.is_empty()));
+        match operator {
+            '-' => usable.map_or(Ok(word), |value| self.owned(Some(value))),
+            '+' => Ok(if usable.is_some() { word } else { String::new() }),
+            '?' if usable.is_none() && word.is_empty() => {
+                WordError::invalid(format!("the variable `{name}` has to be set"))
+            }
+            '?' if usable.is_none() => WordError::invalid(format!("the variable `{name}` has to be set: {word}")),
+            '?' => self.owned(value),
+            _ => {
+                let is_greedy = word.starts_with(operator);
+                let pattern = Pattern::parse(&word[usize::from(is_greedy)..])?;
+                let value = value.unwrap_or_default();
+                if operator == '#' {
+                    pattern.without_prefix(value, is_greedy, self.lexer.budget)
+                } else {
+                    pattern.without_suffix(value, is_greedy, self.lexer.budget)
+                }
+            }
+        }
+    }
+
+    /// `${name/pattern/replacement}` and `${name//pattern/replacement}`, after the first slash.
+    fn replaced(&mut self, name: &str) -> Result<String, WordError> {
+        let is_global = self.rest.next_if_eq(&'/').is_some();
+        let pattern = self.inner('/', true)?;
+        let replacement = self.inner('}', true)?;
+        let value = self.look_up(name)?;
+        if value.is_none() && self.lexer.keeps_unset {
+            return Ok(format!("${{{name}/{pattern}/{replacement}}}"));
+        }
+        let value = value.unwrap_or_default();
+        let result = Pattern::parse(&pattern)?.replace(value, &replacement, is_global, self.lexer.budget)?;
+        self.lexer.budget.take_bytes(result.len())?;
+        Ok(result)
     }
 
     fn name(&mut self) -> String {
         let mut name = String::new();
-        while let Some(character) = self.peek().filter(|next| next.is_ascii_alphanumeric() || *next == '_') {
-            // A parameter of one digit, as in a shell.
-            if name.is_empty() && character.is_ascii_digit() {
-                self.position += 1;
-                return character.to_string();
+        while let Some(next) = self.rest.peek().copied() {
+            if name.is_empty() && next.is_ascii_digit() {
+                while let Some(digit) = self.rest.next_if(char::is_ascii_digit) {
+                    name.push(digit);
+                }
+                return name;
             }
-            name.push(character);
-            self.position += 1;
+            if name.is_empty() && matches!(next, '@' | '*' | '#' | '?' | '-' | '$' | '!') {
+                self.rest.next();
+                return next.to_string();
+            }
+            if !next.is_alphabetic() && !next.is_ascii_digit() && next != '_' {
+                break;
+            }
+            self.rest.next();
+            name.push(next);
         }
         name
     }
 
-    fn value(&self, name: &str) -> Result<String, String> {
-        (self.lookup)(name).ok_or_else(|| format!("the value of the variable `{name}` is not known here"))
-    }
-}
-
-/// Takes a prefix or suffix away that matches the pattern: the longest one, or the shortest.
-fn trim(value: &str, pattern: &str, is_prefix: bool, is_greedy: bool) -> String {
-    let characters: Vec<char> = value.chars().collect();
-    let pattern: Vec<char> = pattern.chars().collect();
-    let length = characters.len();
-    let mut lengths: Vec<usize> = (0..=length).collect();
-    if is_greedy {
-        lengths.reverse();
-    }
-    for size in lengths {
-        let (part, rest) = if is_prefix {
-            characters.split_at(size)
-        } else {
-            (&characters[length - size..], &characters[..length - size])
-        };
-        if matches(&pattern, part) {
-            return rest.iter().collect();
-        }
-    }
-    value.to_owned()
-}
-
-/// Replaces the first longest part that matches the pattern, or all of them.
-fn replace(value: &str, pattern: &str, replacement: &str, is_global: bool) -> String {
-    let characters: Vec<char> = value.chars().collect();
-    let pattern: Vec<char> = pattern.chars().collect();
-    let (mut result, mut index) = (String::new(), 0);
-    while index < characters.len() {
-        let longest = (index + 1..=characters.len())
-            .rev()
-            .find(|end| matches(&pattern, &characters[index..*end]));
-        match longest {
-            Some(end) => {
-                result.push_str(replacement);
-                index = end;
-                if !is_global {
-                    break;
-                }
-            }
-            None => {
-                result.push(characters[index]);
-                index += 1;
-            }
-        }
-    }
-    result.extend(&characters[index..]);
-    result
-}
-
-/// A pattern of a shell: `*` is anything, `?` any character, a backslash quotes.
-fn matches(pattern: &[char], text: &[char]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        ['*', rest @ ..] => (0..=text.len()).any(|skipped| matches(rest, &text[skipped..])),
-        ['?', rest @ ..] => !text.is_empty() && matches(rest, &text[1..]),
-        ['\\', literal, rest @ ..] | [literal, rest @ ..] => text.first() == Some(literal) && matches(rest, &text[1..]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expanded(word: &str) -> Result<String, String> {
-        expand(word, '\\', &|name| match name {
-            "F" => Some("a/b.tar.gz".to_owned()),
-            "E" => Some(String::new()),
-            _ => None,
-        })
-    }
-
-    #[test]
-    fn words_are_expanded_as_buildkit_does() {
-        for (word, expected) in [
-            ("plain", "plain"),
-            ("'$F'\"$F\"x", "$Fa/b.tar.gzx"),
-            (r"\$F\\ \a", r"$F\ a"),
-            (r#""\$F \x \"""#, r#"$F \x ""#),
-            ("${F}", "a/b.tar.gz"),
-            ("${N:-d}${N-d}", "dd"),
-            ("${E:-d}${E-d}", "d"),
-            ("${F:+y}${N:+y}${E:+y}${E+y}", "yy"),
-            ("${F?no}", "a/b.tar.gz"),
-            ("${N:-${F}}", "a/b.tar.gz"),
-            ("${F#*/}", "b.tar.gz"),
-            ("${F%.*}${F%%.*}", "a/b.tara/b"),
-            ("${F##*.}", "gz"),
-            ("${F/./-}", "a/b-tar.gz"),
-            ("${F//./-}", "a/b-tar-gz"),
-            ("$", "$"),
-            ("a$ b", "a$ b"),
-        ] {
-            assert_eq!(expanded(word).as_deref(), Ok(expected), "{word}");
+    fn look_up(&self, name: &str) -> Result<Option<&'a str>, WordError> {
+        match (self.lexer.variables)(name) {
+            Variable::Set(value) => Ok(Some(value)),
+            Variable::Unset => Ok(None),
+            Variable::Unknown => Err(WordError::Unknown(name.to_owned())),
         }
     }
 
-    #[test]
-    fn what_cannot_be_expanded_is_said() {
-        for (word, part) in [
-            ("$N", "`N` is not known"),
-            ("${N:?why}", "has to be set: why"),
-            ("'a", "single quote"),
-            ("\"a", "double quote"),
-            ("${F", "not closed"),
-            ("${}", "without a name"),
-            ("${F:x}", "modifier"),
-            ("${F!x}", "modifier"),
-        ] {
-            let error = expanded(word).unwrap_err();
-            assert!(error.contains(part), "{word}: {error}");
-        }
+    fn owned(&self, value: Option<&str>) -> Result<String, WordError> {
+        let value = value.unwrap_or_default();
+        self.lexer.budget.take_bytes(value.len())?;
+        Ok(value.to_owned())
     }
 }

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct DockerfileSource {
     pub(crate) origin: Origin,
     pub(crate) context: ContextDir,
+    pub(crate) build_args: Vec<(String, String)>,
+    pub(crate) target: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,8 @@ impl DockerfileSource {
         Self {
             origin: Origin::Path(path.into()),
             context: ContextDir::default(),
+            build_args: Vec::new(),
+            target: None,
         }
     }
 
@@ -58,7 +62,38 @@ impl DockerfileSource {
         Self {
             origin: Origin::Text(text.into()),
             context: ContextDir::default(),
+            build_args: Vec::new(),
+            target: None,
         }
+    }
+
+    /// Gives an `ARG` of the Dockerfile a value, as `docker build --build-arg` does. The last value for a name counts.
+    ///
+    /// The service takes no build arguments, so that the value becomes the default of every `ARG` of this name in the text that
+    /// is sent. A predefined one such as `HTTP_PROXY`, which needs no `ARG`, gets one in each stage that runs something. A name
+    /// that nothing declares is a warning of the plan.
+    ///
+    /// Values are public: they stand in the snapshot's record and in the history of the image. Never put a secret there.
+    ///
+    /// ```
+    /// use daytona_image::{DockerfileSource, Image};
+    ///
+    /// let source = DockerfileSource::text("ARG TAG=3.19\nFROM alpine:$TAG\n").build_arg("TAG", "3.20");
+    /// let plan = Image::from_dockerfile(source).plan()?;
+    /// assert_eq!(plan.dockerfile(), "ARG TAG=3.20\nFROM alpine:$TAG\n");
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
+    pub fn build_arg(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.build_args.push((name.into(), value.into()));
+        self
+    }
+
+    /// Builds the stage of this name instead of the last one, as `docker build --target` does. Upper and lower case are the same.
+    ///
+    /// Stages that it does not need are not sent, and what a sandbox starts is the `ENTRYPOINT` of this stage.
+    pub fn target(mut self, stage: impl Into<String>) -> Self {
+        self.target = Some(stage.into());
+        self
     }
 
     /// The root of the build context, in which the sources of `COPY` and `ADD` are looked for.

@@ -1,9 +1,7 @@
 //! What is allowed, but better looked at twice.
 
-use crate::dockerfile::Instruction;
-
 /// Remarks on the base image of a stage.
-pub(crate) fn base_image(instruction: &Instruction, image: &str) -> Vec<String> {
+pub(crate) fn base_image(image: &str, platform: Option<&str>) -> Vec<String> {
     let mut remarks = Vec::new();
     let last = image.rsplit('/').next().unwrap_or_default();
     let tag = last.split_once(':').map(|(_, tag)| tag);
@@ -12,11 +10,14 @@ pub(crate) fn base_image(instruction: &Instruction, image: &str) -> Vec<String> 
             None => remarks.push(format!(
                 "`{image}` has no tag, and so means another image every day: name a version"
             )),
+            Some(tag @ ("lts" | "stable")) => remarks.push(format!(
+                "the service does not support the tag `{tag}`, which means another image every month: name a version"
+            )),
             Some("latest") => remarks.push(format!("`{image}` means another image every day: name a version")),
             Some(_) => {}
         }
     }
-    if let Some(platform) = instruction.flag("platform")
+    if let Some(platform) = platform
         && !platform.contains('$')
         && platform != "linux/amd64"
     {

@@ -1,10 +1,12 @@
 //! What a sandbox of the snapshot will start.
 
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Dockerfile, Instruction};
+use crate::escape;
+use crate::quote;
 
 /// What the service makes of a Dockerfile: it takes the last `ENTRYPOINT` anywhere in the text, comments included, in this
 /// case only; a JSON array as it is, else the rest of the line as one word without its quotes. `CMD` is not looked at.
-pub(crate) fn stored(dockerfile: &str) -> Vec<String> {
+pub(super) fn stored(dockerfile: &str) -> Vec<String> {
     let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
         return vec!["sleep".to_owned(), "infinity".to_owned()];
     };
@@ -13,23 +15,19 @@ pub(crate) fn stored(dockerfile: &str) -> Vec<String> {
 }
 
 /// What is to be said where Docker would start something else.
-pub(crate) fn surprise(dockerfile: &str, stored: &[String]) -> Option<String> {
-    let parsed = Dockerfile::parse(dockerfile).ok()?;
-    let last_stage = parsed
-        .instructions()
-        .iter()
-        .rposition(|instruction| instruction.keyword == "FROM")
-        .unwrap_or_default();
-    let stage = &parsed.instructions()[last_stage..];
-    let last = |keyword: &str| stage.iter().rev().find(|instruction| instruction.keyword == keyword);
-    let shown = stored.join(" ");
+pub(super) fn surprise(dockerfile: &Dockerfile, stored: &[String]) -> Option<String> {
+    let instructions = dockerfile.instructions();
+    let last_stage = instructions.iter().rposition(Instruction::is_stage).unwrap_or_default();
+    let stage = &instructions[last_stage..];
+    let last = |keyword: &str| stage.iter().rev().find(|instruction| instruction.keyword() == keyword);
+    let shown = escape::text(&stored.join(" ")).to_string();
     match (last("ENTRYPOINT"), last("CMD")) {
-        (Some(entrypoint), _) => match entrypoint.json() {
-            Some(words) if words == stored => None,
-            Some(words) => Some(format!(
+        (Some(entrypoint), cmd) => match entrypoint.json() {
+            Some(words) if words != stored => Some(format!(
                 "sandboxes will start `{shown}`, where Docker would start `{}`",
-                words.join(" ")
+                escape::text(&words.join(" "))
             )),
+            Some(words) => cmd.map(|cmd| beside(words, cmd, &shown)),
             None => Some(format!(
                 "an ENTRYPOINT in the shell form is stored as the one word `{shown}`: write it as a JSON list"
             )),
@@ -42,4 +40,18 @@ pub(crate) fn surprise(dockerfile: &str, stored: &[String]) -> Option<String> {
         )),
         (None, _) => None,
     }
+}
+
+/// A `CMD` beside an `ENTRYPOINT` has no effect on the service.
+fn beside(entrypoint: &[String], cmd: &Instruction, shown: &str) -> String {
+    let words: Vec<&str> = entrypoint.iter().chain(cmd.words()).map(String::as_str).collect();
+    let started = if shown.is_empty() {
+        "nothing of it".to_owned()
+    } else {
+        format!("`{shown}` alone")
+    };
+    format!(
+        "CMD is not looked at: sandboxes will start {started}; write `ENTRYPOINT {}` if its words are needed",
+        escape::text(&quote::json_form(&words))
+    )
 }

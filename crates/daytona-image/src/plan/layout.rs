@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::plan::advice;
-use crate::plan::raw::Raw;
+use crate::plan::files::Taken;
 use crate::plan::resolve::Source;
 use crate::problem::ProblemKind;
 use crate::walk::Found;
@@ -21,7 +21,7 @@ pub(crate) struct Tree<'a> {
     members: BTreeMap<String, (usize, &'a Found)>,
     /// Members of the root whose name means something to the server, and the step that brought them.
     reserved: Vec<(usize, String, &'a Found)>,
-    raws: Vec<(usize, &'a Raw)>,
+    raws: Vec<(usize, &'a Taken)>,
 }
 
 impl<'a> Tree<'a> {
@@ -40,13 +40,13 @@ impl<'a> Tree<'a> {
     }
 
     /// Puts in what lines of the caller's own copy, under the names that they have there.
-    pub(crate) fn place_raw(&mut self, number: usize, raw: &'a Raw) {
+    pub(crate) fn place_raw(&mut self, number: usize, raw: &'a Taken) {
         for found in &raw.walked.files {
             self.members.entry(found.name.clone()).or_insert((number, found));
         }
         self.reserved
             .extend(raw.reserved.iter().map(|found| (number, found.name.clone(), found)));
-        self.is_all_one &= raw.needs.is_empty();
+        self.is_all_one &= raw.wants.is_empty();
         self.raws.push((number, raw));
     }
 
@@ -93,7 +93,7 @@ impl<'a> Tree<'a> {
         let is_copied_by_raw = |name: &str| {
             self.raws
                 .iter()
-                .any(|(_, raw)| raw.needs.iter().any(|need| need.covers(name)))
+                .any(|(_, raw)| raw.wants.iter().any(|want| want.covers(name)))
         };
         let adds = own.iter().any(|(name, found)| {
             let is_there = self
@@ -141,7 +141,7 @@ impl<'a> Tree<'a> {
             let overlap = self.members.iter().find(|(name, (other, found))| {
                 let mine = own.get(name.as_str());
                 let is_other = other != number && !mine.is_some_and(|mine| mine.is_same_file(found));
-                is_other && (mine.is_some() || raw.needs.iter().any(|need| need.covers(name)))
+                is_other && (mine.is_some() || raw.wants.iter().any(|want| want.covers(name)))
             });
             if let Some((name, (other, _))) = overlap {
                 let problem = ProblemKind::ContextsOverlap {
@@ -154,16 +154,16 @@ impl<'a> Tree<'a> {
         problems
     }
 
-    /// The step and a message for each file that its name keeps out of the tree. A Dockerfile that is the generated one
-    /// to the byte is not missed.
+    /// The step and a message for each file that its name keeps out of the tree, and for the generated Dockerfile that takes
+    /// its place. A Dockerfile that is the generated one to the byte is not missed.
     pub(crate) fn displaced(&self, dockerfile: &str) -> Vec<(usize, String)> {
         let mut notes = Vec::new();
         for (number, name, found) in &self.reserved {
-            let generated = name == "Dockerfile";
-            if generated && std::fs::read(&found.source).is_ok_and(|bytes| bytes == dockerfile.as_bytes()) {
+            let is_dockerfile = name == RESERVED[0];
+            if is_dockerfile && is_text(found, dockerfile) {
                 continue;
             }
-            let what = if generated {
+            let what = if is_dockerfile {
                 "the generated Dockerfile takes its place"
             } else {
                 "it is left out"
@@ -174,8 +174,27 @@ impl<'a> Tree<'a> {
             );
             notes.push((*number, message));
         }
+        for (number, raw) in &self.raws {
+            let brought = |(other, name, _): &(usize, String, &Found)| other == number && name == RESERVED[0];
+            if raw.wants.iter().any(|want| want.covers(RESERVED[0])) && !self.reserved.iter().any(brought) {
+                let message = "what it copies takes in the generated Dockerfile, which the service puts at the root of the context";
+                notes.push((*number, message.to_owned()));
+            }
+        }
         notes
     }
+
+    /// Whether the file of this name at the root is the generated Dockerfile.
+    pub(crate) fn is_generated(&self, name: &str, dockerfile: &str) -> bool {
+        let mut found = self.reserved.iter().filter(|(_, other, _)| other == name);
+        name == RESERVED[0] && found.any(|(_, _, found)| is_text(found, dockerfile))
+    }
+}
+
+/// Whether a file holds this text. Its size is compared first, so that no large file is read.
+fn is_text(found: &Found, text: &str) -> bool {
+    found.fingerprint.size() == text.len() as u64
+        && std::fs::read(&found.source).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
 /// The path and the folders above it, from the longest to the shortest, without the root.

@@ -1,123 +1,106 @@
 //! From an instruction to lines of a Dockerfile, all of its values checked.
 
-use crate::dockerfile::Dockerfile;
-use crate::dockerfile::stages::Scope;
+use super::files::Taken;
+use super::part::{Body, LocalCopy, Part};
+use super::resolve::{self, Source};
+use super::source::{self, At};
+use crate::dockerfile::{Dockerfile, SyntaxError};
+use crate::escape;
 use crate::image::instruction::{Command, Instruction};
 use crate::image::pip::{Pyproject, REQUIREMENTS_TARGET};
 use crate::plan::PlanOptions;
-use crate::plan::raw::{self, Raw};
-use crate::plan::resolve::{self, Source};
 use crate::problem::ProblemKind;
 use crate::quote;
-
-/// What a step contributes to the Dockerfile.
-pub(crate) enum Line {
-    /// A line as it is, without its line feed.
-    Text(String),
-    Copy(Box<LocalCopy>),
-    /// Lines of the caller's own.
-    Raw(Box<Raw>),
-}
-
-/// A `COPY` of local files, whose place in the context is yet to be found.
-pub(crate) struct LocalCopy {
-    pub(crate) source: Source,
-    pub(crate) target: String,
-    /// Name that the file gets below the target.
-    pub(crate) name: Option<String>,
-    /// Whether the plain form is preferred to the JSON form.
-    pub(crate) prefers_plain: bool,
-}
-
-impl Line {
-    pub(crate) fn source(&self) -> Option<&Source> {
-        match self {
-            Line::Copy(copy) => Some(&copy.source),
-            Line::Text(_) | Line::Raw(_) => None,
-        }
-    }
-
-    pub(crate) fn raw(&self) -> Option<&Raw> {
-        match self {
-            Line::Raw(raw) => Some(raw),
-            Line::Text(_) | Line::Copy(_) => None,
-        }
-    }
-}
 
 type Problems = Vec<ProblemKind>;
 
 /// Renders the steps of an image, one after the other.
-pub(crate) struct Renderer<'a> {
+pub(super) struct Renderer<'a> {
     options: &'a PlanOptions,
-    scope: Scope,
-    /// What may surprise in the lines of the step that was rendered last.
-    remarks: Vec<String>,
+    escape: char,
+}
+
+/// What a step gives.
+pub(super) struct Rendered {
+    pub(super) parts: Vec<Part>,
+    pub(super) problems: Vec<At>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'a> Renderer<'a> {
-    pub(crate) fn new(options: &'a PlanOptions) -> Self {
-        Self {
-            options,
-            scope: Scope::default(),
-            remarks: Vec::new(),
-        }
+    pub(super) fn new(options: &'a PlanOptions) -> Self {
+        Self { options, escape: '\\' }
     }
 
     /// The escape character of the Dockerfile.
-    pub(crate) fn escape(&self) -> char {
-        self.scope.escape
+    pub(super) fn escape(&self) -> char {
+        self.escape
     }
 
-    /// What may surprise in the lines of the last step.
-    pub(crate) fn take_remarks(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.remarks)
-    }
-
-    /// The lines of one instruction.
-    pub(crate) fn lines(&mut self, instruction: &Instruction) -> Result<Vec<Line>, Problems> {
-        let lines = self.unchecked(instruction)?;
-        for line in &lines {
-            if let Line::Text(text) = line {
-                self.check(text)?;
+    /// The parts of one step.
+    pub(super) fn parts(&mut self, instruction: &Instruction) -> Result<Rendered, Problems> {
+        let sourced = match instruction {
+            Instruction::Dockerfile(source) => {
+                let sourced = source::from_dockerfile(self.options, source)?;
+                self.escape = sourced.part.read.escape();
+                sourced
             }
-        }
-        Ok(lines)
+            Instruction::DockerfileCommands(commands) => source::commands(commands, self.escape)?,
+            other => {
+                let parts: Result<_, Problems> = self.lines(other)?.into_iter().map(|body| self.part(body)).collect();
+                return Ok(Rendered {
+                    parts: parts?,
+                    problems: Vec::new(),
+                    warnings: Vec::new(),
+                });
+            }
+        };
+        Ok(Rendered {
+            parts: vec![sourced.part],
+            problems: sourced.problems,
+            warnings: sourced.warnings,
+        })
     }
 
     /// A line of ours has to be one instruction, and nothing may glue itself to it.
-    fn check(&mut self, text: &str) -> Result<(), Problems> {
-        let not_one = || {
-            vec![ProblemKind::ControlCharacter {
-                what: "the instruction",
-                value: format!("`{}`", text.escape_debug()),
-            }]
+    fn part(&self, body: Body) -> Result<Part, Problems> {
+        let read = match &body {
+            Body::Line(text) => self.read(text)?,
+            Body::Copy(_) | Body::Raw(_) => Dockerfile::default(),
         };
-        let parsed = Dockerfile::parse_part(text, self.scope.escape).map_err(|error| {
-            vec![ProblemKind::Dockerfile {
-                line: error.line,
-                problem: error.problem,
-            }]
-        })?;
-        if parsed.instructions().len() != 1 {
-            return Err(not_one());
-        }
-        if parsed.ends_continued() {
-            let problem = format!(
-                "it ends in `{}`, which would glue the next line to it",
-                self.scope.escape
-            );
-            return Err(vec![ProblemKind::Dockerfile { line: 1, problem }]);
-        }
-        let warnings = self.scope.follow(&parsed).warnings;
-        self.remarks.extend(warnings.into_iter().map(|(_, remark)| remark));
-        Ok(())
+        Ok(Part {
+            step: 0,
+            body,
+            read,
+            taken: Taken::default(),
+        })
     }
 
-    fn unchecked(&mut self, instruction: &Instruction) -> Result<Vec<Line>, Problems> {
+    fn read(&self, text: &str) -> Result<Dockerfile, Problems> {
+        let (read, errors) = Dockerfile::read_part(text, self.escape);
+        if !errors.is_empty() {
+            let problem = |error: SyntaxError| ProblemKind::Dockerfile {
+                problem: escape::text(&error.problem).to_string(),
+            };
+            return Err(errors.into_iter().map(problem).collect());
+        }
+        if read.instructions().len() != 1 {
+            return Err(vec![ProblemKind::ControlCharacter {
+                what: "the instruction",
+                value: format!("`{}`", text.escape_debug()),
+            }]);
+        }
+        if read.open_continuation().is_some() {
+            let problem = format!("it ends in `{}`, which would glue the next line to it", self.escape);
+            return Err(vec![ProblemKind::Dockerfile { problem }]);
+        }
+        Ok(read)
+    }
+
+    fn lines(&self, instruction: &Instruction) -> Result<Vec<Body>, Problems> {
         let options = self.options;
         match instruction {
-            Instruction::From(image) => one_word("the image", image).map(|image| vec![text(format!("FROM {image}"))]),
+            Instruction::From(image) => no_blanks("the image", image).map(|image| vec![text(format!("FROM {image}"))]),
             Instruction::DebianSlim(version) => {
                 let release = version.release().map_err(|problem| vec![problem])?;
                 Ok(vec![
@@ -135,11 +118,12 @@ impl<'a> Renderer<'a> {
                 let (source, command) = both(resolve::file(options, &requirements.path), requirements.command())?;
                 let copy = LocalCopy {
                     source,
+                    flags: String::new(),
                     target: REQUIREMENTS_TARGET.to_owned(),
                     name: None,
                     prefers_plain: true,
                 };
-                Ok(vec![Line::Copy(Box::new(copy)), text(format!("RUN {command}"))])
+                Ok(vec![Body::Copy(Box::new(copy)), text(format!("RUN {command}"))])
             }
             Instruction::Pyproject(pyproject) => pyproject_command(options, pyproject).map(run_lines),
             Instruction::AddLocalFile { file, target } => {
@@ -151,7 +135,7 @@ impl<'a> Renderer<'a> {
                 let (source, ()) = both(resolve::folder(options, dir), copy_target(target))?;
                 Ok(vec![json_copy(source, target, None)])
             }
-            Instruction::RunCommands(commands) => all(commands.iter().map(|command| self.run(command).map(Line::Text))),
+            Instruction::RunCommands(commands) => all(commands.iter().map(|command| self.run(command).map(Body::Line))),
             Instruction::Env(variables) => all(variables.iter().map(|(name, value)| pair("ENV", name, value))),
             Instruction::Arg { name, default } => pair("ARG", name, default).map(|line| vec![line]),
             Instruction::Label(labels) => all(labels.iter().map(|(key, value)| label(key, value))),
@@ -166,16 +150,12 @@ impl<'a> Renderer<'a> {
                 let from = one_word("the image or stage", from)?;
                 copy_target(source)?;
                 copy_target(target)?;
-                let words = [source, target].map(|path| quote::copy_target(path, self.scope.escape));
+                let words = [source, target].map(|path| quote::copy_target(path, self.escape));
                 let words = quote::ascii_json_form(&words);
                 Ok(vec![text(format!("COPY --from={} {words}", quote::shell_word(&from)))])
             }
-            Instruction::Dockerfile(source) => {
-                raw::from_dockerfile(options, source, &mut self.scope).map(|raw| vec![Line::Raw(Box::new(raw))])
-            }
-            Instruction::DockerfileCommands(commands) => {
-                raw::commands(options, commands, &mut self.scope).map(|raw| vec![Line::Raw(Box::new(raw))])
-            }
+            // They are read, not rendered.
+            Instruction::Dockerfile(_) | Instruction::DockerfileCommands(_) => Ok(Vec::new()),
         }
     }
 
@@ -188,7 +168,7 @@ impl<'a> Renderer<'a> {
                     one_line("the command", &text)?;
                 }
                 // Lines are continued with a backslash here, whatever the Dockerfile has for it.
-                let text = if self.scope.escape == '\\' {
+                let text = if self.escape == '\\' {
                     text
                 } else {
                     text.replace("\\\n", "`\n")
@@ -201,20 +181,21 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn text(line: impl Into<String>) -> Line {
-    Line::Text(line.into())
+fn text(line: impl Into<String>) -> Body {
+    Body::Line(line.into())
 }
 
-fn run_lines(command: Option<String>) -> Vec<Line> {
+fn run_lines(command: Option<String>) -> Vec<Body> {
     command
         .map(|command| text(format!("RUN {command}")))
         .into_iter()
         .collect()
 }
 
-fn json_copy(source: Source, target: &str, name: Option<String>) -> Line {
-    Line::Copy(Box::new(LocalCopy {
+fn json_copy(source: Source, target: &str, name: Option<String>) -> Body {
+    Body::Copy(Box::new(LocalCopy {
         source,
+        flags: String::new(),
         target: target.to_owned(),
         name,
         prefers_plain: false,
@@ -227,8 +208,8 @@ fn pyproject_command(options: &PlanOptions, pyproject: &Pyproject) -> Result<Opt
     pyproject.command(&text)
 }
 
-fn exec(instruction: &str, words: &[String]) -> Result<Vec<Line>, Problems> {
-    exec_text(instruction, words).map(|line| vec![Line::Text(line)])
+fn exec(instruction: &str, words: &[String]) -> Result<Vec<Body>, Problems> {
+    exec_text(instruction, words).map(|line| vec![Body::Line(line)])
 }
 
 fn exec_text(instruction: &str, words: &[String]) -> Result<String, Problems> {
@@ -239,7 +220,7 @@ fn exec_text(instruction: &str, words: &[String]) -> Result<String, Problems> {
 }
 
 /// `ENV name=value` and `ARG name=value`.
-fn pair(instruction: &str, name: &str, value: &str) -> Result<Line, Problems> {
+fn pair(instruction: &str, name: &str, value: &str) -> Result<Body, Problems> {
     let valid = |character: char| character == '_' || character.is_ascii_alphanumeric();
     if name.is_empty() || !name.chars().all(valid) || name.starts_with(|first: char| first.is_ascii_digit()) {
         return Err(vec![ProblemKind::InvalidVariableName { name: name.to_owned() }]);
@@ -248,8 +229,16 @@ fn pair(instruction: &str, name: &str, value: &str) -> Result<Line, Problems> {
     Ok(text(format!("{instruction} {name}={}", quote::shell_word(value))))
 }
 
-fn label(key: &str, value: &str) -> Result<Line, Problems> {
+fn label(key: &str, value: &str) -> Result<Body, Problems> {
     let key = one_word("the label", key)?;
+    if key.contains('=') {
+        return Err(vec![ProblemKind::Dockerfile {
+            problem: format!(
+                "the label `{}` holds `=`, which would begin its value",
+                key.escape_debug()
+            ),
+        }]);
+    }
     one_line("the value", value)?;
     Ok(text(format!(
         "LABEL {}={}",
@@ -258,12 +247,12 @@ fn label(key: &str, value: &str) -> Result<Line, Problems> {
     )))
 }
 
-fn quoted_word(instruction: &str, what: &'static str, word: &str) -> Result<Vec<Line>, Problems> {
+fn quoted_word(instruction: &str, what: &'static str, word: &str) -> Result<Vec<Body>, Problems> {
     let word = one_word(what, word)?;
     Ok(vec![text(format!("{instruction} {}", quote::shell_word(&word)))])
 }
 
-fn expose(port: &str) -> Result<Vec<Line>, Problems> {
+fn expose(port: &str) -> Result<Vec<Body>, Problems> {
     let (numbers, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
     let is_port = |number: &str| number.parse::<u16>().is_ok_and(|number| number > 0);
     let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
@@ -282,6 +271,16 @@ fn copy_target(target: &str) -> Result<(), Problems> {
     } else {
         Ok(())
     }
+}
+
+fn no_blanks(what: &'static str, text: &str) -> Result<String, Problems> {
+    let text = one_word(what, text)?;
+    if text.trim().contains(char::is_whitespace) {
+        return Err(vec![ProblemKind::Dockerfile {
+            problem: format!("{what} `{}` holds a blank, and is no image", text.escape_debug()),
+        }]);
+    }
+    Ok(text)
 }
 
 fn one_word(what: &'static str, text: &str) -> Result<String, Problems> {

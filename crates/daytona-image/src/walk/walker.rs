@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::directory::{self, Directory, Entry};
 use super::helpers::Helpers;
-use super::{Excluded, Found, Walk, WalkProblem, Walked};
+use super::{Excluded, Found, Selection, Walk, WalkProblem, Walked};
 use crate::ignore::{Decision, Matches, Rule};
 use crate::image::Links;
 
@@ -176,10 +176,16 @@ impl<'a> Walker<'a> {
     fn leave(&mut self, level: Level) {
         self.open.pop();
         // A directory of which everything is ignored is not worth a word.
-        if self.count().found == level.before.found && !level.name.is_empty() {
+        if self.count().found == level.before.found && !level.name.is_empty() && self.takes(&level.name) {
             self.result.empty.truncate(level.before.empty);
             self.result.empty.push(level.name);
         }
+    }
+
+    /// Whether what has this name is wanted.
+    fn takes(&self, name: &str) -> bool {
+        let name = name.trim_start_matches('/');
+        self.walk.only.as_ref().is_none_or(|only| only.takes(name))
     }
 
     fn count(&self) -> Count {
@@ -226,6 +232,9 @@ impl<'a> Walker<'a> {
         matches: &Matches,
     ) -> Option<Below> {
         let Some(text) = entry.to_str() else {
+            if !self.takes(&format!("{parent}/{}", entry.to_string_lossy())) {
+                return None;
+            }
             let path = self.shown(parent).join(entry);
             self.problem(WalkProblem::NotUnicode { path });
             return None;
@@ -235,9 +244,13 @@ impl<'a> Walker<'a> {
         } else {
             format!("{parent}/{text}")
         };
+        let kind = directory.look(&entry);
+        let may_hold = |only: &dyn Selection| matches!(kind, Ok(Entry::Directory)) && only.may_hold(&name);
+        if !self.takes(&name) && !self.walk.only.as_deref().is_some_and(may_hold) {
+            return None;
+        }
         let matches = self.walk.rules.enter(matches, &name);
         let excluded = self.walk.rules.decision(&matches);
-        let kind = directory.look(&entry);
         if excluded.is_ignored() {
             let may_hold_exceptions =
                 matches!(kind, Ok(Entry::Directory)) && self.walk.rules.may_except_below(&matches, &name);

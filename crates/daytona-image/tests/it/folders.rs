@@ -207,7 +207,10 @@ fn empty_folders_are_warned_about() {
     fs::create_dir_all(folder.path().join("a/empty/inner")).unwrap();
     let plan = folder.plan(&base().add_local_dir("a", "/a"));
     let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
-    assert_eq!(warnings, ["the empty folder `a/empty` does not reach the build"]);
+    assert_eq!(
+        warnings,
+        ["the empty folder `a/empty` does not reach the build: put a file into it, or make it with `RUN mkdir -p …`"]
+    );
 }
 
 #[test]

@@ -108,6 +108,11 @@ const DIFFERENCES: &[(&str, Ours)] = &[
         Text("FROM python:3.12-slim\nCOPY [\".ctx/2/app.py\", \"/x\"]\n"),
     ),
     ("dir_empty", Error("has no file in it")),
+    // Lines that no build takes.
+    ("dc_copy_quoted", Error("is split at blanks")),
+    ("dc_copy_json_one_element", Error("needs a source and a target")),
+    ("dc_copy_single_arg", Error("needs a source and a target")),
+    ("dc_copy_unbalanced_quote", Error("is split at blanks")),
     // Sources of the caller's own lines: confined to the context, found before anything is sent.
     ("dc_context_dir_prefix_clash", Names(&["src/app.py"])),
     ("dc_copy_dot", Names(&["a.txt"])),

@@ -1,0 +1,168 @@
+//! The value of `RUN --mount=…`.
+
+use super::word::WordError;
+
+/// A mount of a `RUN`, with the values of its variables.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) kind: String,
+    pub(super) from: String,
+    pub(super) source: String,
+    pub(super) target: String,
+    pub(super) is_required: bool,
+}
+
+/// The kinds there are.
+const KINDS: [&str; 5] = ["bind", "cache", "tmpfs", "secret", "ssh"];
+
+impl Mount {
+    /// What can be said before variables are known.
+    pub(super) fn check(text: &str) -> Result<(), String> {
+        for field in fields(text)? {
+            if let Some((key, value)) = field.split_once('=')
+                && key.eq_ignore_ascii_case("from")
+                && value.find('$').is_some_and(|at| at + 1 < value.len())
+            {
+                return Err(format!(
+                    "`--mount={}`: `from` cannot hold a variable: name the stage, or give it a name with `FROM … AS`",
+                    text.escape_debug()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The image or stage that it takes from, before variables are known.
+    pub(super) fn from(text: &str) -> String {
+        let fields = fields(text).unwrap_or_default();
+        let from = fields.iter().rev().filter_map(|field| field.split_once('='));
+        from.into_iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case("from"))
+            .map(|(_, value)| value.to_owned())
+            .unwrap_or_default()
+    }
+
+    /// Reads a mount; `expand` puts in the values of variables.
+    pub(super) fn parse(text: &str, expand: impl Fn(&str) -> Result<String, WordError>) -> Result<Self, WordError> {
+        let invalid = |problem: String| {
+            Err(WordError::Invalid(format!(
+                "`--mount={}`: {problem}",
+                text.escape_debug()
+            )))
+        };
+        let mut mount = Self {
+            kind: "bind".to_owned(),
+            ..Self::default()
+        };
+        let (mut owner, mut sharing, mut id) = (None, false, String::new());
+        for field in fields(text).map_err(WordError::Invalid)? {
+            let (key, value) = match field.split_once('=') {
+                Some((key, value)) => (key, Some(expand(value)?)),
+                None => (field.as_str(), None),
+            };
+            let key = key.to_lowercase();
+            let boolean = |value: &str| {
+                matches!(
+                    value,
+                    "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False"
+                )
+            };
+            match (key.as_str(), value) {
+                ("readonly" | "ro" | "readwrite" | "rw", None) | ("env", Some(_)) => {}
+                ("required", None) => mount.is_required = true,
+                (_, None) => return invalid(format!("`{}` is no `key=value`", field.escape_debug())),
+                ("type", Some(value)) if KINDS.contains(&value.as_str()) => mount.kind = value,
+                ("type", Some(value)) => {
+                    return invalid(format!(
+                        "unknown type `{}`: it is one of {}",
+                        value.escape_debug(),
+                        KINDS.join(", ")
+                    ));
+                }
+                ("from", Some(value)) => mount.from = value,
+                ("source" | "src", Some(value)) => mount.source = value,
+                ("target" | "dst" | "destination", Some(value)) => mount.target = value,
+                ("readonly" | "ro" | "readwrite" | "rw", Some(value)) if boolean(&value) => {}
+                ("required", Some(value)) if boolean(&value) => {
+                    mount.is_required = matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True");
+                }
+                ("size", Some(_)) if mount.kind == "tmpfs" => {}
+                ("id", Some(value)) => id = value,
+                ("sharing", Some(value)) if matches!(value.as_str(), "shared" | "private" | "locked") => sharing = true,
+                ("mode", Some(value)) if u32::from_str_radix(&value, 8).is_ok() => owner = Some("mode"),
+                ("uid" | "gid", Some(value)) if value.parse::<u32>().is_ok() => owner = Some("uid or gid"),
+                (
+                    "readonly" | "ro" | "readwrite" | "rw" | "required" | "sharing" | "mode" | "uid" | "gid",
+                    Some(value),
+                ) => {
+                    return invalid(format!("`{key}` cannot be `{}`", value.escape_debug()));
+                }
+                _ => return invalid(format!("unknown key `{}`", key.escape_debug())),
+            }
+        }
+        let kind = mount.kind.as_str();
+        if let Some(owner) = owner.filter(|_| !matches!(kind, "secret" | "ssh" | "cache")) {
+            return invalid(format!("a mount of type {kind} has no {owner}"));
+        }
+        if sharing && kind != "cache" {
+            return invalid(format!("a mount of type {kind} has no sharing"));
+        }
+        if kind == "secret" {
+            if !mount.from.is_empty() {
+                return invalid("a secret has no `from`".to_owned());
+            }
+            if mount.source.is_empty() && mount.target.is_empty() && id.is_empty() {
+                return invalid("a secret needs an `id`, a source or a target".to_owned());
+            }
+        }
+        Ok(mount)
+    }
+}
+
+/// The comma-separated fields; one in double quotes may hold commas, and a doubled quote stands for itself.
+fn fields(text: &str) -> Result<Vec<String>, String> {
+    let invalid = || {
+        Err(format!(
+            "`--mount={}` has a quote where none can be",
+            text.escape_debug()
+        ))
+    };
+    let mut fields = Vec::new();
+    let mut rest = text;
+    loop {
+        let mut field = String::new();
+        if let Some(mut quoted) = rest.strip_prefix('"') {
+            loop {
+                let Some((part, after)) = quoted.split_once('"') else {
+                    return invalid();
+                };
+                field.push_str(part);
+                match after.strip_prefix('"') {
+                    Some(after) => {
+                        field.push('"');
+                        quoted = after;
+                    }
+                    None => {
+                        rest = after;
+                        break;
+                    }
+                }
+            }
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return invalid();
+            }
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            field.push_str(&rest[..end]);
+            if field.contains('"') {
+                return invalid();
+            }
+            rest = &rest[end..];
+        }
+        fields.push(field);
+        match rest.strip_prefix(',') {
+            Some(after) => rest = after,
+            None => return Ok(fields),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What the sources of an instruction mean.
+
+use super::glob;
+
+/// Something that an instruction takes from the build context. Paths are clean and relative to its root; empty is all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    /// A file, or a folder and all below it.
+    Path(String),
+    /// What a pattern of `filepath.Match` matches, component by component.
+    Glob(String),
+    /// What a pattern of `COPY --parents` matches, in which `**` stands for any number of folders. The folder before `/./` is
+    /// not created below the target.
+    Parents { base: String, pattern: String },
+}
+
+impl Wanted {
+    /// A source of a plain `COPY` or `ADD`.
+    pub(super) fn plain(source: &str) -> Self {
+        let path = clean(source);
+        if path.split('/').any(glob::is_pattern) {
+            Self::Glob(path)
+        } else {
+            Self::Path(path)
+        }
+    }
+
+    /// A source of `COPY --parents`; `None` if it names nothing.
+    pub(super) fn parents(source: &str) -> Option<Self> {
+        let (base, pattern) = source.split_once("/./").unwrap_or(("", source));
+        let (base, pattern) = (clean(base), clean(pattern));
+        if pattern.is_empty() {
+            return None;
+        }
+        let wanted = Self::Parents { base, pattern };
+        let path = wanted.path();
+        Some(if path.split('/').any(glob::is_pattern) {
+            wanted
+        } else {
+            Self::Path(path)
+        })
+    }
+
+    /// Its path in the context, as it stands in messages.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Path(path) if path.is_empty() => ".".to_owned(),
+            Self::Path(path) | Self::Glob(path) => path.clone(),
+            Self::Parents { base, pattern } if base.is_empty() => pattern.clone(),
+            Self::Parents { base, pattern } => format!("{base}/{pattern}"),
+        }
+    }
+
+    pub(crate) fn is_pattern(&self) -> bool {
+        !matches!(self, Self::Path(_))
+    }
+
+    /// The folders at its beginning that are no pattern.
+    pub(crate) fn fixed(&self) -> String {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Glob(_) | Self::Parents { .. } => fixed(&self.path()).to_owned(),
+        }
+    }
+
+    /// What has to be in the context even if nothing matches.
+    pub(crate) fn required(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Glob(pattern) => fixed(pattern),
+            Self::Parents { base, .. } => fixed(base),
+        }
+    }
+
+    /// Whether it takes in a file of this name. Not for patterns of `--parents`, which are ignore rules.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        match self {
+            Self::Path(path) if path.is_empty() => true,
+            Self::Path(path) => name
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Glob(pattern) => {
+                let mut names = name.split('/');
+                pattern
+                    .split('/')
+                    .all(|pattern| names.next().is_some_and(|name| glob::matches(pattern, name)))
+            }
+            Self::Parents { .. } => false,
+        }
+    }
+
+    /// Whether something below this folder may be wanted.
+    pub(crate) fn may_hold(&self, folder: &str) -> bool {
+        let path = self.path();
+        let mut patterns = path.split('/');
+        for name in folder.split('/') {
+            match patterns.next() {
+                None => return false,
+                Some(pattern) if matches!(self, Self::Parents { .. }) && pattern.contains("**") => return true,
+                Some(pattern) if !glob::matches(pattern, name) => return false,
+                Some(_) => {}
+            }
+        }
+        patterns.next().is_some()
+    }
+}
+
+/// The folders at the beginning of a pattern that are no pattern.
+fn fixed(pattern: &str) -> &str {
+    let mut end = 0;
+    for component in pattern.split('/').take_while(|component| !glob::is_pattern(component)) {
+        end += component.len() + 1;
+    }
+    &pattern[..end.saturating_sub(1).min(pattern.len())]
+}
+
+/// A source of `ADD` that is fetched from elsewhere: an address, or a git repository. `github.com/…` is a path.
+pub(super) fn is_remote(source: &str) -> bool {
+    let has_protocol = ["http://", "https://", "git://", "ssh://"]
+        .iter()
+        .any(|start| source.starts_with(start));
+    has_protocol || is_scp_like(source)
+}
+
+/// `user@host:path`.
+fn is_scp_like(source: &str) -> bool {
+    let name = |text: &str, more: &[u8]| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || more.contains(&byte))
+    };
+    source
+        .split_once('@')
+        .and_then(|(user, rest)| Some((user, rest.split_once(':')?.0)))
+        .is_some_and(|(user, host)| name(user, b"_") && name(host, b"."))
+}
+
+/// A path of the context: `..` and a leading `/` end at its root.
+pub(super) fn clean(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    names.join("/")
+}

@@ -1,0 +1,325 @@
+//! The files that instructions take from a build context.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::{PlanOptions, resolve};
+use crate::dockerfile::sources::Wanted;
+use crate::dockerfile::stages::Taking;
+use crate::escape;
+use crate::ignore::IgnoreRules;
+use crate::image::archive_name::{RESERVED, covers};
+use crate::image::dockerfile_source::ContextDir;
+use crate::problem::ProblemKind;
+use crate::walk::{DOCKERIGNORE, Found, Selection, Walk, WalkProblem, Walked, read_rules};
+
+/// Where a build context is, as the caller wrote it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ContextRoot {
+    pub(crate) path: PathBuf,
+    /// Ignore rules that come before those of the folder.
+    pub(crate) own_rules: Option<PathBuf>,
+    pub(crate) dir: ContextDir,
+}
+
+/// What was taken from a build context.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The files, under their names in the context.
+    pub(crate) walked: Walked,
+    /// Files at the root whose names mean something there.
+    pub(crate) reserved: Vec<Found>,
+    /// Names of that kind that an instruction asks for, with its line.
+    pub(crate) named: Vec<(usize, String)>,
+    /// Everything that was wanted.
+    pub(crate) wants: Vec<Want>,
+}
+
+/// Something that is taken, ready to be compared with names.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    wanted: Wanted,
+    /// The pattern of `--parents`, as a rule.
+    rules: Option<IgnoreRules>,
+}
+
+impl Want {
+    fn new(wanted: &Wanted) -> Result<Self, String> {
+        let pattern = match wanted {
+            Wanted::Path(_) => None,
+            Wanted::Glob(pattern) => Some(pattern.clone()),
+            Wanted::Parents { .. } => Some(wanted.path()),
+        };
+        let rules = pattern.as_ref().map(|pattern| IgnoreRules::new([pattern])).transpose();
+        let rules = rules.map_err(|error| error.to_string())?;
+        Ok(Self {
+            wanted: wanted.clone(),
+            rules: rules.filter(|_| matches!(wanted, Wanted::Parents { .. })),
+        })
+    }
+
+    /// Whether it takes in a file of this name.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        match (&self.wanted, &self.rules) {
+            (_, Some(rules)) => rules.decide(name).is_ignored(),
+            (wanted, None) => wanted.covers(name),
+        }
+    }
+}
+
+impl Selection for Want {
+    fn takes(&self, name: &str) -> bool {
+        self.covers(name)
+    }
+
+    fn may_hold(&self, folder: &str) -> bool {
+        self.wanted.may_hold(folder)
+    }
+}
+
+/// What was found for a want.
+#[derive(Debug, Default, Clone, Copy)]
+struct Outcome {
+    has_files: bool,
+}
+
+/// Finds the files of all takings of one part. Problems and warnings come with their lines.
+pub(crate) struct Finder {
+    root: PathBuf,
+    shown: PathBuf,
+    rules: IgnoreRules,
+    files: BTreeMap<String, Found>,
+    outcomes: HashMap<Wanted, Outcome>,
+    /// Patterns that nothing matched: their lines, and whether another source of the same instruction did.
+    unmatched: Vec<(usize, Wanted, bool)>,
+    taken: Taken,
+    pub(crate) problems: Vec<(Option<usize>, ProblemKind)>,
+    pub(crate) warnings: Vec<(usize, String)>,
+}
+
+impl Finder {
+    /// Opens a build context.
+    pub(crate) fn open(options: &PlanOptions, context: &ContextRoot) -> Result<Self, Vec<ProblemKind>> {
+        let shown = if context.path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &context.path
+        };
+        let (root, metadata) = resolve::locate(options, shown)?;
+        if !metadata.is_dir() {
+            return Err(vec![ProblemKind::NotAFolder { path: shown.to_owned() }]);
+        }
+        Ok(Self {
+            rules: rules(options, context)?,
+            root,
+            shown: context.path.clone(),
+            files: BTreeMap::new(),
+            outcomes: HashMap::new(),
+            unmatched: Vec::new(),
+            taken: Taken::default(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn problem(&mut self, line: usize, problem: String) {
+        self.problems.push((Some(line), ProblemKind::Dockerfile { problem }));
+    }
+
+    /// Finds what one instruction takes.
+    pub(crate) fn take(&mut self, taking: &Taking) {
+        let mut any = false;
+        let mut unmatched = Vec::new();
+        for wanted in &taking.sources {
+            if let Some(outcome) = self.outcomes.get(wanted) {
+                any |= outcome.has_files;
+                continue;
+            }
+            let outcome = self.find(wanted, taking.line);
+            any |= outcome.has_files;
+            if !outcome.has_files && wanted.is_pattern() {
+                unmatched.push(wanted.clone());
+            }
+            self.outcomes.insert(wanted.clone(), outcome);
+        }
+        self.unmatched
+            .extend(unmatched.into_iter().map(|wanted| (taking.line, wanted, any)));
+    }
+
+    fn find(&mut self, wanted: &Wanted, line: usize) -> Outcome {
+        let want = match Want::new(wanted) {
+            Ok(want) => want,
+            Err(error) => {
+                self.problem(line, format!("the source `{}`: {error}", escape::text(&wanted.path())));
+                return Outcome { has_files: true };
+            }
+        };
+        let mut walk = Walk::new(&self.root)
+            .shown_as(&self.shown)
+            .rules(self.rules.clone())
+            .below(wanted.fixed());
+        if wanted.is_pattern() {
+            walk = walk.only(want.clone());
+        }
+        let walked = walk.run();
+        let outcome = match wanted {
+            Wanted::Path(path) => self.path(path, line, walked),
+            Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, line, walked),
+        };
+        self.taken.wants.push(want);
+        outcome
+    }
+
+    /// What was found for a path.
+    fn path(&mut self, path: &str, line: usize, walked: Walked) -> Outcome {
+        let named = self.shown.join(path);
+        let is_missing = |problem: &WalkProblem| matches!(problem, WalkProblem::NotFound { .. });
+        if walked.problems.iter().any(is_missing) {
+            let problem = format!(
+                "the source `{}` is not in the build context `{}`: check its spelling, or the context folder",
+                escape::text(path),
+                shown(&self.shown)
+            );
+            self.problem(line, problem);
+            return Outcome { has_files: true };
+        }
+        // What cannot be sent is left out, but not where it is all that was asked for.
+        let is_named = |problem: &WalkProblem| !path.is_empty() && problem.path() == Some(&named);
+        if let Some(problem) = walked.skipped.iter().find(|problem| is_named(problem)) {
+            let problem = format!("the source `{}` cannot be sent: {problem}", escape::text(path));
+            self.problem(line, problem);
+            return Outcome { has_files: true };
+        }
+        if RESERVED.contains(&path) {
+            self.taken.named.push((line, path.to_owned()));
+        }
+        let has_files = !walked.files.is_empty();
+        if !has_files && walked.problems.is_empty() {
+            let first = walked.excluded.first().map(|excluded| excluded.rule.to_string());
+            match (path, first) {
+                ("", Some(rule)) => {
+                    let warning = format!("everything in `.` is left out, by the ignore rule {rule} first of all");
+                    self.warnings.push((line, warning));
+                }
+                ("", None) => self.warnings.push((line, "there is no file in `.`".to_owned())),
+                (_, Some(rule)) => self.problem(
+                    line,
+                    format!(
+                        "the source `{}` is left out of the build context by the ignore rule {rule}",
+                        escape::text(path)
+                    ),
+                ),
+                (_, None) => self.problem(
+                    line,
+                    format!(
+                        "the source `{}` is a folder without a file, and would not reach the build: put a file into it, or make \
+                         the folder with `RUN mkdir -p …`",
+                        escape::text(path)
+                    ),
+                ),
+            }
+        }
+        self.absorb(line, walked);
+        Outcome { has_files }
+    }
+
+    /// What was found for a pattern.
+    fn pattern(&mut self, want: &Want, line: usize, mut walked: Walked) -> Outcome {
+        // The folder that it begins with may be missing.
+        walked
+            .problems
+            .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
+        walked.files.retain(|found| want.covers(&found.name));
+        let has_files = !walked.files.is_empty();
+        self.absorb(line, walked);
+        Outcome { has_files }
+    }
+
+    fn absorb(&mut self, line: usize, walked: Walked) {
+        let problems = walked.problems.into_iter();
+        self.problems
+            .extend(problems.map(|problem| (Some(line), ProblemKind::Walk(problem))));
+        let all = &mut self.taken.walked;
+        all.skipped.extend(walked.skipped);
+        all.empty.extend(walked.empty);
+        all.directories_read += walked.directories_read;
+        all.excluded.extend(walked.excluded);
+        self.files
+            .extend(walked.files.into_iter().map(|found| (found.name.clone(), found)));
+    }
+
+    /// What was found, all together.
+    pub(crate) fn finish(mut self) -> Finished {
+        for (line, wanted, has_other) in std::mem::take(&mut self.unmatched) {
+            let fixed = wanted.required();
+            let pattern = escape::text(&wanted.path()).to_string();
+            if fixed.is_empty() || self.files.keys().any(|name| covers(fixed, name)) {
+                if !has_other {
+                    self.warnings
+                        .push((line, format!("the pattern `{pattern}` matches no file")));
+                }
+            } else {
+                let problem = format!(
+                    "the pattern `{pattern}` matches no file, and no file below `{}` is sent: the build would not find it",
+                    escape::text(fixed)
+                );
+                self.problem(line, problem);
+            }
+        }
+        for name in RESERVED {
+            self.taken.reserved.extend(self.files.remove(name));
+        }
+        let walked = &mut self.taken.walked;
+        walked.excluded.sort_by(|one, other| one.name.cmp(&other.name));
+        walked.excluded.dedup();
+        walked.empty.sort();
+        walked.empty.dedup();
+        walked.skipped.sort_by(|one, other| one.path().cmp(&other.path()));
+        walked.skipped.dedup_by(|one, other| one.path() == other.path());
+        walked.files = self.files.into_values().collect();
+        Finished {
+            taken: self.taken,
+            problems: self.problems,
+            warnings: self.warnings,
+        }
+    }
+}
+
+/// What a [`Finder`] has found.
+pub(crate) struct Finished {
+    pub(crate) taken: Taken,
+    pub(crate) problems: Vec<(Option<usize>, ProblemKind)>,
+    pub(crate) warnings: Vec<(usize, String)>,
+}
+
+/// The ignore rules of a context: those beside the Dockerfile or else those of the folder, and those that were given in code.
+fn rules(options: &PlanOptions, context: &ContextRoot) -> Result<IgnoreRules, Vec<ProblemKind>> {
+    let candidates = context
+        .own_rules
+        .clone()
+        .into_iter()
+        .chain([context.path.join(DOCKERIGNORE)]);
+    let mut rules = IgnoreRules::none();
+    for candidate in candidates {
+        let full = options.resolve(&candidate).map_err(|problem| vec![problem])?;
+        let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
+            continue;
+        };
+        let found = read_rules(folder, Path::new(name), &candidate).map_err(|problem| vec![problem.into()])?;
+        if let Some(found) = found {
+            rules = found;
+            break;
+        }
+    }
+    let given =
+        IgnoreRules::new(&context.dir.ignore).map_err(|error| vec![WalkProblem::InvalidPattern { error }.into()])?;
+    Ok(rules.and(given))
+}
+
+fn shown(path: &Path) -> String {
+    if path.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        escape::path(path).to_string()
+    }
+}

@@ -1,0 +1,89 @@
+//! Where a plan looks for local files.
+
+use std::path::{Path, PathBuf};
+
+use crate::cancel::Cancellation;
+use crate::problem::ProblemKind;
+use crate::walk::WalkProblem;
+
+/// Where a plan looks for local files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct PlanOptions {
+    base_dir: Result<PathBuf, String>,
+    home: Option<PathBuf>,
+    pub(super) warn_over: Option<u64>,
+    cancellation: Cancellation,
+}
+
+impl PlanOptions {
+    /// Lets another thread stop the plan: it then fails, and [`PlanError::is_cancelled`] says so.
+    pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = cancellation.clone();
+        self
+    }
+
+    /// Fails if the plan was stopped.
+    pub(crate) fn check_stop(&self) -> Result<(), ProblemKind> {
+        if self.cancellation.is_cancelled() {
+            Err(WalkProblem::Cancelled.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Warns of a context over this many bytes, with its largest files. Default: never.
+    pub fn warn_over(mut self, bytes: u64) -> Self {
+        self.warn_over = Some(bytes);
+        self
+    }
+
+    /// The folder that relative paths start from. Default: the process's current folder.
+    pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.base_dir = Ok(folder.into());
+        self
+    }
+
+    /// The folder that `~` stands for. Default: the home folder of the user.
+    pub fn home(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.home = Some(folder.into());
+        self
+    }
+
+    /// The folder that a path starts from.
+    pub(crate) fn base_of(&self, path: &Path) -> Option<&Path> {
+        let is_relative = !path.is_absolute() && !path.starts_with("~");
+        self.base_dir.as_deref().ok().filter(|_| is_relative)
+    }
+
+    /// The path in full, by its spelling alone.
+    pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ProblemKind> {
+        if let Ok(rest) = path.strip_prefix("~") {
+            let home = self
+                .home
+                .as_ref()
+                .ok_or_else(|| ProblemKind::NoHome { path: path.to_owned() })?;
+            return Ok(home.join(rest));
+        }
+        if path.is_absolute() {
+            return Ok(path.to_owned());
+        }
+        let base = self
+            .base_dir
+            .as_ref()
+            .map_err(|reason| ProblemKind::NoBaseDir { reason: reason.clone() })?;
+        Ok(base.join(path))
+    }
+}
+
+/// The process's current folder and the user's home folder.
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self {
+            base_dir: std::env::current_dir().map_err(|error| error.to_string()),
+            home: std::env::home_dir(),
+            warn_over: None,
+            cancellation: Cancellation::new(),
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! From the steps of an image to its plan.
+
+use std::collections::HashSet;
+
+use super::files::{ContextRoot, Finder};
+use super::layout::Tree;
+use super::part::{Body, LocalCopy, Part};
+use super::render::Renderer;
+use super::source::At;
+use super::{ExcludedPath, ImagePlan, Member, PlanOptions, PlanWarning, advice, entrypoint};
+use crate::dockerfile::Dockerfile;
+use crate::dockerfile::stages::{Followed, Note, Placed, Taking, follow};
+use crate::escape;
+use crate::image::Step;
+use crate::image::instruction::Instruction;
+use crate::problem::{DockerfileLine, PlanError, Problem, ProblemKind};
+use crate::quote;
+use crate::walk::Walked;
+
+/// Plans the steps of an image.
+pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, PlanError> {
+    let mut planner = Planner {
+        steps,
+        options,
+        parts: Vec::new(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let escape = planner.render();
+    let followed = planner.follow(escape);
+    planner.advise(&followed);
+    planner.find(followed.takings);
+    planner.stop_at_problems()?;
+    planner.finish(escape)
+}
+
+/// Something to be said of a step, of a line of it if it has one.
+struct Remark {
+    step: usize,
+    line: Option<DockerfileLine>,
+    message: String,
+}
+
+struct Planner<'a> {
+    steps: &'a [Step],
+    options: &'a PlanOptions,
+    parts: Vec<Part>,
+    problems: Vec<Problem>,
+    warnings: Vec<Remark>,
+}
+
+impl Planner<'_> {
+    fn problem(&mut self, step: usize, (line, kind): At) {
+        let of = &self.steps[step - 1];
+        self.problems.push(Problem {
+            step,
+            method: of.method,
+            location: of.location,
+            line,
+            kind,
+        });
+    }
+
+    /// All problems at once, in the order of the steps and lines.
+    fn stop_at_problems(&mut self) -> Result<(), PlanError> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        let mut problems = std::mem::take(&mut self.problems);
+        problems.sort_by_key(|problem| (problem.step, problem.line.as_ref().map_or(0, |at| at.line)));
+        let mut seen = HashSet::new();
+        problems.retain(|problem| seen.insert(problem.to_string()));
+        Err(PlanError::new(problems))
+    }
+
+    /// Renders each step; returns the escape character of the Dockerfile.
+    fn render(&mut self) -> char {
+        let steps = self.steps;
+        let mut renderer = Renderer::new(self.options);
+        for (index, step) in steps.iter().enumerate() {
+            let number = index + 1;
+            if let Err(kind) = self.options.check_stop() {
+                self.problem(number, (None, kind));
+                break;
+            }
+            match renderer.parts(&step.instruction) {
+                Ok(rendered) => {
+                    let at = |part: Part| Part { step: number, ..part };
+                    self.parts.extend(rendered.parts.into_iter().map(at));
+                    rendered.problems.into_iter().for_each(|at| self.problem(number, at));
+                    self.warnings
+                        .extend(rendered.warnings.into_iter().map(|message| Remark {
+                            step: number,
+                            line: None,
+                            message,
+                        }));
+                }
+                Err(problems) => problems.into_iter().for_each(|kind| self.problem(number, (None, kind))),
+            }
+        }
+        renderer.escape()
+    }
+
+    /// Follows the instructions of all parts through stages and variables.
+    fn follow(&mut self, escape: char) -> Followed {
+        let instructions = self.parts.iter().enumerate().flat_map(|(part, this)| {
+            let instructions = this.read.instructions().iter();
+            instructions.map(move |instruction| Placed { part, instruction })
+        });
+        let instructions: Vec<Placed<'_>> = instructions.collect();
+        let followed = follow(escape, &instructions);
+        for note in &followed.problems {
+            let problem = escape::text(&note.text).to_string();
+            let line = self.line(note.part, note.line);
+            self.problem(self.parts[note.part].step, (line, ProblemKind::Dockerfile { problem }));
+        }
+        followed
+    }
+
+    /// The line of the caller's own text; a line of ours is none.
+    fn line(&self, part: usize, line: usize) -> Option<DockerfileLine> {
+        let part = &self.parts[part];
+        part.raw().map(|raw| DockerfileLine {
+            path: raw.path.clone(),
+            line: part.line(line),
+        })
+    }
+
+    fn warn(&mut self, part: usize, line: usize, message: &str) {
+        self.warnings.push(Remark {
+            step: self.parts[part].step,
+            line: self.line(part, line),
+            message: escape::text(message).to_string(),
+        });
+    }
+
+    /// What is better looked at twice.
+    fn advise(&mut self, followed: &Followed) {
+        for image in &followed.images {
+            for remark in advice::base_image(&image.image, image.platform.as_deref()) {
+                self.warn(image.part, image.line, &remark);
+            }
+        }
+        for assignment in &followed.assignments {
+            if let Some(remark) = advice::variable(assignment.keyword, &assignment.name) {
+                self.warn(assignment.part, assignment.line, &remark);
+            }
+        }
+        for Note { part, line, text } in &followed.warnings {
+            self.warn(*part, *line, text);
+        }
+        // An argument that a Dockerfile uses has got its value there.
+        for (index, step) in self.steps.iter().enumerate() {
+            let Instruction::Arg { name, .. } = &step.instruction else {
+                continue;
+            };
+            let declares = |part: &Part| part.raw().is_some() && part.step <= index;
+            let is_late = followed.assignments.iter().any(|assignment| {
+                assignment.keyword == "ARG" && assignment.name == *name && declares(&self.parts[assignment.part])
+            });
+            if is_late {
+                self.warnings.push(Remark {
+                    step: index + 1,
+                    line: None,
+                    message: format!(
+                        "the Dockerfile declares `{name}` itself, and this comes after all that uses it there: set it with \
+                         `DockerfileSource::build_arg`"
+                    ),
+                });
+            }
+        }
+    }
+
+    /// Finds the files that the parts take from their contexts.
+    fn find(&mut self, takings: Vec<Taking>) {
+        let mut of_parts: Vec<Vec<Taking>> = self.parts.iter().map(|_| Vec::new()).collect();
+        for taking in takings {
+            of_parts[taking.part].push(taking);
+        }
+        let default = ContextRoot::default();
+        for (part, takings) in of_parts.into_iter().enumerate() {
+            let context = self.parts[part].raw().map_or(&default, |raw| &raw.context);
+            // A context that is named has to be there; one that is not, only if something is taken from it.
+            if takings.is_empty() && context.dir.path.is_none() {
+                continue;
+            }
+            let step = self.parts[part].step;
+            if let Err(kind) = self.options.check_stop() {
+                return self.problem(step, (None, kind));
+            }
+            let mut finder = match Finder::open(self.options, context) {
+                Ok(finder) => finder,
+                Err(kinds) => {
+                    for kind in kinds {
+                        self.problem(step, (None, kind));
+                    }
+                    continue;
+                }
+            };
+            for taking in &takings {
+                finder.take(taking);
+            }
+            let found = finder.finish();
+            for (line, kind) in found.problems {
+                let line = line.and_then(|line| self.line(part, line));
+                self.problem(step, (line, kind));
+            }
+            for (line, message) in found.warnings {
+                self.warn(part, line, &message);
+            }
+            self.parts[part].taken = found.taken;
+        }
+    }
+
+    /// Gives each local source its place in the one tree that the server makes.
+    fn finish(mut self, escape: char) -> Result<ImagePlan, PlanError> {
+        let parts = std::mem::take(&mut self.parts);
+        let mut tree = Tree::new(parts.iter().filter_map(Part::source));
+        // What cannot move has to be there first.
+        for part in &parts {
+            tree.place_raw(part.step, &part.taken);
+        }
+        let mut dockerfile = String::new();
+        for (index, part) in parts.iter().enumerate() {
+            match &part.body {
+                Body::Line(text) => dockerfile.extend([text, "\n"]),
+                Body::Copy(copy) => {
+                    let root = tree.place(part.step, &copy.source);
+                    dockerfile.push_str(&copy_line(&root, copy, escape));
+                }
+                Body::Raw(raw) if index + 1 == parts.len() => dockerfile.push_str(&raw.text),
+                Body::Raw(raw) => {
+                    dockerfile.push_str(&part.text_to_append_to(raw));
+                    if !dockerfile.ends_with('\n') {
+                        dockerfile.push('\n');
+                    }
+                }
+            }
+        }
+        let (read, _) = Dockerfile::read(&dockerfile);
+        self.refuse_glue(&parts, &read);
+        self.refuse_reserved(&parts, &tree, &dockerfile);
+        for (step, kind) in tree.overlaps() {
+            self.problem(step, (None, kind));
+        }
+        self.stop_at_problems()?;
+        let entrypoint = entrypoint::stored(&dockerfile);
+        self.remark(&parts, &tree, &dockerfile, &read, &entrypoint);
+        Ok(ImagePlan {
+            members: tree.members().map(|(name, found)| Member::new(name, found)).collect(),
+            excluded: parts.iter().flat_map(excluded).collect(),
+            warnings: self.plan_warnings(),
+            options: self.options.clone(),
+            entrypoint,
+            dockerfile,
+        })
+    }
+
+    /// The text as a whole has to be what its parts are.
+    fn refuse_glue(&mut self, parts: &[Part], read: &Dockerfile) {
+        let count = |part: &Part| match part.body {
+            Body::Copy(_) => 1,
+            Body::Line(_) | Body::Raw(_) => part.read.instructions().len(),
+        };
+        let mut expected = 0;
+        let found = read.instructions().len();
+        for part in parts {
+            expected += count(part);
+        }
+        if expected != found {
+            let problem = format!(
+                "the steps make {expected} instructions, and together they read as {found}: a line glues itself to the next step"
+            );
+            self.problem(self.steps.len(), (None, ProblemKind::Dockerfile { problem }));
+        }
+    }
+
+    /// Names at the root that mean something there cannot be copied from there, but for the Dockerfile itself.
+    fn refuse_reserved(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str) {
+        for part in parts {
+            for (line, name) in &part.taken.named {
+                if tree.is_generated(name, dockerfile) {
+                    continue;
+                }
+                let problem = format!(
+                    "`{name}` means something at the root of a build context and cannot be copied from there: copy it under another \
+                     name, or add it with `add_local_file(\"{name}\", …)`"
+                );
+                let line = part.raw().map(|raw| DockerfileLine {
+                    path: raw.path.clone(),
+                    line: part.line(*line),
+                });
+                self.problem(part.step, (line, ProblemKind::Dockerfile { problem }));
+            }
+        }
+    }
+
+    /// What may surprise in the plan as a whole.
+    fn remark(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str, read: &Dockerfile, stored: &[String]) {
+        let mut remarks = tree.displaced(dockerfile);
+        remarks.extend(tree.secrets());
+        remarks.extend(self.oversize(tree));
+        for part in parts {
+            let (folder, walked) = match &part.body {
+                Body::Copy(copy) => (copy.source.last.as_str(), &copy.source.walked),
+                Body::Line(_) | Body::Raw(_) => ("", &part.taken.walked),
+            };
+            remarks.extend(surprises(folder, walked).map(|message| (part.step, message)));
+        }
+        let surprise = entrypoint::surprise(read, stored);
+        remarks.extend(surprise.map(|message| (self.steps.len(), message)));
+        self.warnings.extend(remarks.into_iter().map(|(step, message)| Remark {
+            step,
+            line: None,
+            message,
+        }));
+        self.warnings.sort_by_key(|remark| remark.step);
+    }
+
+    fn plan_warnings(&self) -> Vec<PlanWarning> {
+        let warning = |remark: &Remark| {
+            let step = &self.steps[remark.step - 1];
+            PlanWarning {
+                step: remark.step,
+                method: step.method,
+                location: step.location,
+                line: remark.line.clone(),
+                message: remark.message.clone(),
+            }
+        };
+        self.warnings.iter().map(warning).collect()
+    }
+
+    /// A remark on a context over the size that the caller set, with its largest files.
+    fn oversize(&self, tree: &Tree<'_>) -> Option<(usize, String)> {
+        const SHOWN: usize = 5;
+        let limit = self.options.warn_over?;
+        let mut sizes: Vec<(u64, &str)> = tree
+            .members()
+            .map(|(name, found)| (found.fingerprint.size(), name))
+            .collect();
+        let total: u64 = sizes.iter().map(|(size, _)| size).sum();
+        if total <= limit {
+            return None;
+        }
+        sizes.sort_by(|one, other| other.cmp(one));
+        let largest: Vec<String> = sizes
+            .iter()
+            .take(SHOWN)
+            .map(|(size, name)| format!("`{}` ({size})", escape::text(name)))
+            .collect();
+        let message = format!(
+            "the context has {total} bytes, over {limit}; its largest files: {}",
+            largest.join(", ")
+        );
+        Some((self.steps.len(), message))
+    }
+}
+
+fn excluded(part: &Part) -> Vec<ExcludedPath> {
+    let walked = part.source().map_or(&part.taken.walked, |source| &source.walked);
+    let excluded = walked.excluded.iter().map(|found| ExcludedPath {
+        step: part.step,
+        name: found.name.clone(),
+        path: found.path.clone(),
+        rule: found.rule.clone(),
+    });
+    excluded.collect()
+}
+
+/// A `COPY` of what has its place at `root`, with its line feed.
+fn copy_line(root: &str, copy: &LocalCopy, escape: char) -> String {
+    let mut target = quote::copy_target(&copy.target, escape);
+    if let Some(name) = &copy.name {
+        target.push_str(&quote::copy_target_name(name, escape));
+    }
+    let words = if root.is_empty() {
+        quote::ascii_json_form(&[".", &target])
+    } else if copy.prefers_plain && quote::is_plain_copy_source(root) {
+        format!("{root} {target}")
+    } else {
+        quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), &target])
+    };
+    format!("COPY {}{words}\n", copy.flags)
+}
+
+/// What may surprise in a folder that was walked.
+fn surprises(folder: &str, walked: &Walked) -> impl Iterator<Item = String> {
+    let below = move |name: &str| match folder {
+        "" => escape::text(name).to_string(),
+        folder => format!("{}/{}", escape::text(folder), escape::text(name)),
+    };
+    let empty = walked.empty.iter().map(move |name| {
+        format!(
+            "the empty folder `{}` does not reach the build: put a file into it, or make it with `RUN mkdir -p …`",
+            below(name)
+        )
+    });
+    let skipped = walked.skipped.iter().map(|problem| format!("left out: {problem}"));
+    empty.chain(skipped)
+}

@@ -1,0 +1,271 @@
+//! Build arguments and the target stage, put into the text: the service takes neither.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::dockerfile::stages::{Placed, follow};
+use crate::dockerfile::{Arguments, Dockerfile, Instruction};
+use crate::escape;
+use crate::problem::ProblemKind;
+use crate::quote;
+
+/// What is to be changed.
+pub(super) struct Changes<'a> {
+    pub(super) build_args: &'a [(String, String)],
+    pub(super) target: Option<&'a str>,
+}
+
+impl Changes<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.build_args.is_empty() && self.target.is_none()
+    }
+}
+
+/// The text with the changes.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub(super) text: String,
+    /// For each of its lines the one of the old text that it stands for.
+    pub(super) lines: Vec<usize>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Arguments that BuildKit knows without an `ARG`, and gives to every command.
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
+/// Arguments that BuildKit sets before the first stage.
+const PLATFORM: [&str; 8] = [
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+];
+
+fn is_proxy(name: &str) -> bool {
+    PROXIES
+        .iter()
+        .any(|proxy| *proxy == name || proxy.to_ascii_lowercase() == name)
+}
+
+/// Rewrites a text that was read without errors.
+pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> Result<Rewritten, Vec<ProblemKind>> {
+    let args: BTreeMap<&str, &str> = changes
+        .build_args
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let problems: Vec<ProblemKind> = args
+        .values()
+        .filter_map(|value| ProblemKind::one_line("the build argument", value))
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let instructions = read.instructions();
+    let kept = match changes.target {
+        Some(target) => kept_stages(instructions, read.escape(), target)?,
+        None => vec![true; instructions.iter().filter(|one| one.is_stage()).count()],
+    };
+    let mut rewriter = Rewriter {
+        old: text.split_inclusive('\n').collect(),
+        args,
+        kept,
+        used: BTreeSet::new(),
+        text: String::with_capacity(text.len()),
+        lines: Vec::new(),
+        has_newline: true,
+    };
+    rewriter.run(instructions);
+    let unused = rewriter.args.keys().filter(|name| !rewriter.used.contains(*name));
+    let warnings = unused
+        .map(|name| {
+            format!(
+                "no ARG declares the build argument `{}`, so that it has no effect: check its spelling",
+                escape::text(name)
+            )
+        })
+        .collect();
+    Ok(Rewritten {
+        text: rewriter.text,
+        lines: rewriter.lines,
+        warnings,
+    })
+}
+
+/// Which stages a target needs.
+fn kept_stages(instructions: &[Instruction], escape: char, target: &str) -> Result<Vec<bool>, Vec<ProblemKind>> {
+    let stages: Vec<(usize, Option<String>)> = instructions
+        .iter()
+        .enumerate()
+        .filter(|(_, instruction)| instruction.is_stage())
+        .map(|(index, instruction)| (index, instruction.stage_name()))
+        .collect();
+    let wanted = target.to_lowercase();
+    let Some(number) = stages.iter().rposition(|(_, name)| name.as_ref() == Some(&wanted)) else {
+        let names: Vec<String> = stages
+            .iter()
+            .filter_map(|(_, name)| name.as_ref().map(|name| format!("`{name}`")))
+            .collect();
+        let known = if names.is_empty() {
+            "no stage has a name: give one with `FROM … AS name`".to_owned()
+        } else {
+            format!("the stages are {}", names.join(", "))
+        };
+        let problem = format!("the target stage `{}` does not exist: {known}", escape::text(target));
+        return Err(vec![ProblemKind::Dockerfile { problem }]);
+    };
+    let end = stages.get(number + 1).map_or(instructions.len(), |(index, _)| *index);
+    let placed: Vec<Placed<'_>> = instructions[..end]
+        .iter()
+        .map(|instruction| Placed { part: 0, instruction })
+        .collect();
+    let followed = follow(escape, &placed);
+    let mut kept = followed.needed;
+    if followed.has_numbers {
+        // A stage that is named by its number has to keep it.
+        kept.fill(true);
+    }
+    kept.resize(stages.len(), false);
+    Ok(kept)
+}
+
+struct Rewriter<'a> {
+    old: Vec<&'a str>,
+    args: BTreeMap<&'a str, &'a str>,
+    kept: Vec<bool>,
+    used: BTreeSet<&'a str>,
+    text: String,
+    lines: Vec<usize>,
+    has_newline: bool,
+}
+
+impl<'a> Rewriter<'a> {
+    fn run(&mut self, instructions: &[Instruction]) {
+        let declared: BTreeSet<String> = instructions.iter().flat_map(declared_names).collect();
+        let global = instructions.iter().take_while(|instruction| !instruction.is_stage());
+        let global: BTreeSet<String> = global.flat_map(declared_names).collect();
+        let mut next_line = 1;
+        let mut stage = None;
+        for (index, instruction) in instructions.iter().enumerate() {
+            if instruction.is_stage() {
+                if stage.is_none() {
+                    self.copy_gap(next_line, instruction.line(), None);
+                    next_line = instruction.line();
+                    self.platform_arguments(instruction.line(), &global);
+                }
+                stage = Some(stage.map_or(0, |stage: usize| stage + 1));
+            }
+            self.copy_gap(next_line, instruction.line(), stage);
+            next_line = instruction.last_line() + 1;
+            if !self.is_kept(stage) {
+                continue;
+            }
+            self.instruction(instruction);
+            if instruction.is_stage() {
+                let rest = &instructions[index + 1..];
+                let stage = rest.iter().take_while(|other| !other.is_stage());
+                if stage.into_iter().any(|other| other.keyword() == "RUN") {
+                    self.proxies(instruction.line(), &declared);
+                }
+            }
+        }
+        self.copy_gap(next_line, self.old.len() + 1, stage);
+    }
+
+    fn is_kept(&self, stage: Option<usize>) -> bool {
+        stage.is_none_or(|stage| self.kept.get(stage).copied().unwrap_or(true))
+    }
+
+    /// Comments and blank lines between instructions.
+    fn copy_gap(&mut self, from: usize, to: usize, stage: Option<usize>) {
+        if self.is_kept(stage) {
+            for line in from..to {
+                self.copy(line);
+            }
+        }
+    }
+
+    fn copy(&mut self, line: usize) {
+        if let Some(old) = self.old.get(line - 1) {
+            self.push(old, line);
+        }
+    }
+
+    fn push(&mut self, text: &str, line: usize) {
+        if !self.has_newline {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        self.has_newline = text.ends_with('\n');
+        self.lines.push(line);
+    }
+
+    fn instruction(&mut self, instruction: &Instruction) {
+        let is_set = |name: &String| self.args.contains_key(name.as_str());
+        if instruction.keyword() != "ARG" || !declared_names(instruction).any(|name| is_set(&name)) {
+            for line in instruction.line()..=instruction.last_line() {
+                self.copy(line);
+            }
+            return;
+        }
+        let mut words = Vec::new();
+        for word in instruction.words() {
+            let name = word.split('=').next().unwrap_or_default();
+            match self.args.get_key_value(name) {
+                Some((name, value)) => {
+                    let (name, value) = (*name, *value);
+                    self.used.insert(name);
+                    words.push(assignment(name, value));
+                }
+                None => words.push(word.clone()),
+            }
+        }
+        self.push(&format!("ARG {}\n", words.join(" ")), instruction.line());
+    }
+
+    /// Those that BuildKit sets itself have another value only if they are declared before the first stage.
+    fn platform_arguments(&mut self, line: usize, declared: &BTreeSet<String>) {
+        let set: Vec<(&str, &str)> = self
+            .args
+            .iter()
+            .filter(|(name, _)| PLATFORM.contains(name) && !declared.contains(**name))
+            .map(|(name, value)| (*name, *value))
+            .collect();
+        self.declare(line, set);
+    }
+
+    fn proxies(&mut self, line: usize, declared: &BTreeSet<String>) {
+        let set: Vec<(&str, &str)> = self
+            .args
+            .iter()
+            .filter(|(name, _)| is_proxy(name) && !declared.contains(**name))
+            .map(|(name, value)| (*name, *value))
+            .collect();
+        self.declare(line, set);
+    }
+
+    fn declare(&mut self, line: usize, arguments: Vec<(&'a str, &'a str)>) {
+        for (name, value) in arguments {
+            self.used.insert(name);
+            self.push(&format!("ARG {}\n", assignment(name, value)), line);
+        }
+    }
+}
+
+/// `name=value` as one word that means itself.
+fn assignment(name: &str, value: &str) -> String {
+    format!("{name}={}", quote::shell_word(value))
+}
+
+fn declared_names(instruction: &Instruction) -> impl Iterator<Item = String> {
+    let words: &[String] = match instruction.arguments() {
+        Arguments::Words(words) if instruction.keyword() == "ARG" => words,
+        _ => &[],
+    };
+    words
+        .iter()
+        .map(|word| word.split('=').next().unwrap_or_default().to_owned())
+}
