@@ -1,7 +1,7 @@
 //! Pushes a folder to a bucket, and says what it took.
 //!
-//! `push_folder FOLDER ENDPOINT BUCKET PREFIX ACCESS_KEY SECRET_KEY`; with `-` for the endpoint the folder is hashed only. Prints
-//! a line of JSON: seconds, bytes sent and skipped, archives, the peak of resident memory in KiB.
+//! `push_folder [--index FILE] FOLDER ENDPOINT BUCKET PREFIX ACCESS_KEY SECRET_KEY`; with `-` for the endpoint the folder is
+//! hashed only. With `--index` a stat index spares the hashing of what has not changed. Prints a line of JSON: seconds, bytes sent and skipped, archives, the peak of resident memory in KiB.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -18,17 +18,23 @@ use daytona_context::{BoxError, Context, Push};
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (index, arguments) = match arguments.as_slice() {
+        ["--index", index, rest @ ..] => (Some(*index), rest),
+        all => (None, all),
+    };
+    let outcome = match arguments {
         [folder, "-"] => hash(folder),
         [folder, endpoint, bucket, prefix, access_key, secret_key] => {
             push(
                 folder,
                 S3Config::new(*endpoint, *bucket, *access_key, *secret_key),
                 prefix,
+                index,
             )
             .await
         }
-        _ => Err("push_folder FOLDER ENDPOINT BUCKET PREFIX ACCESS_KEY SECRET_KEY".into()),
+        _ => Err("push_folder [--index FILE] FOLDER ENDPOINT BUCKET PREFIX ACCESS_KEY SECRET_KEY".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,11 +45,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn push(folder: &str, config: S3Config, prefix: &str) -> Result<(), BoxError> {
+async fn push(folder: &str, config: S3Config, prefix: &str, index: Option<&str>) -> Result<(), BoxError> {
     let begin = Instant::now();
     let context = Context::scan(folder)?;
     let storage = S3Storage::new(&config, Arc::new(DefaultHttpClient::new()?))?;
-    let pushed = Push::new().run(&context, &storage, prefix).await?;
+    let push = index.into_iter().fold(Push::new(), Push::index);
+    let pushed = push.run(&context, &storage, prefix).await?;
     report(begin, pushed.sent, pushed.skipped, pushed.hashes.len());
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::split::split;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
 ///
-/// A context of up to 32 MiB is one archive. A larger one is cut between files, so that an edit re-sends one archive and not
+/// A context of up to 8 MiB is one archive. A larger one is split between files, so that an edit re-sends one archive and not
 /// all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
 #[derive(Debug, Clone, Default)]
 pub struct Context {

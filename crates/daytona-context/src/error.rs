@@ -2,6 +2,7 @@
 
 use daytona_image::walk::WalkProblem;
 
+use crate::index::IndexError;
 use crate::read_error::ReadError;
 use crate::storage::StorageError;
 
@@ -12,6 +13,9 @@ pub enum ContextError {
     /// The files could not be read, or changed.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The index that [`Push::index`](crate::Push::index) names cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The object storage refused or failed.
     #[error("{operation} of the context archive `{key}` failed")]
     Storage {

@@ -82,6 +82,10 @@ impl Entry {
         &self.name
     }
 
+    pub(crate) fn mode(&self) -> u32 {
+        self.mode
+    }
+
     pub(crate) fn header(&self) -> Vec<u8> {
         header::blocks(&self.name, self.fingerprint.size(), self.mode)
     }

@@ -1,6 +1,7 @@
 //! Pushes what is not stored yet.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -12,7 +13,9 @@ use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::hashing::{Hashed, each, hash};
+use crate::index::Index;
 use crate::payload::Payload;
+use crate::reading::HASHING;
 use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 
 mod concurrency;
@@ -95,6 +98,7 @@ pub struct Push {
     concurrency: usize,
     multipart: Multipart,
     is_resent: bool,
+    index: Option<PathBuf>,
     on_progress: Callback,
 }
 
@@ -120,6 +124,7 @@ impl Push {
             concurrency: CONCURRENCY,
             multipart: Multipart::default(),
             is_resent: false,
+            index: None,
             on_progress: Arc::new(|_| {}),
         }
     }
@@ -149,6 +154,27 @@ impl Push {
     /// Sends every archive, without looking whether it is stored: for a store that said so of one that it does not have.
     pub fn resend(mut self) -> Self {
         self.is_resent = true;
+        self
+    }
+
+    /// Keeps an index of what was hashed in this file, so that archives whose files have not changed are not hashed again. Off by
+    /// default.
+    ///
+    /// The index is a list of what the file system says of the files of each archive: names, modes, sizes, times of
+    /// modification and of the status, inodes and devices. It only ever spares hashing: an archive that has to be sent is
+    /// hashed whatever the index says. Files that changed within two seconds of the index are hashed. An index that is broken,
+    /// or that was made for other files, by another user or by another version, is ignored and replaced. Several processes may
+    /// use one index at once; the last one's is kept.
+    ///
+    /// Whoever can write the index chooses what is built: it is a file that only its owner can read and write, and should not be
+    /// shared between machines or users. It must not lie among the files that are pushed.
+    ///
+    /// # Errors
+    ///
+    /// [`run`](Self::run) then fails with [`ContextError::Index`] if the index cannot be written, is not a regular file, is one of
+    /// the files to push, or if the platform does not tell when the status of a file changed, as Windows does not.
+    pub fn index(mut self, path: impl Into<PathBuf>) -> Self {
+        self.index = Some(path.into());
         self
     }
 
@@ -226,7 +252,17 @@ impl Push {
         if context.archives().is_empty() {
             return Ok(Pushed::default());
         }
+        let index = match self.index.clone() {
+            Some(path) => {
+                let context = context.clone();
+                let opened = HASHING.run(move || Index::open(&path, &context)).await;
+                let opened = opened.map_err(|error| E::from(error.into()))?;
+                Some(opened.map_err(|error| E::from(error.into()))?)
+            }
+            None => None,
+        };
         let run = Run {
+            index,
             push: self,
             destination: SetOnce::new(),
             buffers: Buffers::default(),
@@ -246,6 +282,12 @@ impl Push {
             done.map_err(E::from)
         };
         let ((), done) = futures_util::future::try_join(known, pushing).await?;
+        if let Some(index) = run.index {
+            let saved = HASHING.run(move || index.save()).await;
+            saved
+                .map_err(|error| E::from(error.into()))?
+                .map_err(|error| E::from(error.into()))?;
+        }
         let mut pushed = Pushed::default();
         for Done { digest, was_sent, size } in done {
             pushed.hashes.push(digest);
@@ -262,6 +304,12 @@ impl Push {
 struct Destination<'a> {
     storage: Storage<'a>,
     prefix: String,
+}
+
+impl Destination<'_> {
+    fn key(&self, digest: Digest) -> String {
+        format!("{}/{digest}/context.tar", self.prefix)
+    }
 }
 
 enum Storage<'a> {
@@ -281,6 +329,7 @@ impl Storage<'_> {
 /// One push of one context.
 struct Run<'a> {
     push: &'a Push,
+    index: Option<Index>,
     destination: SetOnce<Destination<'a>>,
     buffers: Buffers,
     heads: Semaphore,
@@ -298,18 +347,34 @@ struct Done {
 impl Run<'_> {
     /// Hashes an archive, looks for it and sends it if it is not there.
     async fn archive(&self, archive: Archive) -> Result<Done, ContextError> {
-        let size = archive.size();
-        let part_size = self.push.multipart.part_size(&archive);
-        let Hashed { digest, parts } = hash(&archive, part_size, &self.buffers).await?;
-        self.report(Progress::Hashed { hash: digest, size });
-        let destination = self.destination.wait().await;
-        let storage = destination.storage.get();
-        let key = format!("{}/{digest}/context.tar", destination.prefix);
-        if self.is_stored(storage, &key, digest, size).await? {
+        let (size, was_sent) = (archive.size(), false);
+        let (known, stat) = self
+            .index
+            .as_ref()
+            .map(|index| index.look_up(&archive))
+            .unwrap_or_default();
+        let known = known.filter(|_| !self.push.is_resent);
+        if let Some(digest) = known
+            && self.is_stored(digest, size).await?
+        {
+            self.report(Progress::Hashed { hash: digest, size });
             self.report(Progress::Skipped { hash: digest, size });
-            let was_sent = false;
             return Ok(Done { digest, was_sent, size });
         }
+        let part_size = self.push.multipart.part_size(&archive);
+        let Hashed { digest, parts } = hash(&archive, part_size, &self.buffers).await?;
+        if let Some(index) = &self.index {
+            index.note(stat, digest);
+        }
+        self.report(Progress::Hashed { hash: digest, size });
+        // What the index knew is known to be missing.
+        if known != Some(digest) && self.is_stored(digest, size).await? {
+            self.report(Progress::Skipped { hash: digest, size });
+            return Ok(Done { digest, was_sent, size });
+        }
+        let destination = self.destination.wait().await;
+        let storage = destination.storage.get();
+        let key = destination.key(digest);
         let steps = Steps::new(Arc::clone(&self.push.on_progress), Arc::clone(&self.pool), digest, size);
         let payload = Payload::heard(archive, digest, self.buffers.clone(), Arc::new(steps));
         let parts = payload.split(part_size.unwrap_or(0), &parts);
@@ -321,20 +386,16 @@ impl Run<'_> {
         Ok(Done { digest, was_sent, size })
     }
 
-    async fn is_stored(
-        &self,
-        storage: &dyn ObjectStorage,
-        key: &str,
-        digest: Digest,
-        size: u64,
-    ) -> Result<bool, ContextError> {
+    async fn is_stored(&self, digest: Digest, size: u64) -> Result<bool, ContextError> {
+        let destination = self.destination.wait().await;
+        let (storage, key) = (destination.storage.get(), destination.key(digest));
         // Two archives with the same bytes are one object.
         let is_first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
         if !is_first || self.push.is_resent {
             return Ok(!is_first);
         }
         let _permit = self.heads.acquire().await;
-        let head = storage.head(key).await.map_err(|error| failed("head", key, error))?;
+        let head = storage.head(&key).await.map_err(|error| failed("head", &key, error))?;
         tracing::debug!(%key, size, ?head, "looked for the context archive");
         Ok(head == Head::Stored { size })
     }

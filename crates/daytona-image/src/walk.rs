@@ -24,7 +24,7 @@ mod walker;
 mod within;
 
 use directory::Directory;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, Identity};
 use helpers::Helpers;
 pub use problem::WalkProblem;
 pub(crate) use problem::unreadable;

@@ -141,12 +141,9 @@ fn refused(message: String) -> StorageError {
 
 /// The address with a scheme, and a slash at its end: without it the bucket's name would be glued to the path.
 fn endpoint(text: &str) -> Result<Url, StorageError> {
-    let text = text.trim().trim_end_matches('/');
-    let full = if text.contains("://") {
-        format!("{text}/")
-    } else {
-        format!("https://{text}/")
-    };
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let full = format!("{scheme}://{}/", rest.trim_end_matches('/'));
     let wrong = |problem: String| refused(format!("{text:?} is not the address of an object storage: {problem}"));
     let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
     match url.scheme() {
@@ -179,7 +176,9 @@ mod tests {
         assert_eq!(text("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
         assert_eq!(text("https://h/base/"), "https://h/base/");
         assert!(endpoint("ftp://h").unwrap_err().to_string().contains("`ftp`"));
-        assert!(endpoint("").is_err());
+        for nothing in ["", "/", "http://", "https:///"] {
+            assert!(endpoint(nothing).is_err(), "{nothing}");
+        }
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) fn sdk_client(config: &CheckedConfig, http: &Arc<dyn HttpClient>, ske
         .credentials_provider(credentials)
         .identity_cache(IdentityCache::no_cache())
         .http_client(connector::over(Arc::clone(http)))
+        // Ours is told, and is given up where it does not help.
+        .disable_clock_skew_correction(true)
         .time_source(skew.clone())
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())

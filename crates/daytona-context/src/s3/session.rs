@@ -10,7 +10,7 @@ use super::connector::HttpClient;
 use super::failure::Failure;
 use super::retry::{Budget, Retry, RetryPolicy};
 use super::sdk_client::sdk_client;
-use super::skew::{Skew, in_words};
+use super::skew::{Lesson, Skew, in_words};
 use crate::payload::Payload;
 use crate::storage::{StorageError, StorageErrorKind};
 
@@ -124,7 +124,7 @@ impl Session {
         let mut budget = Budget::new(self.policy);
         loop {
             let state = self.state();
-            let generation = state.generation;
+            let (generation, ahead) = (state.generation, shared.skew.ahead());
             let mut failure = match request(state).await {
                 Ok(done) => {
                     shared.state().refreshes = 0;
@@ -140,7 +140,7 @@ impl Session {
             {
                 continue;
             }
-            if (failure.is_skewed() || failure.may_be_skewed()) && self.correct_clock(&failure, subject) {
+            if (failure.is_skewed() || failure.may_be_skewed()) && self.correct_clock(&failure, ahead, subject) {
                 continue;
             }
             if failure.is_expired() {
@@ -207,10 +207,12 @@ impl Session {
     }
 
     /// Signs by the store's clock from now on, and tells it once. Whether there is anything new to try.
-    fn correct_clock(&self, failure: &Failure, subject: Subject<'_>) -> bool {
+    fn correct_clock(&self, failure: &Failure, ahead: i64, subject: Subject<'_>) -> bool {
         let Some(date) = failure.date else { return false };
-        let Some(ahead) = self.shared.skew.correct(date, failure.is_skewed()) else {
-            return false;
+        let ahead = match self.shared.skew.learn(date, ahead, failure.is_skewed()) {
+            Lesson::Nothing => return false,
+            Lesson::Known => return true,
+            Lesson::Ahead(ahead) => ahead,
         };
         let message = format!(
             "this machine's clock is {} the object storage's: requests are signed with the difference",

@@ -1,7 +1,6 @@
 //! The time that requests are signed with: the store's, once it is known that this machine's is wrong.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_smithy_async::time::TimeSource;
@@ -12,22 +11,62 @@ const TOLERATED: u64 = 15 * 60;
 /// Answers take a while, and dates have whole seconds: a difference within this is none.
 const SAME: u64 = 60;
 
-/// Seconds that the store's clock is ahead of this machine's. Clones share them.
+/// What is known of the difference between the store's clock and this machine's. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Skew(Arc<AtomicI64>);
+pub(super) struct Skew(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Seconds that the store's clock is ahead.
+    ahead: i64,
+    /// Signing by the store's date did not help: its dates are of another clock than the one it checks with.
+    is_misled: bool,
+}
+
+/// What a refused request teaches.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lesson {
+    /// Nothing.
+    Nothing,
+    /// Requests are signed with another time by now.
+    Known,
+    /// The store's clock is so many seconds ahead.
+    Ahead(i64),
+}
 
 impl Skew {
-    /// Takes the store's time over, if what was signed now would be refused for it. The difference, if it is new.
-    pub(super) fn correct(&self, date: SystemTime, is_refused: bool) -> Option<i64> {
-        let now = seconds(SystemTime::now());
-        let ahead = seconds(date) - now;
-        let off = (ahead - self.0.load(Ordering::Relaxed)).unsigned_abs();
-        // The store has said so, or has not said why.
-        if off <= if is_refused { SAME } else { TOLERATED } {
-            return None;
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seconds that are added to this machine's time.
+    pub(super) fn ahead(&self) -> i64 {
+        self.state().ahead
+    }
+
+    /// Takes the store's time over, if what was signed with `ahead` was refused for it, or may have been.
+    pub(super) fn learn(&self, date: SystemTime, ahead: i64, is_refused: bool) -> Lesson {
+        let mut state = self.state();
+        if state.ahead != ahead {
+            return Lesson::Known;
         }
-        self.0.store(ahead, Ordering::Relaxed);
-        Some(ahead)
+        let difference = seconds(date).saturating_sub(seconds(SystemTime::now()));
+        let off = difference.abs_diff(ahead);
+        if off <= if is_refused { SAME } else { TOLERATED } {
+            if is_refused && ahead != 0 {
+                *state = State {
+                    ahead: 0,
+                    is_misled: true,
+                };
+                return Lesson::Known;
+            }
+            return Lesson::Nothing;
+        }
+        if state.is_misled {
+            return Lesson::Nothing;
+        }
+        state.ahead = difference;
+        Lesson::Ahead(difference)
     }
 }
 
@@ -41,7 +80,7 @@ fn seconds(time: SystemTime) -> i64 {
 
 impl TimeSource for Skew {
     fn now(&self) -> SystemTime {
-        let ahead = self.0.load(Ordering::Relaxed);
+        let ahead = self.ahead();
         let difference = Duration::from_secs(ahead.unsigned_abs());
         let now = SystemTime::now();
         let corrected = if ahead < 0 {
@@ -74,19 +113,20 @@ mod tests {
     fn a_difference_is_taken_over_once() {
         let skew = Skew::default();
         let minutes = |count: u64| Duration::from_secs(60 * count);
-        assert_eq!(skew.correct(SystemTime::now() + minutes(14), false), None, "tolerated");
-        assert!(
-            skew.correct(SystemTime::now() + minutes(14), true).is_some(),
-            "but not here"
-        );
-        let behind = skew.correct(SystemTime::now() - minutes(40), false).unwrap();
+        let (soon, past) = (SystemTime::now() + minutes(14), SystemTime::now() - minutes(40));
+        assert_eq!(skew.learn(soon, 0, false), Lesson::Nothing, "tolerated");
+        let Lesson::Ahead(behind) = skew.learn(past, 0, false) else {
+            panic!("nothing was learnt")
+        };
         assert!((-2402..=-2398).contains(&behind), "{behind}");
-        assert_eq!(
-            skew.correct(SystemTime::now() - minutes(40), true),
-            None,
-            "known by now"
-        );
+        assert_eq!(skew.learn(past, 0, true), Lesson::Known, "signed before it was known");
         assert!(skew.now() < SystemTime::now() - minutes(39));
+        let insists = Skew::default().learn(soon, 0, true);
+        assert!(matches!(insists, Lesson::Ahead(_)), "{insists:?}");
+        // It does not help: then it was not the time, or not this one.
+        assert_eq!(skew.learn(past, behind, true), Lesson::Known);
+        assert_eq!(skew.ahead(), 0);
+        assert_eq!(skew.learn(past, 0, true), Lesson::Nothing);
         assert_eq!(in_words(behind), "40 min ahead of");
         assert_eq!(in_words(7200), "2 h behind");
     }
@@ -95,7 +135,7 @@ mod tests {
     fn no_date_overflows() {
         for date in [UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(400_000_000_000)] {
             let skew = Skew::default();
-            assert!(skew.correct(date, true).is_some());
+            assert!(matches!(skew.learn(date, 0, true), Lesson::Ahead(_)));
             skew.now();
         }
     }

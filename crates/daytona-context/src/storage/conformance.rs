@@ -42,7 +42,8 @@ pub enum Nonconforming {
 ///
 /// Payloads of several sizes are stored under their keys and found there with their sizes; a key that nothing was put under is
 /// not stored; what is put again replaces what is there; a payload whose bytes are not the ones of its digest is refused, and
-/// leaves nothing behind, or what was there; and a put that is dropped leaves nothing behind.
+/// leaves nothing behind, or what was there; and a put that is dropped leaves nothing behind. Where the storage takes parts, they
+/// come in any order, are visible only when they are all there, and a part with other bytes than its digest's is refused.
 ///
 /// # Errors
 ///
@@ -60,7 +61,9 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
     })?;
 
     // Around a block of tar, and around a chunk.
-    for size in [0, 1, 511, 512, 513, 256 * 1024, 256 * 1024 + 1, 3_000_000] {
+    let around = |size: usize| [size - 1, size, size + 1];
+    let sizes = [1, 512, 64 * 1024, 256 * 1024, 512 * 1024, 3_000_000].map(around);
+    for size in sizes.into_iter().flatten() {
         let bytes = Bytes::from(vec![7; size]);
         let digest = Digest::of(&bytes);
         let key = key(&digest.to_string());
@@ -92,13 +95,24 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
         matches!(head, Head::Stored { size: 7 } | Head::Unknown)
     })?;
 
+    let below = format!("{replaced}/below");
+    let head = storage
+        .head(&below)
+        .await
+        .map_err(failed("looking for a key below an object"))?;
+    expect("nothing is stored below an object", head, |head| {
+        !matches!(head, Head::Stored { .. })
+    })?;
+
     let wrong = key("wrong");
-    let payload = Payload::from_bytes(vec![1; 400_000], Digest::of(b"something else"));
-    expect(
-        "other bytes than the digest's are refused",
-        storage.put(&wrong, payload).await,
-        Result::is_err,
-    )?;
+    for bytes in [vec![1; 400_000], vec![1], Vec::new()] {
+        let payload = Payload::from_bytes(bytes, Digest::of(b"something else"));
+        expect(
+            "other bytes than the digest's are refused",
+            storage.put(&wrong, payload).await,
+            Result::is_err,
+        )?;
+    }
     let head = storage
         .head(&wrong)
         .await
@@ -117,6 +131,59 @@ pub async fn check(storage: &dyn ObjectStorage, prefix: &str) -> Result<(), Nonc
         .await
         .map_err(failed("looking for what was dropped"))?;
     expect("a put that is dropped leaves nothing behind", head, |head| {
+        !matches!(head, Head::Stored { .. })
+    })?;
+    check_parts(storage, &key("parts")).await
+}
+
+async fn check_parts(storage: &dyn ObjectStorage, key: &str) -> Result<(), Nonconforming> {
+    let failed = |what| move |source| Nonconforming::Failed { what, source };
+    // The smallest part that S3 takes, and a short one at the end.
+    let parts = [vec![3; 5 * 1024 * 1024], vec![4; 1000]];
+    let size = parts.iter().map(|part| part.len() as u64).sum();
+    let begun = storage.start_multipart(key, size).await;
+    let Some(upload) = begun.map_err(failed("beginning an upload in parts"))? else {
+        return Ok(());
+    };
+    let wrong = Payload::from_bytes(vec![9; 1000], Digest::of(&parts[1]));
+    expect(
+        "a part with other bytes than its digest's is refused",
+        upload.put_part(1, wrong).await,
+        Result::is_err,
+    )?;
+    for (number, part) in parts.into_iter().enumerate().rev() {
+        let digest = Digest::of(&part);
+        let put = upload.put_part(number, Payload::from_bytes(part, digest)).await;
+        put.map_err(failed("storing a part"))?;
+    }
+    let head = storage
+        .head(key)
+        .await
+        .map_err(failed("looking for an upload that is not complete"))?;
+    expect("parts are not visible before they are all there", head, |head| {
+        !matches!(head, Head::Stored { .. })
+    })?;
+    upload
+        .complete()
+        .await
+        .map_err(failed("completing an upload in parts"))?;
+    let head = storage
+        .head(key)
+        .await
+        .map_err(failed("looking for what came in parts"))?;
+    expect("what came in parts is found with its size", head, |head| {
+        *head == Head::Stored { size } || *head == Head::Unknown
+    })?;
+    let other = format!("{key}.given-up");
+    let begun = storage.start_multipart(&other, size).await;
+    if let Some(upload) = begun.map_err(failed("beginning an upload in parts"))? {
+        upload.abort().await;
+    }
+    let head = storage
+        .head(&other)
+        .await
+        .map_err(failed("looking for what was given up"))?;
+    expect("what was given up is not there", head, |head| {
         !matches!(head, Head::Stored { .. })
     })
 }

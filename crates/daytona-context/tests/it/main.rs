@@ -1,14 +1,20 @@
 //! Tests of archives and of pushing them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "s3")]
+mod answers;
 mod archive;
 mod export;
 mod hashes;
 mod layout;
+#[cfg(feature = "s3")]
+mod line;
 mod list;
 mod push;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "s3")]
+mod script;
 #[cfg(feature = "http-client")]
 mod socket;
 mod stores;

@@ -168,7 +168,7 @@ impl ObjectStorage for Stuck {
 
 /// Which files of the folder this process has open.
 #[cfg(target_os = "linux")]
-fn open_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn open_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let opened = std::fs::read_dir("/proc/self/fd").unwrap();
     let paths = opened.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     paths.filter(|path| path.starts_with(folder)).collect()

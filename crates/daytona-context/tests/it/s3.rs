@@ -96,7 +96,10 @@ async fn store(options: StorageOptions) -> Store {
     let storage = S3Storage::new(&access.config().await, wire)
         .unwrap()
         .credential_provider(Arc::clone(&access) as Arc<dyn CredentialProvider>)
-        .on_retry(move |retry| heard.lock().unwrap().push(retry.error.to_string()));
+        .on_retry(move |retry| {
+            assert!(Digest::from_key(retry.key).is_some(), "{}", retry.key);
+            heard.lock().unwrap().push(retry.error.to_string());
+        });
     Store {
         emulator,
         access,
@@ -243,6 +246,27 @@ async fn bad_lines_are_borne_within_the_budget() {
         let expected = if name == "head broken" { 1 } else { puts - 1 };
         assert_eq!(retries, expected, "{name}");
         store.check_objects(1);
+    }
+}
+
+/// B11: the answer to HEAD names the region, so that what is stored is not sent again, in each new process.
+#[tokio::test]
+async fn a_store_in_another_region_is_sent_nothing_twice() {
+    let folder = tree(20_000_000);
+    let context = context(&folder);
+    for options in [StorageOptions::new(), StorageOptions::new().forbidden_when_missing()] {
+        let store = store(options.region("eu-west-3")).await;
+        store.push(&context).await.unwrap();
+        let sent: usize = store.count(Operation::PutObject);
+        assert_eq!(
+            sent,
+            context.archives().len(),
+            "each once, although the region was not told"
+        );
+        let fresh = S3Storage::new(&store.access.config().await, Arc::new(Wire(store.emulator.service()))).unwrap();
+        let pushed = Push::new().run(&context, &fresh, store.prefix()).await.unwrap();
+        assert_eq!((pushed.sent, pushed.skipped), (0, context.size()));
+        assert_eq!(store.count(Operation::PutObject), sent);
     }
 }
 

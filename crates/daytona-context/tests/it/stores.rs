@@ -29,6 +29,29 @@ async fn a_key_never_leads_out_of_the_folder() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// Others may read what is stored, as the umask leaves it: it is a cache to share. Below a file there is nothing.
+#[cfg(unix)]
+#[tokio::test]
+async fn stored_files_have_the_usual_mode() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+    fs::write(folder.path().join("usual"), "").unwrap();
+    let storage = DirectoryStorage::new(folder.path());
+    storage
+        .put("org/stored", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap();
+    assert_eq!(mode("org/stored"), mode("usual"));
+    assert_eq!(storage.head("org/stored/below").await.unwrap(), Head::Missing);
+    storage
+        .put("org/stored/below", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap_err();
+    assert_eq!(storage.head("org/stored").await.unwrap(), Head::Stored { size: 1 });
+}
+
 /// A storage that takes everything and looks at nothing.
 #[derive(Debug)]
 struct Careless;

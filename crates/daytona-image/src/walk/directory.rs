@@ -32,6 +32,7 @@ mod unix {
     use rustix::io::Errno;
 
     use super::{Entry, Fingerprint};
+    use crate::walk::Identity;
 
     /// The system's limit of a path, with the zero at its end.
     const LONGEST_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
@@ -116,7 +117,11 @@ mod unix {
         Fingerprint {
             size: stat.st_size as u64,
             modified: Some((stat.st_mtime as i64, stat.st_mtime_nsec as i64)),
-            identity: Some((stat.st_ino as u64, stat.st_ctime as i64, stat.st_ctime_nsec as i64)),
+            identity: Some(Identity {
+                device: stat.st_dev as u64,
+                inode: stat.st_ino as u64,
+                changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            }),
         }
     }
 }

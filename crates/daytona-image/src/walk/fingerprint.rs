@@ -11,8 +11,19 @@ pub struct Fingerprint {
     pub(super) size: u64,
     /// Seconds and nanoseconds.
     pub(super) modified: Option<(i64, i64)>,
-    /// Inode, and seconds and nanoseconds of the status change.
-    pub(super) identity: Option<(u64, i64, i64)>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Which file it is, and when its status last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Number of the device that the file lies on.
+    pub device: u64,
+    /// Number of the file on its device.
+    pub inode: u64,
+    /// Time of the last status change: seconds since 1970, and nanoseconds.
+    pub changed: (i64, i64),
 }
 
 impl Fingerprint {
@@ -24,7 +35,11 @@ impl Fingerprint {
             Self {
                 size: metadata.len(),
                 modified: Some((metadata.mtime(), metadata.mtime_nsec())),
-                identity: Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec())),
+                identity: Some(Identity {
+                    device: metadata.dev(),
+                    inode: metadata.ino(),
+                    changed: (metadata.ctime(), metadata.ctime_nsec()),
+                }),
             }
         }
         #[cfg(not(unix))]
@@ -40,6 +55,16 @@ impl Fingerprint {
                 identity: None,
             }
         }
+    }
+
+    /// When the file was last modified: seconds since 1970, and nanoseconds.
+    pub fn modified(&self) -> Option<(i64, i64)> {
+        self.modified
+    }
+
+    /// Which file it is. `None` where the platform does not tell.
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
     }
 
     /// Size of the file in bytes.

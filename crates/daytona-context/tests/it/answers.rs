@@ -1,0 +1,376 @@
+//! What answers of a store mean, and what is learnt from them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use daytona_context::s3::{CredentialProvider, HttpError, RetryPolicy, S3Config, S3Storage};
+use daytona_context::{Context, Digest, Head, ObjectStorage, Payload, Push, StorageError, StorageErrorKind};
+use http::request::Parts;
+
+use crate::script::{Answer, Script, answer, dated, error};
+
+const MIB: u64 = 1024 * 1024;
+
+fn large_file() -> (tempfile::TempDir, Context) {
+    let folder = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..12 * MIB).map(|index| u8::try_from(index % 241).unwrap()).collect();
+    std::fs::write(folder.path().join("model.bin"), content).unwrap();
+    let context = Context::scan(folder.path()).unwrap();
+    (folder, context)
+}
+
+fn in_parts() -> Push {
+    Push::new().multipart_threshold(8 * MIB).part_size(5 * MIB)
+}
+
+fn is_completion(parts: &Parts) -> bool {
+    parts.method == "POST" && parts.uri.query().is_some_and(|query| query.contains("uploadId"))
+}
+
+/// A store that takes parts, and answers their completion, and what comes after it, by a script of its own.
+fn completing(complete: impl Fn(usize, &Parts) -> Answer + Send + Sync + 'static) -> Script {
+    let completions = AtomicUsize::new(0);
+    Script::new(move |_, parts, _| {
+        if is_completion(parts) {
+            return complete(completions.fetch_add(1, Ordering::Relaxed), parts);
+        }
+        match parts.method.as_str() {
+            "POST" => Ok(answer(
+                200,
+                "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>",
+            )),
+            "PUT" => {
+                let mut response = answer(200, "");
+                response.headers_mut().insert("etag", "\"tag\"".parse().unwrap());
+                Ok(response)
+            }
+            "HEAD" if completions.load(Ordering::Relaxed) > 0 => complete(usize::MAX, parts),
+            "HEAD" => Ok(answer(404, "")),
+            _ => Ok(answer(204, "")),
+        }
+    })
+}
+
+fn stored(size: u64) -> Answer {
+    let mut response = answer(200, "");
+    response.headers_mut().insert("content-length", size.into());
+    Ok(response)
+}
+
+/// B10, F11: the answer to the completion is lost. Done again, the upload is gone; the object tells that it was done.
+#[tokio::test(start_paused = true)]
+async fn a_completion_whose_answer_is_lost_is_settled_by_the_object() {
+    let (_folder, context) = large_file();
+    let size = context.size();
+    for (there, is_stored) in [(size, true), (size - 1, false)] {
+        let script = completing(move |number, _| match number {
+            0 => Err(HttpError::new("the line broke")),
+            usize::MAX => stored(there),
+            _ => Ok(error(404, "NoSuchUpload")),
+        });
+        let pushed = in_parts().run(&context, &script.storage(), "org").await;
+        assert_eq!(pushed.is_ok(), is_stored, "{pushed:?}");
+        // Nothing that is stored is given up.
+        assert_eq!(script.count("DELETE"), usize::from(!is_stored));
+    }
+}
+
+/// B10, F11: a completion that fails inside of a 200 is done again, with the same parts.
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_fails_inside_a_200_is_done_again() {
+    let (_folder, context) = large_file();
+    let done = "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>";
+    for code in ["InternalError", "SlowDown"] {
+        let script = completing(move |number, _| match number {
+            0 | 1 => Ok(error(200, code)),
+            _ => Ok(answer(200, done)),
+        });
+        in_parts().run(&context, &script.storage(), "org").await.unwrap();
+        assert_eq!((script.count("POST"), script.count("PUT")), (4, 3), "{code}");
+    }
+    // One that says no is believed.
+    let script = completing(|number, _| match number {
+        usize::MAX => Ok(answer(404, "")),
+        _ => Ok(error(200, "InvalidPart")),
+    });
+    let refused = in_parts().run(&context, &script.storage(), "org").await.unwrap_err();
+    assert!(format!("{refused:?}").contains("InvalidPart"), "{refused:?}");
+    assert_eq!(script.count("DELETE"), 1);
+}
+
+/// A part that fails is sent again by itself.
+#[tokio::test(start_paused = true)]
+async fn a_part_that_fails_costs_a_part() {
+    let (_folder, context) = large_file();
+    let done = "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>";
+    let failed = Arc::new(AtomicUsize::new(0));
+    let inner = completing(move |_, _| Ok(answer(200, done)));
+    let count = Arc::clone(&failed);
+    let script = Script::new(move |number, parts, body| {
+        if parts.uri.query().is_some_and(|query| query.contains("partNumber=2"))
+            && count.fetch_add(1, Ordering::Relaxed) < 2
+        {
+            return Err(HttpError::new("the line broke"));
+        }
+        inner.reply(number, parts, body)
+    });
+    in_parts().run(&context, &script.storage(), "org").await.unwrap();
+    let sizes: Vec<usize> = script
+        .seen()
+        .iter()
+        .filter(|seen| seen.line.contains("partNumber=2"))
+        .map(|seen| seen.size)
+        .collect();
+    assert_eq!(sizes, [5 * 1024 * 1024; 3]);
+    assert_eq!(script.count("partNumber=1"), 1);
+}
+
+/// F16: a refusal keeps the words of whoever refuses, on one line, without what we sent.
+#[tokio::test]
+async fn a_refusal_keeps_its_words() {
+    let payload = || Payload::from_bytes("x", Digest::of(b"x"));
+    for (text, said) in [
+        ("blocked by\r\n  policy 17", "blocked by policy 17"),
+        ("{\"error\": \"no\"}", "{\"error\": \"no\"}"),
+        ("<html><body>Forbidden", "<html><body>Forbidden"),
+        ("you sent very-secret-key", "you sent …"),
+        (
+            "<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>",
+            "AccessDenied, not yours",
+        ),
+    ] {
+        let script = Script::new(move |_, _, _| Ok(answer(403, text)));
+        let refused = script.storage().put("org/key", payload()).await.unwrap_err();
+        assert_eq!(refused.kind(), StorageErrorKind::AccessDenied);
+        assert_eq!(
+            refused.to_string(),
+            format!("the object storage denies access (403, {said})")
+        );
+    }
+}
+
+/// A store whose clock is so many minutes ahead, and which holds everything or nothing.
+fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
+    Script::new(move |_, parts, _| {
+        let signed = parts.headers["x-amz-date"].to_str().unwrap();
+        let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed).unwrap();
+        let signed = jiff::tz::Offset::UTC.to_timestamp(signed).unwrap();
+        let ours = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+        let is_off = (ours.as_second() - signed.as_second()).abs() > 15 * 60;
+        let response = match (is_off, parts.method.as_str(), holds) {
+            (true, "HEAD", _) => answer(403, ""),
+            (true, _, _) => error(403, "RequestTimeTooSkewed"),
+            (false, "HEAD", Some(size)) => return stored(size).map(|response| dated(response, minutes)),
+            (false, "HEAD", None) => answer(404, ""),
+            _ => answer(200, ""),
+        };
+        Ok(dated(response, minutes))
+    })
+}
+
+/// F17: a clock that is off is corrected by the store's, and told once.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_off_is_corrected_and_told_once() {
+    let folder = crate::s3::tree(30_000);
+    let context = Context::scan(folder.path()).unwrap();
+    for (minutes, words) in [(40, "40 min behind"), (-300, "5 h ahead of")] {
+        for holds in [None, Some(context.size())] {
+            let script = with_clock(minutes, holds);
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let hears = Arc::clone(&told);
+            let storage = script
+                .storage()
+                .on_retry(move |retry| hears.lock().unwrap().push(retry.error.to_string()));
+            for _ in 0..2 {
+                let pushed = Push::new().run(&context, &storage, "org").await.unwrap();
+                assert_eq!(pushed.skipped, holds.unwrap_or(0), "{minutes}: {:?}", script.seen());
+            }
+            let told = told.lock().unwrap();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].contains(words), "{told:?}");
+        }
+    }
+    // A put alone learns it too.
+    let script = with_clock(40, None);
+    script
+        .storage()
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap();
+    assert_eq!(script.count("PUT"), 2);
+    // A store that is never content is believed in the end.
+    let script = Script::new(|_, _, _| Ok(dated(error(403, "RequestTimeTooSkewed"), 40)));
+    let refused = script
+        .storage()
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("RequestTimeTooSkewed"), "{refused}");
+    assert_eq!(script.count("PUT"), 3, "by our clock, by the store's date, and by ours");
+}
+
+/// H12: what cannot stand in a header is refused before anything is signed; a line feed at the end is not part of it.
+#[tokio::test]
+async fn what_cannot_be_signed_is_refused() {
+    type Change = fn(&mut S3Config);
+    let wrong: [(&str, Change); 9] = [
+        ("region", |config| config.region = Some("eu\nwest".into())),
+        ("region", |config| config.region = Some("eu-\u{1}".into())),
+        ("region", |config| config.region = Some("é".into())),
+        ("access key", |config| config.access_key = "a\nb".into()),
+        ("secret key", |config| config.secret_key = "a\u{7f}b".into()),
+        ("session token", |config| config.session_token = Some("a\0b".into())),
+        ("bucket", |config| config.bucket = String::new()),
+        ("bucket", |config| config.bucket = "a\nb".into()),
+        ("address", |config| config.endpoint = "http://".into()),
+    ];
+    let good = S3Config::new("http://store.test", "bucket", "key\n", "secret\r\n");
+    let script = Script::new(|_, parts, _| {
+        assert!(!parts.headers.values().any(|value| value.as_bytes().contains(&b'\n')));
+        Ok(answer(200, ""))
+    });
+    for (name, change) in wrong {
+        let mut config = good.clone();
+        change(&mut config);
+        let refused = S3Storage::new(&config, Arc::new(script.clone())).unwrap_err();
+        assert_eq!(refused.kind(), StorageErrorKind::Refused);
+        let text = refused.to_string();
+        assert!(
+            text.contains(name) && !text.contains('\n') && !text.contains("secret\r"),
+            "{text}"
+        );
+        // Nor when it comes later.
+        let provider = Arc::new(Provider::from(vec![Ok(config)]));
+        let expired = Script::new(|_, _, _| Ok(error(400, "ExpiredToken")));
+        let storage = expired.storage().credential_provider(provider);
+        let refused = storage
+            .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+            .await
+            .unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    let storage = S3Storage::new(&good, Arc::new(script.clone())).unwrap();
+    storage
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap();
+    // A region of an answer that is none is not followed; a key of any characters is no panic.
+    let script = Script::new(|_, _, _| {
+        let text = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu\nwest</Region></Error>";
+        Ok(answer(400, text))
+    });
+    for key in ["org/key", "", "a\nb", "\0", "é/\u{1}"] {
+        script
+            .storage()
+            .put(key, Payload::from_bytes("x", Digest::of(b"x")))
+            .await
+            .unwrap_err();
+    }
+}
+
+/// Gives out what it was given, one after the other.
+#[derive(Debug)]
+struct Provider(Mutex<Vec<Result<S3Config, StorageErrorKind>>>);
+
+impl From<Vec<Result<S3Config, StorageErrorKind>>> for Provider {
+    fn from(mut answers: Vec<Result<S3Config, StorageErrorKind>>) -> Self {
+        answers.reverse();
+        Self(Mutex::new(answers))
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for Provider {
+    async fn credentials(&self) -> Result<S3Config, StorageError> {
+        let next = self.0.lock().unwrap().pop().unwrap_or(Err(StorageErrorKind::Refused));
+        next.map_err(StorageError::new)
+    }
+}
+
+/// B16: whoever gives out credentials may fail once.
+#[tokio::test(start_paused = true)]
+async fn new_credentials_are_asked_for_again() {
+    let script = Script::new(|_, parts, _| {
+        let is_new = parts.headers["authorization"].to_str().unwrap().contains("new-key");
+        Ok(if is_new {
+            answer(200, "")
+        } else {
+            error(400, "ExpiredToken")
+        })
+    });
+    let new = || S3Config::new("http://store.test", "bucket", "new-key", "secret");
+    let put = async |answers: Vec<Result<S3Config, StorageErrorKind>>| {
+        let storage = script.storage().credential_provider(Arc::new(Provider::from(answers)));
+        storage.put("org/key", Payload::from_bytes("x", Digest::of(b"x"))).await
+    };
+    put(vec![
+        Err(StorageErrorKind::Unavailable),
+        Err(StorageErrorKind::Connection),
+        Ok(new()),
+    ])
+    .await
+    .unwrap();
+    let refused = put(vec![Err(StorageErrorKind::AccessDenied), Ok(new())])
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), StorageErrorKind::AccessDenied);
+}
+
+/// H14: what costs the store nothing is tried for long; what may have arrived is not.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_started_anew_is_waited_for() {
+    let put = async |script: &Script| {
+        script
+            .storage()
+            .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+            .await
+    };
+    let begin = tokio::time::Instant::now();
+    let script = Script::new(move |_, _, _| {
+        if begin.elapsed() < Duration::from_secs(10) {
+            return Err(HttpError::unsent("refused"));
+        }
+        Ok(answer(200, ""))
+    });
+    put(&script).await.unwrap();
+    let script = Script::new(|_, _, _| Err(HttpError::unsent("refused")));
+    let begin = tokio::time::Instant::now();
+    let gone = put(&script).await.unwrap_err();
+    assert_eq!(
+        (gone.kind(), gone.attempts()),
+        (StorageErrorKind::Connection, script.count("PUT"))
+    );
+    assert!((10..=30).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    let script = Script::new(|_, _, _| Err(HttpError::new("broken")));
+    assert_eq!(put(&script).await.unwrap_err().attempts(), 4);
+    assert_eq!(script.count("PUT"), 4);
+}
+
+/// B16: no limit is too long, and an empty payload has a digest as well.
+#[tokio::test]
+async fn no_public_value_panics() {
+    let script = Script::new(|_, _, _| Ok(answer(200, "")));
+    let storage = script
+        .storage()
+        .retry(RetryPolicy::default().stall(Duration::MAX).attempts(usize::MAX));
+    storage
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap();
+    storage
+        .put("org/key", Payload::from_bytes("", Digest::of(b"")))
+        .await
+        .unwrap();
+    let wrong = storage
+        .put("org/key", Payload::from_bytes("", Digest::of(b"x")))
+        .await
+        .unwrap_err();
+    assert_eq!(wrong.kind(), StorageErrorKind::Payload);
+    assert_eq!(script.count("PUT"), 2, "nothing was sent of it");
+    assert!(matches!(
+        storage.head("org/key").await.unwrap(),
+        Head::Stored { .. } | Head::Unknown
+    ));
+}
