@@ -173,7 +173,7 @@ type Outcome = Result<(Verified, Option<Bytes>), ReadError>;
 /// A chunk that is being read, or that was read before anybody asked for it.
 enum Next {
     Reading(Pin<Box<dyn Future<Output = Outcome> + Send + Sync>>),
-    Read(Outcome),
+    Read(Box<Outcome>),
 }
 
 /// Reads one chunk on another thread. The work is short, so that an abandoned one holds up nothing.
@@ -198,7 +198,7 @@ impl Stream for Reading {
         let this = self.get_mut();
         let outcome = match this.next.take() {
             None => return Poll::Ready(None),
-            Some(Next::Read(outcome)) => outcome,
+            Some(Next::Read(outcome)) => *outcome,
             Some(Next::Reading(mut reading)) => match reading.as_mut().poll(context) {
                 Poll::Ready(outcome) => outcome,
                 Poll::Pending => {
@@ -212,7 +212,7 @@ impl Stream for Reading {
                 // The next chunk is read while this one is on its way: a future has to be polled to begin.
                 let mut reading = Box::pin(read(verified));
                 this.next = Some(match reading.as_mut().poll(context) {
-                    Poll::Ready(outcome) => Next::Read(outcome),
+                    Poll::Ready(outcome) => Next::Read(Box::new(outcome)),
                     Poll::Pending => Next::Reading(reading),
                 });
                 this.payload.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use daytona_context::s3::{CredentialProvider, HttpError, RetryPolicy, S3Config, S3Storage};
 use daytona_context::{Context, Digest, Head, ObjectStorage, Payload, Push, StorageError, StorageErrorKind};
+use http::Response;
 use http::request::Parts;
 
 use crate::script::{Answer, Script, answer, dated, error};
@@ -53,10 +55,10 @@ fn completing(complete: impl Fn(usize, &Parts) -> Answer + Send + Sync + 'static
     })
 }
 
-fn stored(size: u64) -> Answer {
+fn stored(size: u64) -> Response<Bytes> {
     let mut response = answer(200, "");
     response.headers_mut().insert("content-length", size.into());
-    Ok(response)
+    response
 }
 
 /// B10, F11: the answer to the completion is lost. Done again, the upload is gone; the object tells that it was done.
@@ -67,7 +69,7 @@ async fn a_completion_whose_answer_is_lost_is_settled_by_the_object() {
     for (there, is_stored) in [(size, true), (size - 1, false)] {
         let script = completing(move |number, _| match number {
             0 => Err(HttpError::new("the line broke")),
-            usize::MAX => stored(there),
+            usize::MAX => Ok(stored(there)),
             _ => Ok(error(404, "NoSuchUpload")),
         });
         let pushed = in_parts().run(&context, &script.storage(), "org").await;
@@ -162,7 +164,7 @@ fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
         let response = match (is_off, parts.method.as_str(), holds) {
             (true, "HEAD", _) => answer(403, ""),
             (true, _, _) => error(403, "RequestTimeTooSkewed"),
-            (false, "HEAD", Some(size)) => return stored(size).map(|response| dated(response, minutes)),
+            (false, "HEAD", Some(size)) => stored(size),
             (false, "HEAD", None) => answer(404, ""),
             _ => answer(200, ""),
         };

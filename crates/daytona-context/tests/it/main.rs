@@ -6,6 +6,8 @@ mod answers;
 mod archive;
 mod export;
 mod hashes;
+#[cfg(unix)]
+mod index;
 mod layout;
 #[cfg(feature = "s3")]
 mod line;

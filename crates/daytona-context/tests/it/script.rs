@@ -20,10 +20,12 @@ pub(crate) struct Seen {
 
 pub(crate) type Answer = Result<Response<Bytes>, HttpError>;
 
+type Rule = dyn Fn(usize, &Parts, &Bytes) -> Answer + Send + Sync;
+
 /// Answers by a function of the request and of how many there were before.
 #[derive(Clone)]
 pub(crate) struct Script {
-    answer: Arc<dyn Fn(usize, &Parts, &Bytes) -> Answer + Send + Sync>,
+    answer: Arc<Rule>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
