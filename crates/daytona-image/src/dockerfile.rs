@@ -20,6 +20,8 @@ mod scope;
 mod shell_pattern;
 pub(crate) mod sources;
 pub(crate) mod stages;
+#[cfg(test)]
+mod tests;
 mod values;
 pub(crate) mod word;
 

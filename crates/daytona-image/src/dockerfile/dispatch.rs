@@ -187,11 +187,12 @@ impl Dispatcher<'_> {
                 }
             }
         }
+        let mut excludes = Vec::new();
         for exclude in instruction.flag_values("exclude") {
-            if let Some(pattern) = self.known(exclude)? {
-                IgnoreRules::new([pattern]).map_err(|error| WordError::Invalid(format!("`--exclude`: {error}")))?;
-            }
+            excludes.extend(self.known(exclude)?);
         }
+        let excluded =
+            IgnoreRules::new(&excludes).map_err(|error| WordError::Invalid(format!("`--exclude`: {error}")))?;
         let mut paths = Vec::new();
         for source in sources {
             match heredoc::open(source) {
@@ -219,12 +220,18 @@ impl Dispatcher<'_> {
                 }
                 continue;
             }
-            wanted.push(if check::is_set(instruction, "parents") {
-                let nothing = || WordError::Invalid(format!("`--parents {path}` names no file: name what is in it"));
-                Wanted::parents(&path).ok_or_else(nothing)?
-            } else {
-                Wanted::plain(&path)
-            });
+            if !check::is_set(instruction, "parents") {
+                wanted.push(Wanted::plain(&path));
+                continue;
+            }
+            let nothing = || WordError::Invalid(format!("`--parents {path}` names no file: name what is in it"));
+            let source = Wanted::parents(&path).ok_or_else(nothing)?;
+            if !source.is_pattern() && excluded.decide(&source.path()).is_ignored() {
+                return Err(WordError::Invalid(format!(
+                    "`--exclude` leaves out the source `{path}` itself"
+                )));
+            }
+            wanted.push(source);
         }
         if !wanted.is_empty() {
             self.followed.takings.push(Taking {
@@ -279,6 +286,11 @@ impl Dispatcher<'_> {
 
     /// The body of a heredoc that is a source.
     fn body(&mut self, instruction: &Instruction, name: &str) -> Result<(), WordError> {
+        if name.contains('/') {
+            return Err(WordError::Invalid(format!(
+                "the heredoc `{name}` is a file of this name, which cannot hold a slash"
+            )));
+        }
         let found = instruction.heredocs.iter().rev().find(|heredoc| heredoc.name == name);
         if let Some(heredoc) = found.filter(|heredoc| heredoc.is_expanded) {
             let look = |name: &str| look_up(self.scopes, self.stage, name);

@@ -14,7 +14,7 @@ pub(crate) const MAX_NESTING: usize = 64;
 pub(crate) const MAX_EXPANSION: usize = 16 * 1024 * 1024;
 
 /// How many steps the patterns of `${name#pattern}` and its like may take in one Dockerfile, all together.
-pub(crate) const MAX_PATTERN_STEPS: usize = 64 * 1024 * 1024;
+pub(crate) const MAX_PATTERN_STEPS: usize = 16 * 1024 * 1024;
 
 /// What is known of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

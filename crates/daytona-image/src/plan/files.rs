@@ -150,7 +150,13 @@ impl Finder {
         let want = match Want::new(wanted) {
             Ok(want) => want,
             Err(error) => {
-                self.problem(line, format!("the source `{}`: {error}", escape::text(&wanted.path())));
+                let path = wanted.path();
+                let hint = if path.starts_with('[') {
+                    "; it begins like a JSON list, and is none"
+                } else {
+                    ""
+                };
+                self.problem(line, format!("the source `{}`: {error}{hint}", escape::text(&path)));
                 return Outcome { has_files: true };
             }
         };

@@ -112,6 +112,12 @@ impl Planner<'_> {
         for note in &followed.problems {
             let problem = escape::text(&note.text).to_string();
             let line = self.line(note.part, note.line);
+            // What is no instruction of its kind has been told already.
+            let step = self.parts[note.part].step;
+            let is_told = |problem: &Problem| problem.step == step && problem.line.is_some() && problem.line == line;
+            if self.problems.iter().any(is_told) {
+                continue;
+            }
             self.problem(self.parts[note.part].step, (line, ProblemKind::Dockerfile { problem }));
         }
         followed

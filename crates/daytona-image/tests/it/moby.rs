@@ -1,6 +1,6 @@
 //! Our reading of the vectors' Dockerfiles against that of Docker's own parser, which was recorded with them.
 
-use daytona_image::dockerfile::Dockerfile;
+use daytona_image::dockerfile::{Dockerfile, Instruction};
 use serde_json::Value;
 
 #[test]
@@ -25,7 +25,7 @@ fn dockerfiles_are_split_as_dockers_own_parser_splits_them() {
         }
         // What is checked afterwards, the recorded parser does not refuse.
         let (read, _) = Dockerfile::read(text);
-        let keywords: Vec<&str> = read.instructions().iter().map(|one| one.keyword()).collect();
+        let keywords: Vec<&str> = read.instructions().iter().map(Instruction::keyword).collect();
         let wanted: Vec<String> = moby
             .iter()
             .map(|one| text_of(&one["cmd"]).to_ascii_uppercase())

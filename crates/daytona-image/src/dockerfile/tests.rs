@@ -1,0 +1,137 @@
+//! BuildKit's answers to words, and the bounds of what a word can do.
+
+use std::io::Read;
+
+use serde_json::{Value, json};
+
+use super::stages::{Placed, follow};
+use super::word::{Budget, Lexer, MAX_EXPANSION, MAX_NESTING, MAX_PATTERN_STEPS, Variable, WordError};
+use super::{Dockerfile, MAX_LINE};
+
+fn vectors(compressed: &[u8]) -> Vec<Value> {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(compressed)
+        .read_to_string(&mut text)
+        .unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn every_word_is_expanded_and_split_as_buildkit_does() {
+    let cases = vectors(include_bytes!("../../tests/fixtures/buildkit/expand.json.gz"));
+    let mut failures = Vec::new();
+    for case in &cases {
+        let env = case["env"].as_object().unwrap();
+        let look = |name: &str| {
+            let value = env.get(name).and_then(Value::as_str);
+            value.map_or(Variable::Unset, Variable::Set)
+        };
+        let budget = Budget::default();
+        let escape = case["escape"].as_str().unwrap().chars().next().unwrap();
+        let lexer = Lexer::new(escape, &look, &budget);
+        let text = case["word"].as_str().unwrap();
+        let (word, split) = (lexer.word(text), lexer.split(text));
+        let is_same = |ours: Option<Value>, theirs: &Value| match ours {
+            Some(ours) => ours == *theirs,
+            None => theirs.is_object(),
+        };
+        let is_word_same = is_same(word.clone().ok().map(|word| json!(word)), &case["result"]);
+        if !is_word_same || !is_same(split.clone().ok().map(|words| json!(words)), &case["split"]) {
+            failures.push(format!("{case}: {word:?} {split:?}"));
+        }
+    }
+    assert!(cases.len() > 2_600);
+    assert!(
+        failures.is_empty(),
+        "{} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+fn problem(word: &str, variables: &dyn Fn(&str) -> Option<String>) -> String {
+    let values: Vec<(String, String)> = ["A", "B"]
+        .iter()
+        .filter_map(|name| variables(name).map(|value| ((*name).to_owned(), value)))
+        .collect();
+    let look = |name: &str| {
+        let found = values.iter().find(|(other, _)| other == name);
+        found.map_or(Variable::Unset, |(_, value)| Variable::Set(value))
+    };
+    let budget = Budget::default();
+    match Lexer::new('\\', &look, &budget).word(word) {
+        Err(WordError::Invalid(problem)) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |depth: usize| format!("{}x{}", "${A:-".repeat(depth), "}".repeat(depth));
+    let budget = Budget::default();
+    let lexer = Lexer::new('\\', &|_| Variable::Unset, &budget);
+    assert_eq!(lexer.word(&nested(MAX_NESTING)).as_deref(), Ok("x"));
+    for depth in [MAX_NESTING + 1, 10_000] {
+        let problem = problem(&nested(depth), &|_| None);
+        assert!(
+            problem.contains(&format!("nested more than {MAX_NESTING} times")),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn patterns_take_a_bounded_time() {
+    // One that a matcher with second thoughts never ends.
+    let value = "a".repeat(60);
+    let budget = Budget::default();
+    let look = |_: &str| Variable::Set(&value);
+    let lexer = Lexer::new('\\', &look, &budget);
+    assert_eq!(lexer.word("${A%*a*a*a*a*a*a*a*a*ab}").as_deref(), Ok(value.as_str()));
+    let problem = problem(&format!("${{A//{}b/}}", "a*".repeat(500)), &|_| {
+        Some("a".repeat(20_000))
+    });
+    assert!(
+        problem.contains(&format!("more than {MAX_PATTERN_STEPS} steps")),
+        "{problem}"
+    );
+}
+
+#[test]
+fn expansions_are_bounded_all_together() {
+    let doubling = format!(
+        "FROM scratch\nENV A=xxxxxxxx\n{}COPY $A /x\n",
+        format!("ENV A={}\n", "$A".repeat(10)).repeat(12)
+    );
+    let (read, errors) = Dockerfile::read(&doubling);
+    assert!(errors.is_empty(), "{errors:?}");
+    let placed: Vec<Placed<'_>> = read
+        .instructions()
+        .iter()
+        .map(|instruction| Placed { part: 0, instruction })
+        .collect();
+    let followed = follow('\\', &placed);
+    let expected = format!("expand to more than {MAX_EXPANSION} bytes");
+    assert!(
+        followed.problems.iter().any(|note| note.text.contains(&expected)),
+        "{:?}",
+        followed.problems
+    );
+}
+
+#[test]
+fn lines_are_as_long_as_buildkit_takes_them() {
+    let line = |length: usize| format!("FROM scratch\nRUN {}\n", "x".repeat(length - 4));
+    assert!(Dockerfile::parse(&line(MAX_LINE)).is_ok());
+    let error = Dockerfile::parse(&line(MAX_LINE + 1)).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("line 2: the line has more than {MAX_LINE} bytes, which BuildKit refuses")
+    );
+}
+
+#[test]
+fn instructions_that_are_put_off_nest_to_a_bound() {
+    let error = Dockerfile::parse(&format!("FROM scratch\n{}RUN x\n", "ONBUILD ".repeat(8_000))).unwrap_err();
+    assert!(error.to_string().contains("cannot put off another ONBUILD"), "{error}");
+}

@@ -1,0 +1,247 @@
+//! The real BuildKit's answers: what it reads, what it refuses, and what it takes from a context.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use daytona_image::dockerfile::{Arguments, Dockerfile, Instruction};
+use daytona_image::{DockerfileSource, Image, ImagePlan, PlanError};
+use serde_json::{Value, json};
+
+use crate::support::{base64, try_plan, vectors};
+
+/// An instruction in the form of the vectors.
+fn shown(instruction: &Instruction) -> Value {
+    let mut value = json!({"keyword": instruction.keyword()});
+    if !instruction.flags().is_empty() {
+        value["flags"] = json!(instruction.flags());
+    }
+    match instruction.arguments() {
+        Arguments::Json(words) => {
+            value["json"] = json!(true);
+            value["args"] = json!(words);
+        }
+        Arguments::Words(words) => value["args"] = json!(words),
+        Arguments::Text(text) => value["args"] = json!([text]),
+        Arguments::Pairs(pairs) => {
+            let pair = |pair: &daytona_image::dockerfile::Pair| {
+                json!([pair.name, pair.value, if pair.is_old_form { "" } else { "=" }])
+            };
+            value["pairs"] = pairs.iter().map(pair).collect();
+        }
+        Arguments::Trigger(trigger) => value["trigger"] = shown(trigger),
+        Arguments::Unknown => {}
+        other => panic!("{other:?}"),
+    }
+    let heredocs: Vec<Value> = instruction
+        .heredocs()
+        .iter()
+        .map(|one| {
+            json!({"name": one.name(), "body": one.body(), "expand": one.is_expanded(), "chomp": one.strips_tabs()})
+        })
+        .collect();
+    if !heredocs.is_empty() {
+        value["heredocs"] = json!(heredocs);
+    }
+    value
+}
+
+fn shown_with_lines(instruction: &Instruction) -> Value {
+    let mut value = shown(instruction);
+    value["line"] = json!(instruction.line());
+    value["end"] = json!(instruction.last_line());
+    value
+}
+
+#[test]
+fn every_text_is_read_and_refused_as_buildkit_does() {
+    let cases = vectors(include_bytes!("../fixtures/buildkit/parse.json.gz"));
+    let mut failures = Vec::new();
+    for case in &cases {
+        let text = case["text"].as_str().unwrap();
+        let (read, errors) = Dockerfile::read(text);
+        let refused = case.get("refused");
+        let kind = refused.map(|refused| refused["kind"].as_str().unwrap());
+        // BuildKit counts from 0 in what it says of directives.
+        let line = refused
+            .and_then(|refused| refused["line"].as_u64())
+            .filter(|_| !matches!(kind, Some("escape-value" | "directive-twice")));
+        let is_same_line = line.is_none_or(|line| errors.first().is_some_and(|error| error.line as u64 == line));
+        let ours: Vec<Value> = read.instructions().iter().map(shown_with_lines).collect();
+        let is_same = case.get("instructions").is_none_or(|theirs| {
+            *theirs == Value::Array(ours.clone()) && case["escape"] == json!(read.escape().to_string())
+        });
+        if refused.is_some() == errors.is_empty() || !is_same_line || !is_same {
+            failures.push(format!("{}: {text:?}\n{errors:?}\n{ours:?}", case["id"]));
+        }
+    }
+    assert!(cases.len() > 3_900);
+    assert!(
+        failures.is_empty(),
+        "{} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+/// What the service loses, or what no reader without the images and the commands can know.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    /// Links are sent as their content, under their own names; those that lead out or nowhere are left out.
+    Links,
+    /// FIFOs are not sent, hard links are files of their own.
+    SpecialFiles,
+    /// A folder without a file does not arrive.
+    EmptyFolders,
+    /// `.dockerignore` and its like are not sent.
+    RootFiles,
+    /// Depends on what the image or a command makes: found by the build.
+    Build,
+    /// BuildKit's transfer of `**` in a plain source, and of a mount without a source, is more than is used.
+    Transfer,
+}
+
+struct Case<'a> {
+    value: &'a Value,
+    text: &'a str,
+}
+
+impl Case<'_> {
+    fn tree(&self) -> &[Value] {
+        self.value["tree"].as_array().unwrap()
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.tree().iter().any(|entry| entry.get(key).is_some())
+    }
+
+    fn lay_out(&self, folder: &Path) {
+        let name = self.value["dockerfile_name"].as_str().unwrap();
+        let (links, files): (Vec<&Value>, Vec<&Value>) =
+            self.tree().iter().partition(|entry| entry.get("hardlink").is_some());
+        for entry in files.into_iter().chain(links) {
+            let path = folder.join(entry["path"].as_str().unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if entry["path"].as_str().unwrap().ends_with('/') {
+                fs::create_dir_all(&path).unwrap();
+            } else if let Some(target) = entry["link"].as_str() {
+                std::os::unix::fs::symlink(target, &path).unwrap();
+            } else if let Some(target) = entry["hardlink"].as_str() {
+                fs::hard_link(folder.join(target), &path).unwrap();
+            } else if entry.get("fifo").is_none() {
+                let content = entry["base64"].as_str().map(base64);
+                let text = entry["content"].as_str().unwrap_or_default();
+                fs::write(&path, content.unwrap_or_else(|| text.into())).unwrap();
+            }
+        }
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, self.text).unwrap();
+    }
+
+    /// Compares a plan with what BuildKit did: the difference, in words, and the loss that explains it.
+    fn difference(&self, plan: &Result<ImagePlan, PlanError>) -> Option<(String, Option<Loss>)> {
+        let failed = self.value.get("failed");
+        match (plan, failed) {
+            (Ok(plan), None) => self.other_files(plan),
+            (Err(_), Some(_)) => None,
+            (Err(error), None) => Some((format!("refused: {error}"), self.loss_of_refusal(&error.to_string()))),
+            (Ok(_), Some(failed)) => {
+                let kind = failed["kind"].as_str().unwrap();
+                let loss = match kind {
+                    "not-a-directory" | "run" | "owner" | "image" | "name-not-printable" => Some(Loss::Build),
+                    "missing-source" if self.text.contains("--from") || self.text.contains('\\') => Some(Loss::Build),
+                    "missing-source" if self.has("link") => Some(Loss::Links),
+                    _ => None,
+                };
+                Some((format!("fails in BuildKit: {failed}"), loss))
+            }
+        }
+    }
+
+    fn loss_of_refusal(&self, error: &str) -> Option<Loss> {
+        if self.has("link") {
+            Some(Loss::Links)
+        } else if self.has("fifo") {
+            Some(Loss::SpecialFiles)
+        } else if error.contains("is a folder without a file") || error.contains("left out of the build context") {
+            Some(Loss::EmptyFolders)
+        } else if error.contains("means something at the root") {
+            Some(Loss::RootFiles)
+        } else {
+            None
+        }
+    }
+
+    fn other_files(&self, plan: &ImagePlan) -> Option<(String, Option<Loss>)> {
+        let is_root_file = |name: &str| matches!(name, "Dockerfile" | ".dockerignore" | "Dockerfile.dockerignore");
+        let sent = self.value["sent"].as_array()?.iter().map(|name| name.as_str().unwrap());
+        let theirs: BTreeSet<&str> = sent.filter(|name| !is_root_file(name)).collect();
+        let ours: BTreeSet<&str> = plan.members().iter().map(daytona_image::Member::name).collect();
+        if ours == theirs {
+            return None;
+        }
+        let more: Vec<&&str> = ours.difference(&theirs).collect();
+        let less: Vec<&&str> = theirs.difference(&ours).collect();
+        let has_double_star = self.text.contains("**") || self.text.contains("type=tmpfs");
+        let loss = if self.has("link") {
+            Some(Loss::Links)
+        } else if self.has("fifo") || self.has("hardlink") {
+            Some(Loss::SpecialFiles)
+        } else if has_double_star && more.is_empty() {
+            Some(Loss::Transfer)
+        } else {
+            None
+        };
+        Some((format!("more {more:?}, less {less:?}"), loss))
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_taken_and_refused_is_what_buildkit_takes_and_refuses() {
+    let cases = vectors(include_bytes!("../fixtures/buildkit/build.json.gz"));
+    let (mut losses, mut failures) = (BTreeMap::new(), Vec::new());
+    for value in &cases {
+        let text = value["dockerfile"].as_str().unwrap();
+        let case = Case { value, text };
+        let folder = tempfile::tempdir().unwrap();
+        case.lay_out(folder.path());
+        let source = DockerfileSource::path(value["dockerfile_name"].as_str().unwrap()).context_dir(".");
+        let plan = try_plan(folder.path(), &Image::from_dockerfile(source));
+        match case.difference(&plan) {
+            None => {}
+            Some((_, Some(loss))) => *losses.entry(loss).or_insert(0) += 1,
+            Some((difference, None)) => failures.push(format!("{}: {text:?} {difference}", value["id"])),
+        }
+    }
+    let failures: Vec<String> = failures
+        .into_iter()
+        .filter(|failure| !EXCEPTIONS.iter().any(|(id, _)| failure.contains(id)))
+        .collect();
+    assert!(
+        failures.is_empty(),
+        "{} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    // Most cases are the same, not lost.
+    let lost: usize = losses.values().sum();
+    assert!(lost * 6 < cases.len(), "{losses:?} of {}", cases.len());
+}
+
+/// Cases that no rule covers, each with a reason that a user would accept.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    (
+        "ignore-a32d36d0c8",
+        "a backslash before a letter in an ignore rule is the letter itself",
+    ),
+    (
+        "ignore-fd3559f5ef",
+        "an exception for a folder takes back what is below it",
+    ),
+    (
+        "ignore-a2015dd9b2",
+        "an exception for a folder takes back what is below it",
+    ),
+];

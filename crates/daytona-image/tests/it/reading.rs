@@ -1,0 +1,211 @@
+//! What of a Dockerfile is an instruction, a flag, a heredoc or an error, seen through plans.
+
+use daytona_image::dockerfile::Dockerfile;
+use daytona_image::{Command, DockerfileSource, Image};
+
+use crate::support::{error, folder, names, of_text, try_plan, warnings, write};
+
+#[test]
+fn heredocs_are_found_where_buildkit_finds_them() {
+    let folder = folder(&["a"]);
+    for text in [
+        "RUN cat << EOF > /x\nhello world\nEOF",
+        "RUN echo it\\'s >/y; cat <<EOF >/x\nhello\nEOF",
+        "RUN [\"sh\",\"-c\",\"echo \\\"a <<EOF\\\" >/x\"]",
+    ] {
+        assert_eq!(
+            names(&folder, &format!("FROM x:1\n{text}\nCOPY a /a\n")),
+            ["a"],
+            "{text}"
+        );
+    }
+    // A quoted one is none, so that the COPY behind it is not its body.
+    let missing =
+        "FROM x:1\nRUN echo \"usage: \\\"cmd <<EOF\\\"\" > /usage\nCOPY app /app\nRUN cat <<EOF > /x\nhi\nEOF\n";
+    assert!(error(&folder, missing).contains("line 3: the source `app` is not in the build context"));
+    let exec = Image::base("x:1").run_commands([Command::exec(["python", "-c", "print(\"a <<b\")"])]);
+    assert!(try_plan(folder.path(), &exec).is_ok());
+}
+
+#[test]
+fn a_heredoc_keeps_its_line_ends_and_nothing_else_does() {
+    let folder = folder(&["a"]);
+    let text = |lines: &str| {
+        try_plan(folder.path(), &of_text(lines))
+            .unwrap()
+            .dockerfile()
+            .to_owned()
+    };
+    assert_eq!(text("FROM x:1\r\nCOPY a /a\r\n"), "FROM x:1\nCOPY a /a\n");
+    let heredoc = "FROM x:1\r\nCOPY <<EOF /x\r\nbody\r\nEOF\r\n";
+    assert_eq!(text(heredoc), heredoc);
+}
+
+#[test]
+fn nothing_glues_itself_to_a_step() {
+    let folder = folder(&[]);
+    for (text, expected) in [
+        ("FROM x:1\nRUN x \\\n# end\n", "FROM x:1\nRUN x \n# end\nRUN one\n"),
+        (
+            "FROM x:1\nRUN x \\\n\n  # end",
+            "FROM x:1\nRUN x \n\n  # end\nRUN one\n",
+        ),
+        ("FROM x:1\nRUN x \\", "FROM x:1\nRUN x \nRUN one\n"),
+        (
+            "# escape=`\nFROM x:1\nRUN x `\n",
+            "# escape=`\nFROM x:1\nRUN x \nRUN one\n",
+        ),
+    ] {
+        let image = of_text(text).run_commands(["one"]);
+        let plan = try_plan(folder.path(), &image).unwrap();
+        assert_eq!(plan.dockerfile(), expected);
+        let read = Dockerfile::parse(plan.dockerfile()).unwrap();
+        assert_eq!(read.instructions().len(), 3, "{expected}");
+    }
+}
+
+#[test]
+fn what_buildkit_refuses_before_it_builds_is_refused_here() {
+    let folder = folder(&["a"]);
+    for (text, part) in [
+        ("ARG A=1\n", "needs a FROM"),
+        ("FROM alpine:3:4\n", "line 1: `alpine:3:4` is no image"),
+        ("FROM a b\n", "line 1: FROM needs an image"),
+        (
+            "FROM x:1\nRUN --mont=type=cache,target=/c x\n",
+            "line 2: RUN has no flag `--mont=type=cache,target=/c`",
+        ),
+        ("FROM x:1\nRUN --mount=typ=cache,target=/c x\n", "unknown key `typ`"),
+        ("FROM x:1\nCOPY --foo=b a /a\n", "COPY has no flag `--foo=b`"),
+        ("FROM x:1\nCOPY --chmode=755 a /a\n", "it knows `--chmod`"),
+        ("FROM x:1\nCOPY --from=$X a /a\n", "cannot hold a variable"),
+        ("FROM x:1\nCOPY --from=stage_${x} a /a\n", "cannot hold a variable"),
+        ("FROM x:1\nENV A\n", "ENV needs a name and a value"),
+        ("FROM x:1\nENV A=1 B\n", "`B` has no `=`"),
+        ("FROM x:1\nCMD [\"a\",[\"b\"]]\n", "not of strings only"),
+        (
+            "FROM x:1 AS a\nCOPY --from=b /x /x\nFROM x:1 AS b\nCOPY --from=a /x /x\n",
+            "takes from itself",
+        ),
+        (
+            "FROM x:1 AS a\nCOPY --from=b /x /x\nFROM x:1 AS b\nFROM a\n",
+            "the stage `b` comes later",
+        ),
+        ("FROM x:1\nONBUILD FROM y:1\n", "ONBUILD cannot put off FROM"),
+        ("# escape=x\nFROM x:1\n", "line 1: the escape character `x`"),
+        (
+            "# escape=`\n# escape=`\nFROM x:1\n",
+            "line 2: there is more than one directive",
+        ),
+        ("FROM x:1 as b\nFROM B\n", "the name of a stage is in lower case here"),
+        ("FROM x:1 as b\nFROM 0\n", "a stage is named by its name here"),
+        ("FROM x:1\nCOPY --parents . /x\n", "names no file"),
+        ("FROM x:1\nCOPY a[ /x\n", "the source `a[`"),
+        ("FROM x:1\nCOPY <<a/b /x\nhi\na/b\n", "cannot hold a slash"),
+        (
+            "FROM x:1\nCOPY --parents --exclude=* a /x\n",
+            "leaves out the source `a` itself",
+        ),
+        ("FROM x:1\nCOPY --chmod=999 a /x\n", "is no mode"),
+        ("FROM x:1\nCOPY https://example.com/x /x\n", "use ADD"),
+        (
+            "FROM x:1\nCOPY --chmod=0755 [\"a/*.x\" \"/b/\"]\n",
+            "begins like a JSON list, and is none",
+        ),
+        (
+            "FROM x:1\nCOPY [\"a\", \"/b/\",]\n",
+            "begins like a JSON list, and is none",
+        ),
+        ("FROM x:1\nCOPY ['a', '/b/']\n", "begins like a JSON list, and is none"),
+    ] {
+        let message = error(&folder, text);
+        assert!(message.contains(part), "{text}{message}");
+    }
+    // FROM and COPY alone of those that take words at blanks end a keyword at a blank of ASCII.
+    assert!(error(&folder, "FROM x:1\nCOPY\u{a0}a /x\n").contains("unknown instruction"));
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let folder = folder(&["a"]);
+    let text = "FROM x:1\nFOO\nCOPY nothing /x\nCOPY --chmod=u /x\nRUN --mount=type=odd,target=/x y\n";
+    let message = error(&folder, text);
+    for part in [
+        "4 problems",
+        "line 2: unknown instruction `FOO`",
+        "line 3: the source `nothing`",
+        "line 4: COPY needs a source and a target",
+        "line 5: `--mount=type=odd,target=/x`: unknown type",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
+fn problems_of_a_file_begin_like_a_compilers() {
+    let folder = folder(&["docker/x"]);
+    write(folder.path(), "docker/Dockerfile", "FROM x\nRUN a\nCOPY nothing /x\n");
+    let image = || Image::from_dockerfile("docker/Dockerfile");
+    let message = try_plan(folder.path(), &image()).unwrap_err().to_string();
+    assert!(
+        message.starts_with("docker/Dockerfile:3: the source `nothing`"),
+        "{message}"
+    );
+    assert!(message.contains("(step 1, from_dockerfile at "), "{message}");
+    write(folder.path(), "docker/Dockerfile", "FROM x\n");
+    let warnings = warnings(&folder, &image());
+    assert!(
+        warnings[0].starts_with("docker/Dockerfile:1: `x` has no tag"),
+        "{warnings:?}"
+    );
+    // A text has no name.
+    let message = try_plan(folder.path(), &of_text("FROM x:1\nCOPY nothing /x\n")).unwrap_err();
+    assert!(
+        message.to_string().contains("line 2: the source `nothing`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn control_characters_of_a_dockerfile_do_not_reach_a_terminal() {
+    let folder = folder(&[]);
+    for text in [
+        "FROM x:1\nCOPY \u{1b}]0;owned\u{7} /x\n",
+        "FROM x:1\nRUN --\u{1b}[2J=1 x\n",
+        "FROM \u{1b}[2J\n",
+        "FROM x:1\n\u{1b}[2J\n",
+        "FROM x:1\nCOPY ${A:?\u{1b}[2J} /x\n",
+    ] {
+        let message = error(&folder, text);
+        assert!(!message.contains('\u{1b}') && !message.contains('\u{7}'), "{message:?}");
+    }
+}
+
+#[test]
+fn values_that_cannot_be_written_are_refused() {
+    let folder = folder(&[]);
+    for (image, part) in [
+        (Image::base("x:1").label([("a=b", "v")]), "holds `=`"),
+        (Image::base("python 3.12 slim"), "holds a blank"),
+        (Image::base("Python:3.12"), "is no image"),
+    ] {
+        let message = try_plan(folder.path(), &image).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn a_dockerfile_that_is_asked_for_is_the_one_that_is_sent() {
+    let folder = folder(&[]);
+    write(folder.path(), "Dockerfile", "FROM x:1\nCOPY Dockerfile /x\n");
+    let image = Image::from_dockerfile(DockerfileSource::path("Dockerfile"));
+    assert!(try_plan(folder.path(), &image).is_ok());
+    // With one more step the text is another one.
+    let message = try_plan(folder.path(), &image.run_commands(["x"]))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("Dockerfile:2: `Dockerfile` means something"),
+        "{message}"
+    );
+}

@@ -1,0 +1,134 @@
+//! Which files the sources of an instruction are.
+
+use std::fs;
+
+use daytona_image::{Image, PlanOptions};
+
+use crate::support::{error, folder, names, of_text, try_plan, warnings, write};
+
+#[test]
+fn two_stars_stand_for_any_number_of_folders_with_parents_and_for_one_name_without() {
+    let folder = folder(&[
+        "package.json",
+        "packages/a/package.json",
+        "packages/a/x/package.json",
+        "packages/a/x/i.js",
+        "lib/b/package.json",
+    ]);
+    for (copy, expected) in [
+        (
+            "COPY --parents **/package.json ./",
+            vec![
+                "lib/b/package.json",
+                "package.json",
+                "packages/a/package.json",
+                "packages/a/x/package.json",
+            ],
+        ),
+        (
+            "COPY --parents package.json packages/**/package.json ./",
+            vec!["package.json", "packages/a/package.json", "packages/a/x/package.json"],
+        ),
+        (
+            "COPY --parents packages/*/package.json ./",
+            vec!["packages/a/package.json"],
+        ),
+        ("COPY --parents packages/./**/i.js ./", vec!["packages/a/x/i.js"]),
+        ("COPY **/package.json ./", vec![]),
+        ("COPY packages/**/package.json ./", vec!["packages/a/package.json"]),
+    ] {
+        let expected: Vec<String> = expected.into_iter().map(ToOwned::to_owned).collect();
+        if expected.is_empty() {
+            assert!(names(&folder, &format!("FROM x:1\n{copy}\n")).is_empty(), "{copy}");
+        } else {
+            assert_eq!(names(&folder, &format!("FROM x:1\n{copy}\n")), expected, "{copy}");
+        }
+    }
+}
+
+#[test]
+fn flags_and_mounts_are_taken_out_of_their_quotes() {
+    let folder = folder(&["a.txt", "x y.txt", "sr c/f", "other"]);
+    for (line, expected) in [
+        ("COPY --chown=\"a b\" a.txt /x", vec!["a.txt"]),
+        ("COPY --from=\"b\" a.txt /x", vec![]),
+        ("RUN --mount=type=bind,\"source=sr c\",target=/x y", vec!["sr c/f"]),
+        ("RUN --mount='type=bind,Source=a.txt,target=/x' y", vec!["a.txt"]),
+        ("COPY -- a.txt /x", vec!["a.txt"]),
+    ] {
+        assert_eq!(names(&folder, &format!("FROM x:1\n{line}\n")), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_mount_of_a_command_in_code_takes_its_files() {
+    let folder = folder(&["src/a", "other"]);
+    let image =
+        |source: &str| Image::base("x:1").run_commands([format!("--mount=type=bind,source={source},target=/s ls /s")]);
+    let plan = try_plan(folder.path(), &image("src")).unwrap();
+    let names: Vec<&str> = plan.members().iter().map(daytona_image::Member::name).collect();
+    assert_eq!(names, ["src/a"]);
+    let message = try_plan(folder.path(), &image("missing")).unwrap_err().to_string();
+    assert!(
+        message.contains("the source `missing` is not in the build context"),
+        "{message}"
+    );
+}
+
+#[test]
+fn everything_ignored_is_nothing_for_all_and_an_error_for_a_name() {
+    let folder = folder(&["a", "b/c"]);
+    write(folder.path(), ".dockerignore", "*\n");
+    let text = "FROM x:1\nCOPY . .\n";
+    assert_eq!(names(&folder, text), Vec::<String>::new());
+    let said = warnings(&folder, &of_text(text));
+    assert!(
+        said.iter()
+            .any(|warning| warning.contains("everything in `.` is left out")),
+        "{said:?}"
+    );
+    assert!(error(&folder, "FROM x:1\nCOPY a .\n").contains("`a` is left out of the build context"));
+}
+
+#[test]
+fn the_generated_dockerfile_is_told_of_where_it_is_copied() {
+    let folder = folder(&["a"]);
+    write(folder.path(), "Dockerfile", "FROM x:1\nCOPY . .\n");
+    write(folder.path(), ".dockerignore", "Dockerfile\n.dockerignore\n");
+    let said = warnings(&folder, &Image::from_dockerfile("Dockerfile"));
+    assert!(
+        said.iter()
+            .any(|warning| warning.contains("takes in the generated Dockerfile")),
+        "{said:?}"
+    );
+    fs::remove_file(folder.path().join(".dockerignore")).unwrap();
+    assert!(warnings(&folder, &Image::from_dockerfile("Dockerfile")).is_empty());
+}
+
+#[test]
+fn a_large_file_named_dockerfile_is_not_read() {
+    let folder = folder(&["a"]);
+    let file = fs::File::create(folder.path().join("Dockerfile")).unwrap();
+    file.set_len(64 * 1024 * 1024 * 1024).unwrap();
+    let image = Image::base("x:1").add_local_dir(".", "/x");
+    let plan = image
+        .plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()))
+        .unwrap();
+    assert!(
+        plan.warnings()
+            .iter()
+            .any(|warning| warning.message.contains("takes its place"))
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_is_not_unicode_is_an_error_only_where_it_is_wanted() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = folder(&["a.txt", "b.md"]);
+    fs::write(folder.path().join(OsStr::from_bytes(b"\xff.txt")), "").unwrap();
+    assert!(error(&folder, "FROM x:1\nCOPY *.txt /x/\n").contains("is not UTF-8"));
+    assert_eq!(names(&folder, "FROM x:1\nCOPY *.md /x/\n"), ["b.md"]);
+}
