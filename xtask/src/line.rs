@@ -67,7 +67,6 @@ impl Line {
     }
 
     /// Far away, and wide: 80 ms there and back, and no limit that a small request could feel.
-    #[expect(dead_code, reason = "the benchmark of the service needs it")]
     pub(crate) fn far() -> Self {
         Self {
             of_connection: None,
@@ -78,7 +77,6 @@ impl Line {
     }
 
     /// A slow one, of so many bytes a second in all.
-    #[expect(dead_code, reason = "the slow lines need it")]
     pub(crate) fn slow(rate: u64) -> Self {
         Self {
             delay: Duration::from_millis(25),

@@ -9,7 +9,9 @@ mod api;
 mod bench;
 mod ci;
 mod codegen;
+mod emulator;
 mod line;
+mod lines;
 mod peers;
 mod picture;
 mod release;
@@ -29,12 +31,14 @@ struct Arguments {
 enum Task {
     /// Generate the types and operations of daytona-api from its contract.
     Codegen(codegen::Arguments),
-    /// Compare our upload with the official Python SDK's and s5cmd's.
+    /// Compare our upload with the official Python SDK's and s5cmd's on three lines, or the service's creations with Python's.
     Bench(bench::Arguments),
     /// Check everything that has to hold before a change lands.
     Ci(ci::Arguments),
     /// Show, rehearse or make a release.
     Release(release::Arguments),
+    /// Create over lines that are slow, pause, or end in a black hole. Takes minutes.
+    Lines,
     /// Make the picture of the README from a run of quickstart.
     Picture,
     /// Write the public API of each crate into the repository.
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
         Task::Ci(arguments) => ci::run(&arguments, &workspace(), &tasks()).map_err(Into::into),
         Task::Release(arguments) => release::run(&arguments, &workspace()).map_err(Into::into),
+        Task::Lines => lines::run(&workspace()).map_err(Into::into),
         Task::Picture => picture::run(&workspace()).map_err(Into::into),
         Task::Api(arguments) => api::run(&arguments, &workspace()).map_err(Into::into),
         Task::Tidy(arguments) => tidy::run(&arguments, &workspace(), &tasks()).map_err(Into::into),

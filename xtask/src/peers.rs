@@ -4,18 +4,17 @@
 //! in its script, with the reason. Where the package registries cannot be reached, the SDK is skipped, and that is said.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use crate::emulator::Emulator;
 use crate::tools::{done, python_environment, say};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{what}: {source}")]
     Process { what: String, source: io::Error },
-    #[error("the emulator said nothing of {0}")]
-    Silent(&'static str),
     #[error("not everything went as with the real server: {0}")]
     Differs(String),
 }
@@ -23,15 +22,10 @@ pub(crate) enum Error {
 pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
     // This program lies in the folder of the build, wherever that is, and so do the emulator and what is installed here.
     let built = std::env::current_exe().map_err(|source| failed("this program", source))?;
-    let built = built.parent().unwrap_or(workspace).to_owned();
-    let scratch = built.join("peers");
+    let target = built.ancestors().nth(2).unwrap_or(workspace).to_owned();
+    let scratch = target.join("peers");
     fs::create_dir_all(&scratch).map_err(|source| failed("the scratch folder", source))?;
-    done(
-        Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "daytona-emulator"])
-            .current_dir(workspace),
-    )
-    .map_err(|source| failed("the emulator", source))?;
+    Emulator::build(workspace, &target).map_err(|source| failed("the emulator", source))?;
     let mut failures = Vec::new();
     for (name, peer) in [("python", python as Prepare), ("typescript", typescript as Prepare)] {
         let Some(mut command) = peer(workspace, &scratch)? else {
@@ -40,7 +34,7 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
             ));
             continue;
         };
-        let emulator = Emulator::start(&built, &scratch)?;
+        let emulator = Emulator::start(&target, &scratch).map_err(|source| failed("the emulator", source))?;
         let status = command
             .env("DAYTONA_API_URL", &emulator.api_url)
             .env("DAYTONA_API_KEY", &emulator.api_key)
@@ -101,52 +95,6 @@ fn typescript(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error
     let mut command = Command::new("node");
     command.arg("--no-warnings").arg(script).current_dir(&folder);
     Ok(Some(command))
-}
-
-/// A running emulator, which is stopped with this value.
-struct Emulator {
-    child: Child,
-    api_url: String,
-    api_key: String,
-    admin_key: String,
-}
-
-impl Emulator {
-    fn start(built: &Path, scratch: &Path) -> Result<Self, Error> {
-        let program = built.join(format!("daytona-emulator{}", std::env::consts::EXE_SUFFIX));
-        // The SDKs need a region for the storage, which server 0.190.0 does not tell, but the published contract promises.
-        let mut child = Command::new(&program)
-            .args(["--storage-region", "us-east-1", "--quiet"])
-            // It is killed, and cannot clean up then.
-            .env("TMPDIR", scratch)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|source| failed(&program.display().to_string(), source))?;
-        let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-        let mut variable = |name: &'static str| {
-            let line = lines.as_mut().and_then(|lines| lines.next()?.ok());
-            let value = line.and_then(|line| Some(line.split_once('=')?.1.to_owned()));
-            value.ok_or(Error::Silent(name))
-        };
-        let (api_url, api_key, admin_key) = (
-            variable("its address")?,
-            variable("its key")?,
-            variable("its admin key")?,
-        );
-        Ok(Self {
-            child,
-            api_url,
-            api_key,
-            admin_key,
-        })
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 fn failed(what: &str, source: io::Error) -> Error {

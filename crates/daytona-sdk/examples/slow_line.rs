@@ -1,0 +1,60 @@
+//! One creation over the line that `cargo xtask lines` has laid: `slow_line api|storage BYTES NAME [STALL_SECONDS]`.
+//!
+//! With `api` the request has about so many bytes, with `storage` the context. Ends when the server has accepted the snapshot, and
+//! with status 1 if it has not. The server is the one of `DAYTONA_API_URL` and `DAYTONA_API_KEY`; without a number of seconds the
+//! limits are the defaults.
+#![expect(clippy::print_stderr, reason = "a program that says why it failed")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use daytona_sdk::{BoxError, CreateSnapshotParams, DaytonaBuilder, Image};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match create(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn create(arguments: &[&str]) -> Result<(), BoxError> {
+    let (what, bytes, name, stall) = match arguments {
+        [what, bytes, name] => (*what, bytes.parse()?, *name, None),
+        [what, bytes, name, stall] => (*what, bytes.parse()?, *name, Some(stall.parse()?)),
+        _ => return Err("slow_line api|storage BYTES NAME [STALL_SECONDS]".into()),
+    };
+    let folder = tempfile::tempdir()?;
+    let image = Image::base("alpine:3.20");
+    let image = match what {
+        "api" => image.run_commands([format!("echo {}", noise(bytes))]),
+        "storage" => {
+            std::fs::write(folder.path().join("noise.txt"), noise(bytes))?;
+            image.add_local_dir(folder.path(), "/noise")
+        }
+        other => return Err(format!("`{other}` is neither api nor storage").into()),
+    };
+    let mut client = DaytonaBuilder::from_env();
+    if let Some(seconds) = stall {
+        client = client.stall_timeout(Duration::from_secs(seconds));
+    }
+    let params = CreateSnapshotParams::new(name, image);
+    client.build()?.snapshots().create(params).start().await?;
+    Ok(())
+}
+
+/// Letters without an end of the line.
+fn noise(bytes: usize) -> String {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let letters = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap_or(0))
+    });
+    letters.take(bytes).collect()
+}
