@@ -24,7 +24,7 @@ fn main() -> Result<(), BoxError> {
         .block()?;
     println!("{} is {}", created.name, created.state);
 
-    for snapshot in snapshots.list().stream().iter() {
+    for snapshot in snapshots.list().stream().blocking_iter() {
         println!("listed: {}", snapshot?.name);
     }
     snapshots.delete("plain").wait().block()?;

@@ -24,8 +24,9 @@ fn advice(error: &Error) -> &'static str {
     }
 }
 
+/// The kind is for the program; the report is for people, with the server's reason and the end of the log.
 fn show(error: &Error) {
-    println!("{}: {error}\n  -> {}", error.kind(), advice(error));
+    println!("{}: {}\n  -> {}", error.kind(), error.report(), advice(error));
 }
 
 #[tokio::main]
@@ -65,10 +66,6 @@ async fn main() -> Result<(), BoxError> {
     let image = Image::base("python:3.12-slim").run_commands(["pip install nosuchthing"]);
     if let Err(error) = snapshots.create(CreateSnapshotParams::new("broken", image)).await {
         show(&error);
-        println!("  reason: {}", error.reason().unwrap_or_default());
-        for line in error.log_tail().iter().rev().take(3).rev() {
-            println!("  | {line}");
-        }
     }
 
     // A deadline: the build goes on, and the wait can be resumed.

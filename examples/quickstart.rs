@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use daytona_emulator::Emulator;
 use daytona_sdk::{
-    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Event, Image, PlanOptions, Snapshot, Source,
+    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Error, Event, Image, PlanOptions, Snapshot, Source,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,7 +40,8 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let report = error.downcast_ref::<Error>().map(Error::report);
+            eprintln!("error: {}", report.unwrap_or_else(|| error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -3,21 +3,27 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use daytona_api::{GetSnapshotBuildLogsUrl, ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER};
+use bytes::{Bytes, BytesMut};
+use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER};
 use daytona_context::ObjectStorage;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Limited};
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
+use crate::address;
 use crate::auth::Credentials;
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, from_answer, from_transport, with_causes};
+use crate::error::{Asked, Error, ErrorKind, from_answer, from_transport, is_of_the_api, undecodable};
 use crate::heard::Heard;
 use crate::retry::{self, Budget};
+use crate::secrets::Secrets;
+use crate::text::with_causes;
 use crate::trace;
 use crate::transport::{RequestBody, ResponseBody, Transport, full};
 
@@ -26,11 +32,14 @@ const SOURCE: &str = "sdk-rust";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const AGENT: &str = concat!("sdk-rust/", env!("CARGO_PKG_VERSION"));
 
-/// How long the address of a log may take.
-const LOG_ADDRESS_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long an answer may be on its way when the server holds it back for as long as it may.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
 /// Answers over this size are no answers of the API.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// So much is read of an answer that tells of a failure.
+const LARGEST_REFUSAL: usize = 1024 * 1024;
 
 /// Sends the operations of the API, with one set of settings. Cheap to clone.
 ///
@@ -40,6 +49,15 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 pub(crate) struct ApiClient {
     settings: Arc<Settings>,
     heard: Arc<Heard>,
+    known: Arc<Known>,
+}
+
+/// What is true for all calls of a client, once it is known.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether the API has answered, so that its address is right.
+    has_answered: AtomicBool,
+    secrets: Secrets,
 }
 
 /// What a client is set up with.
@@ -47,6 +65,8 @@ pub(crate) struct Settings {
     /// Without a slash at its end.
     pub(crate) api_url: String,
     pub(crate) credentials: Credentials,
+    /// What else must not show in a message, such as the password of a proxy.
+    pub(crate) secrets: Vec<SecretString>,
     pub(crate) target: Option<String>,
     pub(crate) attempt_timeout: Duration,
     #[cfg(feature = "s3")]
@@ -69,9 +89,14 @@ impl fmt::Debug for ApiClient {
 
 impl ApiClient {
     pub(crate) fn new(settings: Settings) -> Self {
+        let known = Known::default();
+        for secret in settings.credentials.secret().into_iter().chain(&settings.secrets) {
+            known.secrets.know(secret.expose_secret());
+        }
         Self {
             settings: Arc::new(settings),
             heard: Arc::default(),
+            known: Arc::new(known),
         }
     }
 
@@ -80,6 +105,7 @@ impl ApiClient {
         Self {
             settings: Arc::clone(&self.settings),
             heard: Arc::default(),
+            known: Arc::clone(&self.known),
         }
     }
 
@@ -91,6 +117,11 @@ impl ApiClient {
     /// What the server said beside its answers.
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// Secrets that are cut out of what others say.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.known.secrets
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -147,74 +178,97 @@ impl ApiClient {
 
     async fn attempt<O: Operation>(&self, operation: &O, resends: u32) -> Result<O::Output, Error> {
         let settings = &self.settings;
-        let url = &settings.api_url;
         let request = operation
-            .to_request(url)
+            .to_request(&settings.api_url)
             .map_err(|error| Error::from(error).with_operation(O::ID))?;
         self.check_body(request.body().len())
             .map_err(|error| error.with_operation(O::ID))?;
+        let asked = Asked {
+            permissions: O::PERMISSIONS,
+            body: request.body().len(),
+            ..self.asked(O::ID, &settings.api_url)
+        };
         let answer = async {
-            let response = self.exchange(O::ID, request.map(full), !O::PUBLIC, resends, url);
-            read(O::ID, response.await?).await
+            let response = self.exchange(&asked, request.map(full), !O::PUBLIC, resends).await?;
+            read(&asked, response).await
         };
-        // Until a runner is assigned the address of a log takes 30 seconds, whatever the caller's patience otherwise.
-        let limit = if O::ID == GetSnapshotBuildLogsUrl::ID {
-            settings.attempt_timeout.max(LOG_ADDRESS_TIMEOUT)
-        } else {
-            settings.attempt_timeout
-        };
-        let response = self.within(O::ID, limit, answer).await?;
+        let least = O::ANSWERS_WITHIN.map_or(Duration::ZERO, |held_back| held_back + ON_ITS_WAY);
+        let limit = settings.attempt_timeout.max(least);
+        let response = self.within(&asked, limit, answer).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
         self.heard.note(headers);
         if !status.is_success() {
-            return Err(from_answer(O::ID, url, status, headers, body));
-        }
-        O::decode(body).map_err(|error| {
-            let content_type = headers
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default();
-            match error.field() {
-                Some(_) => Error::new(ErrorKind::Decode, with_causes(&error))
-                    .with_operation(O::ID)
-                    .with_source(error),
-                None => crate::error::not_an_api(O::ID, url, status, content_type).with_source(error),
+            let error = from_answer(&asked, status, headers, body);
+            if is_of_the_api(&error, status, body) {
+                self.known.has_answered.store(true, Ordering::Relaxed);
             }
-        })
+            return Err(error);
+        }
+        let output = O::decode(body).map_err(|error| undecodable(&asked, status, headers, error))?;
+        if !body.is_empty() {
+            self.known.has_answered.store(true, Ordering::Relaxed);
+        }
+        Ok(output)
     }
 
-    /// Sends a request as it is, but for the headers. The answer's body is left to the caller.
+    /// What an answer of this address is read by.
+    fn asked<'a>(&'a self, operation: &'static str, address: &'a str) -> Asked<'a> {
+        Asked {
+            operation,
+            permissions: &[],
+            address,
+            body: 0,
+            by_key: matches!(self.settings.credentials, Credentials::ApiKey(_)),
+            has_answered: self.known.has_answered.load(Ordering::Relaxed),
+            secrets: &self.known.secrets,
+        }
+    }
+
+    /// Sends a request as it is, but for the headers, and leaves the body of a success to the caller.
+    ///
+    /// # Errors
+    ///
+    /// What any other answer says.
     pub(crate) async fn send(
         &self,
         operation: &'static str,
         request: Request<RequestBody>,
     ) -> Result<Response<ResponseBody>, Error> {
-        let url = request.uri().to_string();
-        let response = self.exchange(operation, request, true, 0, &url);
-        self.within(operation, self.settings.attempt_timeout, response).await
+        let address = address::shown(&request.uri().to_string());
+        let asked = self.asked(operation, &address);
+        let answer = async {
+            let response = self.exchange(&asked, request, true, 0).await?;
+            if response.status() == StatusCode::OK {
+                return Ok(response);
+            }
+            let refusal = read(&asked, response).await?;
+            Err(from_answer(&asked, refusal.status(), refusal.headers(), refusal.body()))
+        };
+        // On the heap, as it is part of every other future.
+        Box::pin(self.within(&asked, self.settings.attempt_timeout, answer)).await
     }
 
     /// One request, in a span of its own, up to the headers of its answer.
     async fn exchange(
         &self,
-        operation: &'static str,
+        asked: &Asked<'_>,
         request: Request<RequestBody>,
         is_private: bool,
         resends: u32,
-        url: &str,
     ) -> Result<Response<ResponseBody>, Error> {
         let span = trace::attempt(&request, resends);
         let exchange = async {
             let mut request = self
                 .with_headers(request, is_private)
                 .await
-                .map_err(|error| error.with_operation(operation))?;
+                .map_err(|error| error.with_operation(asked.operation))?;
+            *request.uri_mut() = address::without_userinfo(std::mem::take(request.uri_mut()));
             trace::propagate(&span, request.headers_mut());
             let transport = &self.settings.transport;
             let response = transport
                 .send(request)
                 .await
-                .map_err(|error| from_transport(operation, url, error))?;
+                .map_err(|error| from_transport(asked, error))?;
             trace::answered(&span, response.status());
             Ok(response)
         };
@@ -241,7 +295,7 @@ impl ApiClient {
     /// The answer of `future`, unless it takes longer than the limit.
     async fn within<T>(
         &self,
-        operation: &'static str,
+        asked: &Asked<'_>,
         limit: Duration,
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
@@ -250,8 +304,8 @@ impl ApiClient {
             biased;
             answer = future => answer,
             () = self.clock().sleep(limit) => {
-                let message = format!("{} did not answer within {limit:?}", self.settings.api_url);
-                Err(Error::new(ErrorKind::Timeout, message).with_operation(operation))
+                let message = format!("{} did not answer within {limit:?}", asked.address);
+                Err(Error::new(ErrorKind::Timeout, message).with_operation(asked.operation))
             }
         }
     }
@@ -267,7 +321,7 @@ impl ApiClient {
         headers.insert(SDK_VERSION_HEADER, HeaderValue::from_static(VERSION));
         if is_private {
             let credentials = &self.settings.credentials;
-            headers.insert(AUTHORIZATION, credentials.authorization().await?);
+            headers.insert(AUTHORIZATION, credentials.authorization(&self.known.secrets).await?);
             if let Some(organization) = credentials.organization() {
                 headers.insert(ORGANIZATION_HEADER, organization.clone());
             }
@@ -276,17 +330,53 @@ impl ApiClient {
     }
 }
 
-/// Reads an answer whole.
-pub(crate) async fn read(operation: &'static str, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
+/// Reads an answer whole; of one that tells of a failure, what can be had of it.
+async fn read(asked: &Asked<'_>, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
     let (parts, body) = response.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|error| {
+    let body = if parts.status.is_success() {
+        whole(asked, body).await?
+    } else {
+        // Its status says enough.
+        beginning(body).await
+    };
+    Ok(Response::from_parts(parts, body))
+}
+
+async fn whole(asked: &Asked<'_>, body: ResponseBody) -> Result<Bytes, Error> {
+    let too_large = || {
         let message = format!(
-            "the connection broke in the middle of the answer: {}",
-            with_causes(error.as_ref())
+            "the answer of {} is larger than {} MiB, which no answer of the API is",
+            asked.address,
+            LARGEST_ANSWER / 1024 / 1024
         );
-        Error::new(ErrorKind::Connection, message)
-            .with_operation(operation)
-            .with_source(error)
-    })?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
+        Error::new(ErrorKind::Decode, message).with_operation(asked.operation)
+    };
+    if body.size_hint().lower() > LARGEST_ANSWER as u64 {
+        return Err(too_large());
+    }
+    match Limited::new(body, LARGEST_ANSWER).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => {
+            let cause = asked.secrets.cut(&with_causes(error.as_ref()));
+            let message = format!("the connection broke in the middle of the answer: {cause}");
+            Err(Error::new(ErrorKind::Connection, message)
+                .with_operation(asked.operation)
+                .with_source(error))
+        }
+    }
+}
+
+async fn beginning(body: ResponseBody) -> Bytes {
+    let mut body = std::pin::pin!(body);
+    let mut read = BytesMut::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            read.extend_from_slice(&data);
+        }
+        if read.len() > LARGEST_REFUSAL {
+            break;
+        }
+    }
+    read.freeze()
 }

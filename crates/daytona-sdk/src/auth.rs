@@ -8,7 +8,9 @@ use daytona_context::BoxError;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::{Error, ErrorKind, with_causes};
+use crate::error::{Error, ErrorKind};
+use crate::secrets::Secrets;
+use crate::text::with_causes;
 
 /// Where a JWT comes from.
 ///
@@ -46,15 +48,24 @@ impl Credentials {
         }
     }
 
-    /// The header that tells the server who calls.
-    pub(crate) async fn authorization(&self) -> Result<HeaderValue, Error> {
+    /// The secret, where it is known before it is needed.
+    pub(crate) fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::ApiKey(secret) | Self::Jwt { token: secret, .. } => Some(secret),
+            Self::Provided { .. } => None,
+        }
+    }
+
+    /// The header that tells the server who calls. A new token becomes known to `secrets`.
+    pub(crate) async fn authorization(&self, secrets: &Secrets) -> Result<HeaderValue, Error> {
         match self {
             Self::ApiKey(token) | Self::Jwt { token, .. } => bearer(token),
             Self::Provided { provider, .. } => {
                 let token = provider.token().await.map_err(|error| {
-                    let message = format!("no token could be had: {}", with_causes(error.as_ref()));
+                    let message = format!("the token provider failed: {}", with_causes(error.as_ref()));
                     Error::new(ErrorKind::Unauthorized, message).with_source(error)
                 })?;
+                secrets.know(token.expose_secret());
                 bearer(&token)
             }
         }

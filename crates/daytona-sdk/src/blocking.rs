@@ -1,7 +1,7 @@
 //! Calls that block, for programs without an async runtime.
 //!
-//! Everything is as it is without blocking: the same client, the same builders. What one would await, one blocks on with
-//! [`block`](Block::block); what is a stream is iterated with [`iter`](BlockStream::iter).
+//! The client and its builders are the same. Import [`Block`] and [`BlockStream`]: what you would await, you end with
+//! [`block`](Block::block); what is a stream, you iterate over with [`blocking_iter`](BlockStream::blocking_iter).
 //!
 //! ```no_run
 //! use daytona_sdk::blocking::{Block, BlockStream};
@@ -12,15 +12,15 @@
 //!     let params = CreateSnapshotParams::new("my-app", Image::debian_slim("3.12"));
 //!     let snapshot = daytona.snapshots().create(params).on_logs(|line| println!("{line}")).block()?;
 //!     println!("{}", snapshot.state);
-//!     for snapshot in daytona.snapshots().list().stream().iter() {
+//!     for snapshot in daytona.snapshots().list().stream().blocking_iter() {
 //!         println!("{}", snapshot?.name);
 //!     }
 //!     Ok(())
 //! }
 //! ```
 //!
-//! The work is done on threads of the crate's own, which are started with the first call. Inside of an async runtime, and on its
-//! threads for blocking work too, a call is an error of kind `Unsupported` instead of a panic or a standstill: await it there.
+//! The work is done on two threads of the crate's own, which the first call starts. Inside an async runtime, and on its threads for
+//! blocking work too, a blocking call is an error of kind `Unsupported` instead of a panic or a deadlock: await it there.
 
 use std::future::IntoFuture;
 use std::sync::OnceLock;
@@ -69,7 +69,7 @@ pub trait BlockStream {
     type Item;
 
     /// Its items. Each is waited for when it is asked for; inside of an async runtime there is one, the error.
-    fn iter(self) -> Iter<Self::Item>;
+    fn blocking_iter(self) -> Iter<Self::Item>;
 }
 
 impl<T, S> BlockStream for S
@@ -79,12 +79,12 @@ where
 {
     type Item = T;
 
-    fn iter(self) -> Iter<T> {
+    fn blocking_iter(self) -> Iter<T> {
         // One ahead of what was asked for.
         let (sender, receiver) = mpsc::channel(1);
         let runtime = match runtime() {
             Ok(runtime) => runtime,
-            Err(error) => return Iter(State::Refused(Some(error))),
+            Err(error) => return Iter(State::Impossible(Some(error))),
         };
         let run = async move {
             let mut stream = std::pin::pin!(self);
@@ -113,8 +113,10 @@ pub struct Iter<T>(State<T>);
 
 #[derive(Debug)]
 enum State<T> {
+    /// A task of the runtime sends them.
     Running(mpsc::Receiver<Result<T, Error>>),
-    Refused(Option<Error>),
+    /// There are no items: what is left is to say why.
+    Impossible(Option<Error>),
 }
 
 impl<T> Iterator for Iter<T> {
@@ -122,9 +124,9 @@ impl<T> Iterator for Iter<T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            State::Refused(error) => error.take().map(Err),
+            State::Impossible(error) => error.take().map(Err),
             State::Running(_) if Handle::try_current().is_ok() => {
-                self.0 = State::Refused(None);
+                self.0 = State::Impossible(None);
                 Some(Err(inside_a_runtime()))
             }
             State::Running(receiver) => receiver.blocking_recv(),

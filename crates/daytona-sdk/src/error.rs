@@ -1,25 +1,46 @@
 //! The one error type.
 
-use std::fmt;
 use std::time::Duration;
 
 use daytona_api::{SnapshotId, SnapshotState};
-
 use daytona_context::BoxError;
 
-mod answer;
+use crate::text::{escaped, one_line, with_causes};
 
-pub(crate) use answer::{from_answer, from_transport, not_an_api};
+mod answer;
+mod kind;
+mod report;
+
+pub(crate) use answer::{Asked, from_answer, from_transport, is_of_the_api, undecodable};
+pub use kind::ErrorKind;
 
 /// Why a call failed.
 ///
-/// [`kind`](Self::kind) says what a program can act on; the text says what a person can. The errors below, down to the
-/// operating system's, are its chain of sources.
+/// [`kind`](Self::kind) says what a program can act on, and the text what a person can. [`report`](Self::report) is the long text,
+/// with causes and the end of the build log; it is also what `Debug` prints, and so what a program shows whose `main` returns this
+/// error. The errors below, down to the operating system's, are its chain of sources.
+///
+/// What servers and proxies say is shown on one line, with control characters escaped and without the client's own secrets.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) {
+/// use daytona_sdk::{CreateSnapshotParams, ErrorKind};
+///
+/// let params = CreateSnapshotParams::new("my-app", "python:3.12-slim");
+/// match daytona.snapshots().create(params).await {
+///     Ok(snapshot) => println!("{}", snapshot.state),
+///     Err(error) if error.kind() == ErrorKind::AlreadyExists => println!("it is there: {:?}", error.snapshot()),
+///     Err(error) if error.is_retryable() => println!("try again later: {error}"),
+///     Err(error) => eprintln!("{}", error.report()),
+/// }
+/// # }
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
     message: String,
+    hint: Option<String>,
     operation: Option<&'static str>,
     status: Option<u16>,
     server_message: Option<String>,
@@ -27,11 +48,26 @@ struct Inner {
     retry_after: Option<Duration>,
     attempts: u32,
     elapsed: Option<Duration>,
-    is_unsent: bool,
+    sending: Sending,
     snapshot: Option<SnapshotInfo>,
     reason: Option<String>,
     log_tail: Vec<String>,
     source: Option<BoxError>,
+}
+
+/// What is known of the way of a request, beside its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    /// It may have reached the server.
+    Unknown,
+    /// It provably never left.
+    Unsent,
+    /// It never left, as nobody took the connection.
+    Refused,
+    /// The server says that it is under maintenance, before it looks at any request.
+    InMaintenance,
+    /// The answer came broken.
+    AnswerBroken,
 }
 
 /// What is known of the snapshot that a call was about.
@@ -56,112 +92,18 @@ impl SnapshotInfo {
     }
 }
 
-/// Kinds of [`Error`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A setting of the client is missing or wrong, or the certificate of the server is not trusted.
-    Config,
-    /// What was asked for cannot be asked for; no request was sent.
-    InvalidRequest,
-    /// The image has problems; the source is a [`PlanError`](crate::PlanError).
-    InvalidImage,
-    /// A local file cannot be read, or changed while it was sent.
-    LocalFile,
-    /// The object storage refused or failed.
-    ObjectStorage,
-    /// What was asked for needs a feature of this crate that is turned off.
-    Unsupported,
-    /// The credentials are missing, wrong or expired.
-    Unauthorized,
-    /// The credentials do not allow it.
-    PermissionDenied,
-    /// The organization is suspended.
-    Suspended,
-    /// There is no such thing.
-    NotFound,
-    /// The name is taken. [`Error::snapshot`] is the one that has it, where it can be seen.
-    AlreadyExists,
-    /// The name is taken, but no snapshot that has it can be seen: it may be about to be removed.
-    NameReserved,
-    /// A snapshot of that name is there, and is not what was asked for: the text says what differs.
-    DefinitionMismatch,
-    /// The server refuses what was asked for.
-    Rejected,
-    /// The organization has used up what it may have.
-    QuotaExceeded,
-    /// The snapshot was changed less than ten minutes ago and cannot be activated yet.
-    Cooldown,
-    /// The snapshot is active already.
-    AlreadyActive,
-    /// The server asks to slow down.
-    RateLimited,
-    /// The server cannot be reached behind what stands before it, is overloaded, or is under maintenance (502, 503, 504).
-    Unavailable,
-    /// The server failed at the request (500), and would fail at it again.
-    ServerError,
-    /// The answer is not what the operation promises.
-    Decode,
-    /// What answered is not the API.
-    NotAnApi,
-    /// The server cannot be reached, or the connection broke.
-    Connection,
-    /// The answer took too long.
-    Timeout,
-    /// The deadline of a wait has passed. The build goes on; [`Error::snapshot`] says which to wait for again.
-    WaitTimeout,
-    /// The build or the pull failed.
-    BuildFailed,
-    /// The snapshot was deleted or deactivated while it was waited for.
-    Gone,
-}
-
-impl ErrorKind {
-    /// A stable name, such as `already_exists`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Config => "config",
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidImage => "invalid_image",
-            Self::LocalFile => "local_file",
-            Self::ObjectStorage => "object_storage",
-            Self::Unsupported => "unsupported",
-            Self::Unauthorized => "unauthorized",
-            Self::PermissionDenied => "permission_denied",
-            Self::Suspended => "suspended",
-            Self::NotFound => "not_found",
-            Self::AlreadyExists => "already_exists",
-            Self::NameReserved => "name_reserved",
-            Self::DefinitionMismatch => "definition_mismatch",
-            Self::Rejected => "rejected",
-            Self::QuotaExceeded => "quota_exceeded",
-            Self::Cooldown => "cooldown",
-            Self::AlreadyActive => "already_active",
-            Self::RateLimited => "rate_limited",
-            Self::Unavailable => "unavailable",
-            Self::ServerError => "server_error",
-            Self::Decode => "decode",
-            Self::NotAnApi => "not_an_api",
-            Self::Connection => "connection",
-            Self::Timeout => "timeout",
-            Self::WaitTimeout => "wait_timeout",
-            Self::BuildFailed => "build_failed",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error with a text of one line.
+    pub(crate) fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
+        Self::with_lines(kind, one_line(message.as_ref()))
+    }
+
+    /// An error with a text of several lines, which was made fit to be shown.
+    fn with_lines(kind: ErrorKind, message: String) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message,
+            hint: None,
             operation: None,
             status: None,
             server_message: None,
@@ -169,7 +111,7 @@ impl Error {
             retry_after: None,
             attempts: 1,
             elapsed: None,
-            is_unsent: false,
+            sending: Sending::Unknown,
             snapshot: None,
             reason: None,
             log_tail: Vec::new(),
@@ -180,6 +122,23 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// With what to do about it.
+    pub(crate) fn with_hint(mut self, hint: impl AsRef<str>) -> Self {
+        self.0.hint = Some(one_line(hint.as_ref()));
+        self
+    }
+
+    /// With what to do about another error.
+    pub(crate) fn with_hint_of(mut self, other: &Self) -> Self {
+        self.0.hint.clone_from(&other.0.hint);
+        self
+    }
+
+    /// The text without what to do about it, to be a part of another's.
+    pub(crate) fn without_hint(&self) -> &str {
+        &self.0.message
     }
 
     pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
@@ -203,7 +162,7 @@ impl Error {
     }
 
     pub(crate) fn with_reason(mut self, reason: &str) -> Self {
-        self.0.reason = Some(reason.to_owned());
+        self.0.reason = Some(escaped(reason));
         self
     }
 
@@ -237,7 +196,7 @@ impl Error {
         self.0.status
     }
 
-    /// What the server said.
+    /// What the server said. Its lines are kept; other control characters are escaped.
     pub fn server_message(&self) -> Option<&str> {
         self.0.server_message.as_deref()
     }
@@ -257,7 +216,7 @@ impl Error {
         self.0.elapsed
     }
 
-    /// How long the server asks to wait before the next request.
+    /// How long the server asks to wait before the next request, at most five minutes: a server can ask again.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -279,50 +238,40 @@ impl Error {
         self.0.snapshot.as_ref()
     }
 
-    /// Why a build failed, in the server's words.
+    /// Why a build failed, in the server's words. Its lines are kept; other control characters are escaped.
     pub fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
 
-    /// The last lines of the log of a failed build, where they could be had.
+    /// The last lines of the log of a failed build, where they could be had. They are as the build wrote them.
     pub fn log_tail(&self) -> &[String] {
         &self.0.log_tail
     }
 
     /// Whether the request provably never left.
     pub(crate) fn is_unsent(&self) -> bool {
-        self.0.is_unsent
+        matches!(self.0.sending, Sending::Unsent | Sending::Refused)
     }
-}
 
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.message)?;
-        match self.0.attempts {
-            0 | 1 => Ok(()),
-            attempts => write!(formatter, " (tried {attempts} times)"),
-        }
+    /// Whether nobody took the connection, as it is while a server starts again.
+    pub(crate) fn is_refused_connection(&self) -> bool {
+        self.0.sending == Sending::Refused
     }
-}
 
-impl fmt::Debug for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &self.0;
-        let mut shown = formatter.debug_struct("Error");
-        shown.field("kind", &inner.kind).field("message", &inner.message);
-        if let Some(operation) = inner.operation {
-            shown.field("operation", &operation);
+    /// Whether the answer came broken, so that it is worth another request where that does no harm.
+    pub(crate) fn is_broken_answer(&self) -> bool {
+        self.0.sending == Sending::AnswerBroken
+    }
+
+    /// Whether the request of this error provably had no effect: it never left, or was refused before anything was done.
+    pub(crate) fn proves_nothing_was_done(&self) -> bool {
+        match self.0.status {
+            // The server, or what stands before it, gave up on the connection.
+            Some(408 | 499) => false,
+            Some(300..=499) => true,
+            Some(_) => self.0.sending == Sending::InMaintenance,
+            None => self.is_unsent() || !matches!(self.0.kind, ErrorKind::Connection | ErrorKind::Timeout),
         }
-        if let Some(status) = inner.status {
-            shown.field("status", &status);
-        }
-        if let Some(snapshot) = &inner.snapshot {
-            shown.field("snapshot", snapshot);
-        }
-        if let Some(source) = &inner.source {
-            shown.field("source", source);
-        }
-        shown.finish_non_exhaustive()
     }
 }
 
@@ -337,7 +286,7 @@ impl std::error::Error for Error {
 
 impl From<daytona_image::PlanError> for Error {
     fn from(error: daytona_image::PlanError) -> Self {
-        Self::new(ErrorKind::InvalidImage, error.to_string()).with_source(error)
+        Self::with_lines(ErrorKind::InvalidImage, escaped(&error.to_string())).with_source(error)
     }
 }
 
@@ -361,19 +310,4 @@ impl From<daytona_api::RequestError> for Error {
     fn from(error: daytona_api::RequestError) -> Self {
         Self::new(ErrorKind::InvalidRequest, error.to_string()).with_source(error)
     }
-}
-
-/// The text of an error and of what lies below it, on one line.
-pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

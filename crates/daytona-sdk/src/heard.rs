@@ -57,6 +57,7 @@ fn allowance(headers: &HeaderMap) -> Option<Allowance> {
     const REMAINING: &str = "x-ratelimit-remaining";
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let suffixes = headers.keys().filter_map(|name| name.as_str().strip_prefix(REMAINING));
+    let share = |of: &Allowance, other: &Allowance| u128::from(of.remaining) * u128::from(other.limit.max(1));
     suffixes
         .filter_map(|suffix| {
             Some(Allowance {
@@ -65,26 +66,27 @@ fn allowance(headers: &HeaderMap) -> Option<Allowance> {
                 reset: Duration::from_secs(number(&format!("x-ratelimit-reset{suffix}"))?),
             })
         })
-        .min_by(|one, other| {
-            let (one_share, other_share) = (one.remaining * other.limit.max(1), other.remaining * one.limit.max(1));
-            one_share.cmp(&other_share)
-        })
+        .min_by(|one, other| share(one, other).cmp(&share(other, one)))
 }
 
-/// The longest time that any of the server's `Retry-After` headers asks for; their names may have a suffix. In seconds, or as a
-/// date, of which the `Date` of the answer is the beginning.
+/// The longest time that a server is granted when it asks to be left alone. It can ask again.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// The longest time that any of the server's `Retry-After` headers asks for, but no more than [`LONGEST_PAUSE`]. Their names may
+/// have a suffix; that of `Retry-After-Ms` is the unit. In seconds, or as a date, of which the `Date` of the answer is the
+/// beginning.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let named = headers
-        .iter()
-        .filter(|(name, _)| name.as_str().starts_with("retry-after"));
-    let waits = named.filter_map(|(_, value)| {
+    let waits = headers.iter().filter_map(|(name, value)| {
+        let suffix = name.as_str().strip_prefix("retry-after")?;
         let text = value.to_str().ok()?.trim();
-        text.parse()
-            .map(Duration::from_secs)
-            .ok()
-            .or_else(|| until(text, headers))
+        let unit = if suffix == "-ms" { 1_000.0 } else { 1.0 };
+        match text.parse::<f64>() {
+            // What is too much for a duration is too much.
+            Ok(count) => (count >= 0.0).then(|| Duration::try_from_secs_f64(count / unit).unwrap_or(Duration::MAX)),
+            Err(_) => until(text, headers),
+        }
     });
-    waits.max()
+    waits.max().map(|wait| wait.min(LONGEST_PAUSE))
 }
 
 /// From the answer's date to this one.
@@ -119,5 +121,49 @@ mod tests {
         assert_eq!(retry_after(&headers), None, "nobody knows what time it is there");
         headers.insert("date", "Wed, 25 Nov 2026 10:00:00 GMT".parse().unwrap());
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn no_wish_is_longer_than_a_pause() {
+        let wish = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("date", "Wed, 25 Nov 2026 10:00:00 GMT".parse().unwrap());
+            headers.insert(name, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        for value in [
+            "86400",
+            "1e300",
+            "inf",
+            "18446744073709551616",
+            "Wed, 25 Nov 2099 10:00:30 GMT",
+        ] {
+            assert_eq!(wish("retry-after", value), Some(LONGEST_PAUSE), "{value}");
+        }
+        assert_eq!(wish("retry-after-ms", "1500"), Some(Duration::from_millis(1_500)));
+        assert_eq!(wish("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(
+            wish("retry-after", "Wed, 25 Nov 2020 10:00:30 GMT"),
+            Some(Duration::ZERO)
+        );
+        for value in ["-1", "NaN", "soon"] {
+            assert_eq!(wish("retry-after", value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_size_can_be_compared() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-ratelimit-limit-a", u64::MAX),
+            ("x-ratelimit-remaining-a", u64::MAX),
+            ("x-ratelimit-reset-a", u64::MAX),
+            ("x-ratelimit-limit-b", 100),
+            ("x-ratelimit-remaining-b", 10),
+            ("x-ratelimit-reset-b", 60),
+        ] {
+            headers.insert(name, value.into());
+        }
+        assert_eq!(allowance(&headers).map(|allowance| allowance.remaining), Some(10));
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod address;
 mod api_client;
 mod auth;
 #[cfg(feature = "blocking")]
@@ -10,8 +11,11 @@ pub mod config;
 mod daytona;
 mod error;
 mod heard;
+mod network;
 mod retry;
+mod secrets;
 mod snapshots;
+mod text;
 mod trace;
 pub mod transport;
 

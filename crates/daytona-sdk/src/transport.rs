@@ -39,16 +39,11 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// A request without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", match .kind {
-    TransportErrorKind::Connect => "no connection could be made",
-    TransportErrorKind::Interrupted => "the connection broke before the answer was there",
-    TransportErrorKind::Unsupported => "the address cannot be used",
-    TransportErrorKind::Untrusted => "the server's certificate is not trusted (a private CA is given with `ca_certificate`)",
-})]
+#[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
-    #[source]
+    /// The proxy that the request went through.
+    through: Option<String>,
     source: BoxError,
 }
 
@@ -58,6 +53,8 @@ pub struct TransportError {
 pub enum TransportErrorKind {
     /// No connection could be made: the request provably never left.
     Connect,
+    /// The name of the host is not known: the request provably never left.
+    Unresolved,
     /// The connection broke: the request may have been carried out.
     Interrupted,
     /// The transport cannot send to such an address.
@@ -71,13 +68,45 @@ impl TransportError {
     pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
         Self {
             kind,
+            through: None,
             source: source.into(),
         }
+    }
+
+    /// With the proxy that the request went through.
+    pub(crate) fn through(mut self, proxy: String) -> Self {
+        self.through = Some(proxy);
+        self
     }
 
     /// Its kind.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self.kind {
+            TransportErrorKind::Connect => "no connection could be made",
+            TransportErrorKind::Unresolved => "the host cannot be found",
+            TransportErrorKind::Interrupted => "the connection broke before the answer was there",
+            TransportErrorKind::Unsupported => "the address cannot be used",
+            TransportErrorKind::Untrusted => {
+                "the server's certificate is not trusted (a private CA is given with `ca_certificate`)"
+            }
+        })?;
+        match &self.through {
+            Some(proxy) => write!(formatter, " through {proxy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for TransportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source: &(dyn std::error::Error + 'static) = self.source.as_ref();
+        Some(source)
     }
 }
 

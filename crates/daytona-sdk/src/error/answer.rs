@@ -1,187 +1,448 @@
 //! From an answer that is no success, or from none, to an error.
 
-use daytona_api::ErrorBody;
+use std::error::Error as _;
+
+use daytona_api::{CreateSnapshot, DecodeError, ErrorBody, Operation, Permission};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-use super::{Error, ErrorKind, with_causes};
+use super::{Error, ErrorKind, Sending};
+use crate::config::MAX_REQUEST_BODY;
 use crate::heard;
+use crate::secrets::Secrets;
+use crate::text::{beginning, escaped, with_causes};
 use crate::transport::{TransportError, TransportErrorKind};
+
+/// What was asked, as far as the meaning of an answer depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Id of the operation.
+    pub(crate) operation: &'static str,
+    /// Any of these permissions would do.
+    pub(crate) permissions: &'static [Permission],
+    /// Where it was sent, fit to be shown.
+    pub(crate) address: &'a str,
+    /// Size of the body that was sent.
+    pub(crate) body: usize,
+    /// Whether the credentials are an API key, and not a user's token.
+    pub(crate) by_key: bool,
+    /// Whether the API has answered this client before, so that its address is right.
+    pub(crate) has_answered: bool,
+    pub(crate) secrets: &'a Secrets,
+}
 
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
 /// are not known leave the kind of the status.
-const TEXTS: [(u16, &str, ErrorKind); 8] = [
+const TEXTS: [(u16, &str, ErrorKind); 6] = [
     (400, "deactivation is still in progress", ErrorKind::Cooldown),
     (400, "is already active", ErrorKind::AlreadyActive),
     (400, "quota exceeded", ErrorKind::QuotaExceeded),
     (400, "exceeds maximum allowed per sandbox", ErrorKind::QuotaExceeded),
     (403, "Organization is suspended", ErrorKind::Suspended),
-    // Over its limit of 100 KiB the server pretends not to know the route.
-    (404, "Cannot POST", ErrorKind::InvalidRequest),
-    (404, "Cannot ", ErrorKind::NotAnApi),
     (503, "Object storage is not configured", ErrorKind::ObjectStorage),
 ];
+
+/// What the server says under maintenance, before it looks at the request.
+const MAINTENANCE: &str = "is currently under maintenance";
+
+/// What it says where it does not know the route.
+const UNKNOWN_ROUTE: &str = "Cannot ";
 
 /// Headers with the id of a request. The API itself sends none; what stands before it may.
 const REQUEST_IDS: [&str; 3] = ["x-request-id", "x-amzn-requestid", "cf-ray"];
 
 /// The error of an answer with this status.
-pub(crate) fn from_answer(
-    operation: &'static str,
-    url: &str,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Error {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let is_html = content_type.starts_with("text/html") || body.trim_ascii_start().starts_with(b"<");
-    // What stands before the API tells of its troubles in HTML too.
-    let is_gateway = matches!(status.as_u16(), 429 | 502..=504);
-    if status.is_redirection() || is_html && !is_gateway {
-        return not_an_api(operation, url, status, content_type);
+pub(crate) fn from_answer(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let answer = Answer::read(asked, status, headers, body);
+    let kind = answer.kind(asked);
+    if kind == ErrorKind::NotAnApi && !answer.is_unknown_route() {
+        return not_an_api(asked, status, content_type(headers));
     }
-    let envelope: Option<ErrorBody> = serde_json::from_slice(body).ok();
-    let server_message = envelope.and_then(|envelope| envelope.message.or(envelope.error));
-    let text = match &server_message {
-        Some(message) => message.clone(),
-        None if is_html => String::new(),
-        None => String::from_utf8_lossy(body).trim().to_owned(),
+    let said = match answer.text.as_str() {
+        "" => status.to_string(),
+        text => beginning(text),
     };
-    let known = TEXTS
-        .iter()
-        .find(|(known, part, _)| *known == status.as_u16() && text.contains(part));
-    let kind = known.map_or_else(|| kind_of(status), |(_, _, kind)| *kind);
-    let said = if text.is_empty() {
-        status.to_string()
-    } else {
-        one_line(&text)
-    };
-    let message = match hint(kind, url) {
-        Some(hint) => format!("{said} ({hint})"),
-        None => said,
-    };
-    let mut error = Error::new(kind, message).with_operation(operation);
+    let mut error = Error::new(kind, said).with_operation(asked.operation);
+    error.0.hint = answer.hint(asked, kind);
     error.0.status = Some(status.as_u16());
-    error.0.server_message = server_message;
     error.0.retry_after = heard::retry_after(headers);
     error.0.request_id = REQUEST_IDS
         .iter()
-        .find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_owned()));
+        .find_map(|name| Some(asked.secrets.cut(headers.get(*name)?.to_str().ok()?)));
+    if status == StatusCode::SERVICE_UNAVAILABLE && answer.is_envelope && answer.text.contains(MAINTENANCE) {
+        error.0.sending = Sending::InMaintenance;
+    }
+    if answer.is_envelope {
+        error.0.server_message = Some(answer.text);
+    }
     error
 }
 
+/// Whether an error came from the API itself, for which its envelope speaks. A failure or an unknown route does not: the server
+/// answers so outside of the API too.
+pub(crate) fn is_of_the_api(error: &Error, status: StatusCode, body: &[u8]) -> bool {
+    let is_kind = !matches!(error.kind(), ErrorKind::ServerError | ErrorKind::NotAnApi);
+    is_kind
+        && serde_json::from_slice(body)
+            .is_ok_and(|body: ErrorBody| body.message.is_some() && body.status_code == Some(u64::from(status.as_u16())))
+}
+
+/// What an answer says.
+struct Answer {
+    status: StatusCode,
+    /// Its words, escaped and without secrets. None of a page, which is for browsers.
+    text: String,
+    /// Whether it is the API's kind of refusal.
+    is_envelope: bool,
+    /// Whether it is a web page, which the API never sends.
+    is_page: bool,
+}
+
+impl Answer {
+    fn read(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let envelope: Option<ErrorBody> = serde_json::from_slice(body).ok();
+        let message = envelope.and_then(|envelope| envelope.message.or(envelope.error));
+        let is_envelope = message.is_some();
+        let is_markup = content_type(headers).starts_with("text/html") || body.trim_ascii_start().starts_with(b"<");
+        let text = match message {
+            Some(message) => message,
+            None if is_markup => String::new(),
+            None => String::from_utf8_lossy(body).trim().to_owned(),
+        };
+        // The API says what cannot be found in its envelope. Another server's `404 page not found` is not about a snapshot.
+        let is_text = status == StatusCode::NOT_FOUND && !is_envelope && !text.is_empty();
+        Self {
+            status,
+            text: escaped(&asked.secrets.cut(&text)),
+            is_envelope,
+            is_page: !is_envelope && (is_markup || is_text),
+        }
+    }
+
+    fn is_unknown_route(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.is_envelope && self.text.starts_with(UNKNOWN_ROUTE)
+    }
+
+    fn kind(&self, asked: &Asked<'_>) -> ErrorKind {
+        let code = self.status.as_u16();
+        let known = TEXTS
+            .iter()
+            .find(|(status, part, _)| *status == code && self.text.contains(part));
+        if let Some((_, _, kind)) = known.filter(|_| self.is_envelope) {
+            return *kind;
+        }
+        match code {
+            300..=399 if !asked.has_answered => ErrorKind::NotAnApi,
+            // The gateway's own, whatever the page says.
+            429 => ErrorKind::RateLimited,
+            300..=399 | 502..=504 | 520..=530 => ErrorKind::Unavailable,
+            407 => ErrorKind::Config,
+            408 => ErrorKind::Timeout,
+            413 => ErrorKind::InvalidRequest,
+            _ if self.is_page => self.kind_of_page(asked),
+            // Over its limit the server pretends not to know the route.
+            404 if self.is_unknown_route() && asked.may_be_too_large() => ErrorKind::InvalidRequest,
+            404 if self.is_unknown_route() && asked.has_answered => ErrorKind::Unsupported,
+            404 if self.is_unknown_route() => ErrorKind::NotAnApi,
+            401 => ErrorKind::Unauthorized,
+            403 => ErrorKind::PermissionDenied,
+            404 => ErrorKind::NotFound,
+            409 => ErrorKind::AlreadyExists,
+            500.. => ErrorKind::ServerError,
+            _ => ErrorKind::Rejected,
+        }
+    }
+
+    /// Of a page where the API should be: nothing about a snapshot follows from it.
+    fn kind_of_page(&self, asked: &Asked<'_>) -> ErrorKind {
+        match self.status.as_u16() {
+            _ if !asked.has_answered => ErrorKind::NotAnApi,
+            500.. => ErrorKind::ServerError,
+            404 => ErrorKind::Unavailable,
+            _ => ErrorKind::Rejected,
+        }
+    }
+
+    /// What to do about it.
+    fn hint(&self, asked: &Asked<'_>, kind: ErrorKind) -> Option<String> {
+        let address = asked.address;
+        Some(match kind {
+            _ if self.is_page && asked.has_answered => {
+                "that is a page of what stands before the API, not an answer of the API".to_owned()
+            }
+            ErrorKind::Unauthorized if asked.by_key => {
+                format!("the credentials are not accepted by {address}: check the API key, which may have expired")
+            }
+            ErrorKind::Unauthorized => {
+                format!("the token is not accepted by {address}: it may have expired, or be for another organization")
+            }
+            ErrorKind::PermissionDenied => return asked.lacking(&self.text),
+            ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
+            ErrorKind::Cooldown => "it can be activated ten minutes after its last change".to_owned(),
+            ErrorKind::InvalidRequest if asked.operation == CreateSnapshot::ID => {
+                "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned()
+            }
+            ErrorKind::Unsupported => "the server does not know this operation: it may be too old".to_owned(),
+            ErrorKind::Config => {
+                "a proxy on the way asks for a user and a password: give them in its address".to_owned()
+            }
+            // Outside of the API the server answers everything with a 500.
+            ErrorKind::ServerError if asked.has_answered || address.ends_with("/api") => return None,
+            ErrorKind::NotAnApi | ErrorKind::ServerError => {
+                format!("is {address} the address of the API? It ends in /api")
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Asked<'_> {
+    /// Whether the body is so large that the server may not have read it.
+    fn may_be_too_large(&self) -> bool {
+        self.operation == CreateSnapshot::ID && self.body >= MAX_REQUEST_BODY / 10 * 9
+    }
+
+    /// Which permission is missing, if the server says no more than that one is.
+    fn lacking(&self, text: &str) -> Option<String> {
+        let says_no_more = ["", "Access denied", "Forbidden", "Forbidden resource"].contains(&text.trim());
+        if !says_no_more {
+            return None;
+        }
+        let names: Vec<_> = self.permissions.iter().map(|name| format!("`{name}`")).collect();
+        let who = if self.by_key {
+            "the API key"
+        } else {
+            "the user that the token stands for"
+        };
+        Some(match names.as_slice() {
+            [] => format!("{who} may not do this in this organization"),
+            names => format!("{who} lacks the permission {}", names.join(" or ")),
+        })
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// The error of a success that cannot be read.
+pub(crate) fn undecodable(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, error: DecodeError) -> Error {
+    let content_type = content_type(headers);
+    let is_page = content_type.starts_with("text/html");
+    let is_json = content_type.contains("json");
+    let json = error
+        .source()
+        .and_then(|source| source.downcast_ref::<serde_json::Error>());
+    let ends_early = json.is_some_and(serde_json::Error::is_eof);
+    let is_broken = ends_early || json.is_some_and(serde_json::Error::is_syntax);
+    let made = if error.field().is_none() && !is_json && !asked.has_answered {
+        not_an_api(asked, status, content_type)
+    } else if is_page {
+        Error::new(
+            ErrorKind::Unavailable,
+            "a web page came instead of the API's answer (what stands before it may have sent it)",
+        )
+    } else if ends_early {
+        Error::new(ErrorKind::Connection, "the answer ends in its middle")
+    } else {
+        Error::new(ErrorKind::Decode, asked.secrets.cut(&with_causes(&error)))
+    };
+    let mut made = made
+        .with_operation(asked.operation)
+        .with_source(asked.secrets.cut_error(error));
+    made.0.status = Some(status.as_u16());
+    if is_broken && made.kind() != ErrorKind::NotAnApi {
+        made.0.sending = Sending::AnswerBroken;
+    }
+    made
+}
+
 /// The error of an answer that did not come from the API at all.
-pub(crate) fn not_an_api(operation: &'static str, url: &str, status: StatusCode, content_type: &str) -> Error {
+fn not_an_api(asked: &Asked<'_>, status: StatusCode, content_type: &str) -> Error {
     let what = match (status.is_redirection(), content_type) {
         (true, _) => "a redirect".to_owned(),
         (false, "") => "no JSON".to_owned(),
-        (false, content_type) => content_type.to_owned(),
+        (false, content_type) => asked.secrets.cut(content_type),
     };
     let message = format!(
-        "what answers at {url} is not the Daytona API (status {}, {what}): check the API URL, which ends in /api",
+        "what answers at {} is not the Daytona API (status {}, {what})",
+        asked.address,
         status.as_u16()
     );
-    let mut error = Error::new(ErrorKind::NotAnApi, message).with_operation(operation);
+    let mut error = Error::new(ErrorKind::NotAnApi, message)
+        .with_operation(asked.operation)
+        .with_hint("check the API URL, which ends in /api");
     error.0.status = Some(status.as_u16());
     error
 }
 
 /// The error of a request without an answer.
-pub(crate) fn from_transport(operation: &'static str, url: &str, source: TransportError) -> Error {
+pub(crate) fn from_transport(asked: &Asked<'_>, source: TransportError) -> Error {
     let kind = match source.kind() {
         TransportErrorKind::Unsupported | TransportErrorKind::Untrusted => ErrorKind::Config,
-        TransportErrorKind::Connect | TransportErrorKind::Interrupted => ErrorKind::Connection,
+        TransportErrorKind::Connect | TransportErrorKind::Unresolved | TransportErrorKind::Interrupted => {
+            ErrorKind::Connection
+        }
     };
-    let message = format!("{url}: {}", with_causes(&source));
-    let mut error = Error::new(kind, message).with_operation(operation);
-    error.0.is_unsent = source.kind() == TransportErrorKind::Connect;
-    error.with_source(source)
-}
-
-fn kind_of(status: StatusCode) -> ErrorKind {
-    match status.as_u16() {
-        401 => ErrorKind::Unauthorized,
-        403 => ErrorKind::PermissionDenied,
-        404 => ErrorKind::NotFound,
-        408 => ErrorKind::Timeout,
-        409 => ErrorKind::AlreadyExists,
-        429 => ErrorKind::RateLimited,
-        502..=504 => ErrorKind::Unavailable,
-        500.. => ErrorKind::ServerError,
-        _ => ErrorKind::Rejected,
-    }
-}
-
-/// What to do about it.
-fn hint(kind: ErrorKind, url: &str) -> Option<String> {
-    Some(match kind {
-        ErrorKind::Unauthorized => format!("the credentials are not accepted by {url}: check the API key"),
-        ErrorKind::PermissionDenied => "the API key lacks the permission for it".to_owned(),
-        ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
-        ErrorKind::Cooldown => "it can be activated ten minutes after its last change".to_owned(),
-        ErrorKind::InvalidRequest => "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned(),
-        // Outside of the API the server answers everything with a 500.
-        ErrorKind::ServerError if url.ends_with("/api") => return None,
-        ErrorKind::NotAnApi | ErrorKind::ServerError => format!("is {url} the address of the API? It ends in /api"),
-        _ => return None,
-    })
-}
-
-fn one_line(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let line = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    let sending = match source.kind() {
+        TransportErrorKind::Connect => Sending::Refused,
+        TransportErrorKind::Unresolved => Sending::Unsent,
+        _ => Sending::Unknown,
+    };
+    let message = format!("{}: {}", asked.address, asked.secrets.cut(&with_causes(&source)));
+    let mut error = Error::new(kind, message)
+        .with_operation(asked.operation)
+        .with_source(asked.secrets.cut_error(source));
+    error.0.sending = sending;
+    error
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn error(status: u16, body: &str) -> Error {
-        let status = StatusCode::from_u16(status).unwrap();
-        from_answer(
-            "getSnapshot",
-            "http://h/api",
-            status,
-            &HeaderMap::new(),
-            body.as_bytes(),
-        )
+    fn asked(secrets: &Secrets) -> Asked<'_> {
+        Asked {
+            operation: "getSnapshot",
+            permissions: &[],
+            address: "http://h/api",
+            body: 0,
+            by_key: true,
+            has_answered: false,
+            secrets,
+        }
     }
+
+    fn error_of(asked: &Asked<'_>, status: u16, body: &str) -> Error {
+        let status = StatusCode::from_u16(status).unwrap();
+        from_answer(asked, status, &HeaderMap::new(), body.as_bytes())
+    }
+
+    fn error(status: u16, body: &str) -> Error {
+        error_of(&asked(&Secrets::default()), status, body)
+    }
+
+    fn envelope(status: u16, message: &str) -> String {
+        serde_json::json!({"statusCode": status, "message": message, "error": "x", "path": "/api"}).to_string()
+    }
+
+    /// After the API has answered once.
+    fn later(status: u16, body: &str) -> Error {
+        let secrets = Secrets::default();
+        let asked = Asked {
+            has_answered: true,
+            ..asked(&secrets)
+        };
+        error_of(&asked, status, body)
+    }
+
+    const PAGE: &str = "<!DOCTYPE html><title>oops</title>";
 
     #[test]
     fn the_servers_words_decide_where_the_status_cannot() {
-        let kind = |status, message: &str| error(status, &format!("{{\"message\":{message:?}}}")).kind();
+        let kind = |status, message: &str| error(status, &envelope(status, message)).kind();
         assert_eq!(kind(400, "Snapshot x is already active"), ErrorKind::AlreadyActive);
         assert_eq!(
             kind(400, "Snapshot quota exceeded. Maximum allowed: 30"),
             ErrorKind::QuotaExceeded
         );
         assert_eq!(kind(400, "something new"), ErrorKind::Rejected);
-        assert_eq!(kind(404, "Cannot POST /api/snapshots"), ErrorKind::InvalidRequest);
         assert_eq!(kind(404, "Snapshot with name x not found"), ErrorKind::NotFound);
         assert_eq!(kind(409, "x"), ErrorKind::AlreadyExists);
         assert_eq!(kind(502, "x"), ErrorKind::Unavailable);
+        assert_eq!(kind(507, "x"), ErrorKind::ServerError);
+        assert_eq!(error(404, "").kind(), ErrorKind::NotFound);
     }
 
     #[test]
-    fn a_web_page_is_not_the_api() {
-        assert_eq!(error(404, "<!DOCTYPE html><p>").kind(), ErrorKind::NotAnApi);
-        assert_eq!(error(301, "").kind(), ErrorKind::NotAnApi);
-        let gateway = error(502, "<html><h1>502 Bad Gateway</h1></html>");
-        assert_eq!(gateway.kind(), ErrorKind::Unavailable);
-        assert_eq!(gateway.to_string(), "502 Bad Gateway");
+    fn a_gateways_status_is_unavailable_whatever_its_body() {
+        for status in (502..=504).chain(520..=530) {
+            for body in [PAGE, "", "error code: 524", "{\"message\":\"x\"}"] {
+                assert_eq!(error(status, body).kind(), ErrorKind::Unavailable, "{status} {body}");
+                assert_eq!(later(status, body).kind(), ErrorKind::Unavailable, "{status} {body}");
+                assert!(!error(status, body).proves_nothing_was_done(), "{status} {body}");
+            }
+        }
+        assert_eq!(error(429, PAGE).kind(), ErrorKind::RateLimited);
+        assert_eq!(error(502, PAGE).to_string(), "502 Bad Gateway");
+    }
+
+    #[test]
+    fn a_page_is_not_the_api_only_as_long_as_the_api_has_never_answered() {
+        for status in [301, 302, 400, 401, 403, 404, 500] {
+            assert_eq!(error(status, PAGE).kind(), ErrorKind::NotAnApi, "{status}");
+            assert_ne!(later(status, PAGE).kind(), ErrorKind::NotAnApi, "{status}");
+        }
+        // Nothing about a snapshot, or a key, follows from a page.
+        assert_eq!(later(404, PAGE).kind(), ErrorKind::Unavailable);
+        assert_eq!(later(404, "404 page not found").kind(), ErrorKind::Unavailable);
+        assert_eq!(later(302, "").kind(), ErrorKind::Unavailable);
+        assert_eq!(later(403, PAGE).kind(), ErrorKind::Rejected);
+        assert_eq!(later(500, PAGE).kind(), ErrorKind::ServerError);
+        assert!(!later(500, PAGE).to_string().contains("/api"));
         assert!(error(200, "  <html>").to_string().contains("http://h/api"));
+    }
+
+    #[test]
+    fn only_the_measured_words_of_maintenance_prove_that_nothing_was_done() {
+        let words = "Service is currently under maintenance. Please try again later.";
+        assert!(error(503, &envelope(503, words)).proves_nothing_was_done());
+        for body in [words, PAGE, "", &envelope(503, "no available server")] {
+            assert!(!error(503, body).proves_nothing_was_done(), "{body}");
+        }
+        for (status, proves) in [
+            (400, true),
+            (404, true),
+            (429, true),
+            (408, false),
+            (500, false),
+            (524, false),
+        ] {
+            assert_eq!(error(status, "").proves_nothing_was_done(), proves, "{status}");
+        }
+    }
+
+    #[test]
+    fn only_a_large_dockerfile_is_to_be_shortened() {
+        let secrets = Secrets::default();
+        let unknown = envelope(404, "Cannot POST /api/snapshots");
+        let mut asked = asked(&secrets);
+        assert_eq!(error_of(&asked, 404, &unknown).kind(), ErrorKind::NotAnApi);
+        asked.operation = CreateSnapshot::ID;
+        asked.body = MAX_REQUEST_BODY;
+        let error = error_of(&asked, 404, &unknown);
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(error.to_string().contains("shorten the Dockerfile"), "{error}");
+        asked.body = 300;
+        asked.has_answered = true;
+        let error = error_of(&asked, 404, &unknown);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(!error.to_string().contains("Dockerfile"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_permission_is_named_and_a_token_is_no_key() {
+        let secrets = Secrets::default();
+        let mut asked = asked(&secrets);
+        asked.permissions = &[Permission::WriteSnapshots, Permission::WriteSandboxes];
+        let denied = envelope(403, "Access denied");
+        assert_eq!(
+            error_of(&asked, 403, &denied).to_string(),
+            "Access denied (the API key lacks the permission `write:snapshots` or `write:sandboxes`)"
+        );
+        asked.by_key = false;
+        for (status, body) in [(403, denied.as_str()), (401, &envelope(401, "Invalid credentials"))] {
+            let text = error_of(&asked, status, body).to_string();
+            assert!(text.contains("token") && !text.contains("key"), "{text}");
+        }
+        let general = envelope(403, "You cannot delete a general snapshot");
+        assert_eq!(
+            error_of(&asked, 403, &general).to_string(),
+            "You cannot delete a general snapshot"
+        );
     }
 
     #[test]
@@ -189,5 +450,24 @@ mod tests {
         assert_eq!(error(400, "{\"message\":[\"a\",\"b\"]}").server_message(), Some("a, b"));
         assert_eq!(error(400, "{\"message\":\"a.\\nb\"}").to_string(), "a. b");
         assert_eq!(error(502, "").to_string(), "502 Bad Gateway");
+        let hostile = error(400, "{\"message\":\"a\\u001b]0;x\\u0007\\u009b31m\\nb\"}");
+        let shown = format!(
+            "{hostile} {} {:?}",
+            hostile.server_message().unwrap(),
+            hostile.0.message
+        );
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{shown}");
+        assert!(!hostile.to_string().contains('\n'), "{hostile}");
+    }
+
+    #[test]
+    fn a_secret_that_is_repeated_is_cut_out() {
+        let secrets = Secrets::default();
+        secrets.know("dtn_0123456789");
+        for body in ["no: Bearer dtn_0123456789", &envelope(400, "no: Bearer dtn_0123456789")] {
+            let error = error_of(&asked(&secrets), 400, body);
+            assert_eq!(error.to_string(), "no: Bearer [secret]");
+            assert!(!format!("{error:?} {:?}", error.server_message()).contains("dtn_"));
+        }
     }
 }

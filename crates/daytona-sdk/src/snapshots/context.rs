@@ -50,13 +50,13 @@ fn storage(
     if let Some(storage) = &client.settings().object_storage {
         return Ok(Arc::clone(storage));
     }
-    let http = Arc::new(adapter::StorageHttp(Arc::clone(&client.settings().transport)));
+    let http = Arc::new(adapter::StorageHttp(client.clone()));
     let policy = RetryPolicy::default().stall(client.settings().stall_timeout);
-    let storage = S3Storage::new(&adapter::config(access), http)
+    let storage = S3Storage::new(&adapter::config(client, access), http)
         .map_err(|error| Error::new(ErrorKind::ObjectStorage, error.to_string()).with_source(error))?;
     let provider = Arc::new(adapter::PushAccess(client.clone()));
     Ok(Arc::new(storage.retry(policy).credential_provider(provider).on_retry(
-        move |retry| on_retry(crate::error::with_causes(retry.error)),
+        move |retry| on_retry(crate::text::with_causes(retry.error)),
     )))
 }
 
@@ -73,8 +73,6 @@ fn storage(
 /// Storage requests go the same way as those to the API: one proxy, one TLS, one client.
 #[cfg(feature = "s3")]
 mod adapter {
-    use std::sync::Arc;
-
     use async_trait::async_trait;
     use bytes::Bytes;
     use daytona_api::{GetPushAccess, StorageAccess};
@@ -82,17 +80,22 @@ mod adapter {
     use daytona_context::{StorageError, StorageErrorKind};
     use http::{Request, Response};
     use http_body_util::{BodyExt, Limited};
+    use secrecy::ExposeSecret;
     use tracing::Instrument;
 
+    use crate::address::bare;
     use crate::api_client::ApiClient;
     use crate::error::ErrorKind;
     use crate::trace;
-    use crate::transport::{Transport, TransportErrorKind};
+    use crate::transport::TransportErrorKind;
 
     /// Where push access says that the storage is.
-    pub(super) fn config(access: &StorageAccess) -> S3Config {
+    pub(super) fn config(client: &ApiClient, access: &StorageAccess) -> S3Config {
+        for secret in [&access.secret, &access.session_token] {
+            client.secrets().know(secret.expose_secret());
+        }
         let mut config = S3Config::new(
-            &access.storage_url,
+            bare(&access.storage_url),
             &access.bucket,
             access.access_key.clone(),
             access.secret.clone(),
@@ -117,7 +120,7 @@ mod adapter {
                 };
                 StorageError::new(kind).with_source(error)
             })?;
-            Ok(config(&access))
+            Ok(config(&self.0, &access))
         }
     }
 
@@ -125,24 +128,34 @@ mod adapter {
     const LARGEST_ANSWER: usize = 1024 * 1024;
 
     #[derive(Debug)]
-    pub(super) struct StorageHttp(pub(super) Arc<dyn Transport>);
+    pub(super) struct StorageHttp(pub(super) ApiClient);
 
     #[async_trait]
     impl HttpClient for StorageHttp {
         async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError> {
             let span = trace::attempt(&request, 0);
             let exchange = async {
-                let response = self.0.send(request).await.map_err(|error| match error.kind() {
-                    TransportErrorKind::Connect => HttpError::unsent(error),
-                    _ => HttpError::new(error),
+                let secrets = self.0.secrets();
+                let response = self.0.settings().transport.send(request).await;
+                let response = response.map_err(|error| match error.kind() {
+                    TransportErrorKind::Connect | TransportErrorKind::Unresolved => {
+                        HttpError::unsent(secrets.cut_error(error))
+                    }
+                    _ => HttpError::new(secrets.cut_error(error)),
                 })?;
                 trace::answered(&span, response.status());
                 let (parts, body) = response.into_parts();
                 let body = Limited::new(body, LARGEST_ANSWER)
                     .collect()
                     .await
-                    .map_err(HttpError::new)?;
-                Ok(Response::from_parts(parts, body.to_bytes()))
+                    .map_err(HttpError::new)?
+                    .to_bytes();
+                // A storage explains its refusals with what it was sent.
+                let body = match std::str::from_utf8(&body) {
+                    Ok(text) if !parts.status.is_success() => secrets.cut(text).into(),
+                    _ => body,
+                };
+                Ok(Response::from_parts(parts, body))
             };
             let answer: Result<_, HttpError> = exchange.instrument(span.clone()).await;
             if answer.is_err() {

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daytona_api::{GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl, Operation, Snapshot, SnapshotId};
-use http::{Request, StatusCode};
+use http::Request;
 use http_body_util::BodyExt;
 use tokio::sync::watch;
 use url::Url;
 
 use super::delivery::Sink;
 use super::lines::Lines;
+use crate::address::shown;
 use crate::api_client::ApiClient;
 use crate::auth::Credentials;
-use crate::error::{Error, ErrorKind, from_answer};
+use crate::error::{Error, ErrorKind};
 use crate::transport::{ResponseBody, full};
 
 /// Between two attempts to open the log; it grows to the longest.
@@ -341,18 +342,7 @@ async fn request(client: &ApiClient, operation: &'static str, url: &str) -> Resu
     let request = Request::get(url)
         .body(full(Bytes::new()))
         .map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))?;
-    let response = client.send(operation, request).await?;
-    if response.status() == StatusCode::OK {
-        return Ok(response.into_body());
-    }
-    let response = crate::api_client::read(operation, response).await?;
-    Err(from_answer(
-        operation,
-        url,
-        response.status(),
-        response.headers(),
-        response.body(),
-    ))
+    Ok(client.send(operation, request).await?.into_body())
 }
 
 /// The address, if the key may go there: over https, unless the API itself is not.
@@ -360,7 +350,7 @@ fn safe_address(client: &ApiClient, address: &str) -> Result<Url, Error> {
     let refuse = |problem: &str| {
         Error::new(
             ErrorKind::Decode,
-            format!("the address of the build log, `{address}`, {problem}"),
+            format!("the address of the build log, `{}`, {problem}", shown(address)),
         )
     };
     let url = Url::parse(address).map_err(|_| refuse("is no address"))?;

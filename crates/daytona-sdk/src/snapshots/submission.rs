@@ -181,10 +181,14 @@ impl Submission {
                 Err(_) if is_taken => return Err(error),
                 Err(other) => {
                     let message = format!(
-                        "{error}; whether snapshot `{}` was created all the same could not be learned: {other}",
-                        self.name()
+                        "{}; whether snapshot `{}` was created all the same could not be learned: {}",
+                        error.without_hint(),
+                        self.name(),
+                        other.without_hint()
                     );
-                    return Err(Error::new(error.kind(), message).with_source(error));
+                    return Err(Error::new(error.kind(), message)
+                        .with_hint_of(&error)
+                        .with_source(error));
                 }
             }
         };

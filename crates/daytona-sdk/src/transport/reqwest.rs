@@ -1,16 +1,17 @@
 //! The transport over sockets.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use reqwest::{Client, ClientBuilder};
-use secrecy::ExposeSecret;
 
 use super::{BodyError, RequestBody, ResponseBody, Transport, TransportError, TransportErrorKind};
-use crate::config::{Network, Proxy, Scope};
-use crate::error::{Error, ErrorKind, with_causes};
+use crate::error::{Error, ErrorKind};
+use crate::network::{Network, Proxy};
+use crate::text::with_causes;
 
 /// The service closes a connection that was idle for five seconds without a word.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -18,6 +19,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(crate) struct ReqwestTransport {
     client: Client,
+    network: Arc<Network>,
     /// Why https addresses cannot be used, if they cannot.
     tls_problem: Option<String>,
 }
@@ -25,24 +27,26 @@ pub(crate) struct ReqwestTransport {
 impl ReqwestTransport {
     /// # Errors
     ///
-    /// Kind `Config` for a proxy or a certificate that is none. That the system has no CA certificates is no error before an
-    /// https address is used.
-    pub(crate) fn new(connect_timeout: Duration, stall_timeout: Duration, network: &Network) -> Result<Self, Error> {
-        let builder = || -> Result<ClientBuilder, Error> {
-            let mut builder = with_stall_timeout(Client::builder(), stall_timeout)
+    /// Kind `Config` for a certificate that is none. That the system has no CA certificates is no error before an https address is
+    /// used, and that a proxy cannot be used is none before it would be.
+    pub(crate) fn new(connect_timeout: Duration, stall_timeout: Duration, network: Network) -> Result<Self, Error> {
+        let network = Arc::new(network);
+        let builder = || {
+            let builder = with_stall_timeout(Client::builder(), stall_timeout)
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(connect_timeout)
                 .pool_idle_timeout(IDLE_TIMEOUT);
-            for proxy in &network.proxies {
-                builder = builder.proxy(reqwest_proxy(proxy, network.except.as_deref())?);
+            if network.proxies.is_empty() {
+                return builder;
             }
-            Ok(builder)
+            builder.proxy(reqwest_proxy(Arc::clone(&network)))
         };
-        let error = match with_certificates(builder()?, network)?.build() {
+        let error = match with_certificates(builder(), &network)?.build() {
             Ok(client) => {
                 return Ok(Self {
                     client,
+                    network,
                     tls_problem: None,
                 });
             }
@@ -53,13 +57,18 @@ impl ReqwestTransport {
              give the client its own with `ca_certificate`",
             with_causes(&error.without_url())
         );
-        let client = without_tls(builder()?)
+        let client = without_tls(builder())
             .build()
             .map_err(|error| Error::new(ErrorKind::Config, problem.clone()).with_source(error.without_url()))?;
         Ok(Self {
             client,
+            network,
             tls_problem: Some(problem),
         })
+    }
+
+    fn proxy_for(&self, uri: &Uri) -> Option<&Proxy> {
+        self.network.proxy_for(uri.scheme_str()?, uri.host()?, uri.port_u16())
     }
 
     /// Why https addresses cannot be used, if they cannot.
@@ -117,13 +126,17 @@ fn without_tls(builder: ClientBuilder) -> ClientBuilder {
     builder
 }
 
-/// Whether the server's certificate was refused, which trying again does not change.
-#[cfg(feature = "rustls")]
-fn is_untrusted(error: &reqwest::Error) -> bool {
+/// What happened to a request that has no answer.
+fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
+        #[cfg(feature = "rustls")]
         if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return true;
+            return TransportErrorKind::Untrusted;
+        }
+        // The connector has no type for it.
+        if error.to_string() == "dns error" {
+            return TransportErrorKind::Unresolved;
         }
         // An I/O error hides what it wraps from the chain of sources.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -132,24 +145,21 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
             None => error.source(),
         };
     }
-    false
+    if error.is_connect() {
+        TransportErrorKind::Connect
+    } else if error.is_builder() {
+        TransportErrorKind::Unsupported
+    } else {
+        TransportErrorKind::Interrupted
+    }
 }
 
-#[cfg(not(feature = "rustls"))]
-fn is_untrusted(_: &reqwest::Error) -> bool {
-    false
-}
-
-fn reqwest_proxy(proxy: &Proxy, except: Option<&str>) -> Result<reqwest::Proxy, Error> {
-    let address = proxy.address.expose_secret();
-    let made = match proxy.scope {
-        Scope::Http => reqwest::Proxy::http(address),
-        Scope::Https => reqwest::Proxy::https(address),
-        Scope::All => reqwest::Proxy::all(address),
-    };
-    // Its source would show the address, which may hold a password.
-    let made = made.map_err(|_| Error::new(ErrorKind::Config, "the proxy's address cannot be used"))?;
-    Ok(made.no_proxy(except.and_then(reqwest::NoProxy::from_string)))
+/// Which proxy a request goes through is decided by us: reqwest matches neither `*` for addresses nor ports.
+fn reqwest_proxy(network: Arc<Network>) -> reqwest::Proxy {
+    reqwest::Proxy::custom(move |url| {
+        let proxy = network.proxy_for(url.scheme(), url.host_str()?, url.port())?;
+        proxy.address().ok().cloned()
+    })
 }
 
 #[async_trait]
@@ -160,20 +170,19 @@ impl Transport for ReqwestTransport {
         {
             return Err(TransportError::new(TransportErrorKind::Unsupported, problem.clone()));
         }
+        let proxy = self.proxy_for(request.uri());
+        if let Some(Err(problem)) = proxy.map(Proxy::address) {
+            return Err(TransportError::new(TransportErrorKind::Unsupported, problem));
+        }
         let unsupported =
             |error: reqwest::Error| TransportError::new(TransportErrorKind::Unsupported, error.without_url());
         let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap)).map_err(unsupported)?;
         let response = self.client.execute(request).await.map_err(|error| {
-            let kind = if is_untrusted(&error) {
-                TransportErrorKind::Untrusted
-            } else if error.is_connect() {
-                TransportErrorKind::Connect
-            } else if error.is_builder() {
-                TransportErrorKind::Unsupported
-            } else {
-                TransportErrorKind::Interrupted
-            };
-            TransportError::new(kind, error.without_url())
+            let error = TransportError::new(kind_of(&error), error.without_url());
+            match proxy {
+                Some(proxy) => error.through(proxy.to_string()),
+                None => error,
+            }
         })?;
         let response: Response<reqwest::Body> = response.into();
         Ok(response.map(|body| body.map_err(|error| BodyError::new(error.without_url())).boxed_unsync()))

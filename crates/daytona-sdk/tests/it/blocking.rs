@@ -31,14 +31,14 @@ fn everything_can_be_blocked_on() {
     let names: Vec<_> = snapshots
         .list()
         .stream()
-        .iter()
+        .blocking_iter()
         .map(|item| item.unwrap().name)
         .collect();
     assert_eq!(names, ["x", "y"]);
     let last = snapshots
         .create(CreateSnapshotParams::new("z", "a:2"))
         .events()
-        .iter()
+        .blocking_iter()
         .last()
         .unwrap()
         .unwrap();
@@ -46,7 +46,7 @@ fn everything_can_be_blocked_on() {
     assert_eq!(snapshots.build_logs("x").block().unwrap().len(), 2);
     assert_eq!(snapshots.get("nobody").block().unwrap_err().kind(), ErrorKind::NotFound);
     // An iterator that is left early leaves nothing that runs on.
-    drop(snapshots.list().stream().iter().next());
+    drop(snapshots.list().stream().blocking_iter().next());
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn inside_of_a_runtime_it_is_an_error_and_never_a_panic() {
         let error = snapshots.list().block().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.to_string().contains("await it"), "{error}");
-        let mut iterator = snapshots.list().stream().iter();
+        let mut iterator = snapshots.list().stream().blocking_iter();
         assert_eq!(iterator.next().unwrap().unwrap_err().kind(), ErrorKind::Unsupported);
         assert!(iterator.next().is_none());
     };
-    let mut outside = snapshots.list().stream().iter();
+    let mut outside = snapshots.list().stream().blocking_iter();
     for mut builder in [
         tokio::runtime::Builder::new_current_thread(),
         tokio::runtime::Builder::new_multi_thread(),

@@ -7,7 +7,7 @@ use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Image, Resources};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{in_process, on_socket};
+use crate::support::{Leaping, in_process, on_socket};
 
 fn client(url: &str, key: &str) -> Daytona {
     Daytona::builder().api_url(url).api_key(key).build().unwrap()
@@ -35,7 +35,11 @@ async fn an_address_where_nobody_listens_is_named() {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}/api", listener.local_addr().unwrap());
     drop(listener);
-    let error = client(&url, "key").snapshots().get("x").await.unwrap_err();
+    let client = Daytona::builder()
+        .api_url(&url)
+        .api_key("key")
+        .clock(Leaping::default());
+    let error = client.build().unwrap().snapshots().get("x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.to_string().contains(&url), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");

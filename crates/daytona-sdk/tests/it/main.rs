@@ -8,6 +8,7 @@ mod dockerfiles;
 mod ensure;
 mod errors;
 mod flow;
+mod hostile;
 mod listing;
 mod logs;
 mod one_tree;

@@ -160,6 +160,10 @@ async fn the_key_goes_to_no_host_of_less_safety_and_follows_no_redirect() {
         .respond_with(moved)
         .mount(&api)
         .await;
-    assert_eq!(client.snapshots().list().await.unwrap_err().kind(), ErrorKind::NotAnApi);
+    let client = Daytona::builder()
+        .api_url(format!("{}/api", api.uri()))
+        .api_key("dtn_key");
+    let error = client.build().unwrap().snapshots().list().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAnApi);
     assert!(thief.received_requests().await.unwrap().is_empty());
 }

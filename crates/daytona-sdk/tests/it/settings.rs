@@ -13,10 +13,10 @@ use daytona_sdk::{BoxError, Daytona, DaytonaBuilder, ErrorKind, TokenProvider};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use wiremock::matchers::any;
+use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::on_socket;
+use crate::support::{Leaping, on_socket};
 
 const PAGE: &str = r#"{"items":[],"total":0,"page":1,"totalPages":0}"#;
 
@@ -26,6 +26,17 @@ fn builder(url: &str) -> DaytonaBuilder {
 
 async fn server() -> MockServer {
     let server = MockServer::start().await;
+    let snapshot = r#"{"id":"i","name":"x","state":"active","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
+    for (place, body) in [
+        ("/api/snapshots/x", snapshot),
+        (
+            "/api/snapshots/i/build-logs-url",
+            r#"{"url":"http://logs.example/log"}"#,
+        ),
+    ] {
+        let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+        Mock::given(path(place)).respond_with(answer).mount(&server).await;
+    }
     let page = ResponseTemplate::new(200).set_body_raw(PAGE, "application/json");
     Mock::given(any()).respond_with(page).mount(&server).await;
     server
@@ -228,12 +239,85 @@ async fn one_proxy_serves_the_api_and_what_is_excluded_does_without() {
     assert!(!format!("{:?}", builder("http://h/api").proxy(proxy.as_str())).contains("p%40ss"));
 
     let direct = server().await;
+    let with_port = direct.uri().replace("http://", "");
+    let excluded = [
+        "127.0.0.0/8",
+        "*",
+        "otherhost,*",
+        "otherhost, 127.0.0.1",
+        with_port.as_str(),
+    ];
+    for hosts in excluded {
+        let client = builder(&format!("{}/api", direct.uri()))
+            .proxy(proxy.as_str())
+            .no_proxy(hosts);
+        client.build().unwrap().snapshots().list().await.unwrap();
+    }
+    assert_eq!(direct.received_requests().await.unwrap().len(), excluded.len());
+    assert_eq!(asked.lock().unwrap().len(), 1);
     let client = builder(&format!("{}/api", direct.uri()))
         .proxy(proxy.as_str())
-        .no_proxy("127.0.0.0/8");
+        .no_proxy("127.0.0.1:1, otherhost");
     client.build().unwrap().snapshots().list().await.unwrap();
-    assert_eq!(direct.received_requests().await.unwrap().len(), 1);
-    assert_eq!(asked.lock().unwrap().len(), 1);
+    assert_eq!(asked.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_proxy_that_fails_is_named_with_where_it_was_set() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    drop(listener);
+    let client = builder("http://api.example/api")
+        .proxy(format!("http://user:secret@{proxy}"))
+        .clock(Leaping::default())
+        .build()
+        .unwrap();
+    let error = client.snapshots().list().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    let text = format!("{error} {error:?}");
+    assert!(
+        text.contains(&format!(
+            "through the proxy `http://{proxy}` of `DaytonaBuilder::proxy`"
+        )),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+}
+
+/// What is stored elsewhere, or logged elsewhere, may need a proxy that the API does not.
+#[tokio::test]
+async fn a_proxy_that_cannot_be_used_is_named_when_it_would_be() {
+    let server = server().await;
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "settings::child_that_asks", "--nocapture"])
+        .env_clear()
+        .env("all_proxy", "socks5://user:secret@p:1")
+        .env("no_proxy", "127.0.0.1")
+        .env("DAYTONA_API_KEY", "dtn_key")
+        .env("DAYTONA_API_URL", format!("{}/api", server.uri()))
+        .output();
+    let text = String::from_utf8_lossy(&child.unwrap().stdout).into_owned();
+    assert!(text.contains("list: Ok"), "{text}");
+    assert!(
+        text.contains("log: Err((Config") && text.contains("`all_proxy` is a `socks5` address"),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+}
+
+/// Run by the test above. The log lies on a host for which there is no proxy that can be used.
+#[tokio::test]
+async fn child_that_asks() {
+    let Ok(client) = Daytona::from_env() else { return };
+    let listed = client
+        .snapshots()
+        .list()
+        .await
+        .map(|_| ())
+        .map_err(|error| error.to_string());
+    println!("list: {listed:?}");
+    let read = client.snapshots().build_logs("x").await;
+    println!("log: {:?}", read.map_err(|error| (error.kind(), error.to_string())));
 }
 
 #[tokio::test]
@@ -310,9 +394,17 @@ fn the_environment_sets_up_a_client() {
     let text = child(&[
         ("DAYTONA_API_KEY", "k"),
         ("https_proxy", "ftp://p"),
-        ("DAYTONA_API_URL", "http://h/api"),
+        ("DAYTONA_API_URL", "https://h/api"),
     ]);
     assert!(text.contains("the proxy of `https_proxy` is a `ftp` address"), "{text}");
+    // One that is never used is no error.
+    let text = child(&[
+        ("DAYTONA_API_KEY", "k"),
+        ("all_proxy", "socks5://p:1"),
+        ("http_proxy", "http://p:1"),
+        ("DAYTONA_API_URL", "http://h/api"),
+    ]);
+    assert!(text.contains("client: Ok"), "{text}");
 }
 
 /// Run by the test above.
