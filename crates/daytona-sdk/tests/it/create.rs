@@ -327,10 +327,11 @@ async fn no_more_requests_than_it_takes() {
 async fn a_request_that_is_too_large_is_refused_before_anything_is_sent() {
     let (emulator, daytona) = in_process(Emulator::builder());
     let folder = folder(&["app/x"]);
-    let long = "#".repeat(102_400);
+    // Docker takes no line over 64 KiB.
+    let long = "#".repeat(51_200);
     let image = Image::base("a:1")
         .add_local_dir(folder.path().join("app"), "/app")
-        .run_commands([format!("true {long}")]);
+        .run_commands([format!("true {long}"), format!("true {long}")]);
     let error = daytona
         .snapshots()
         .create(CreateSnapshotParams::new("x", &image))

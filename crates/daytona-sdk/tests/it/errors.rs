@@ -146,7 +146,7 @@ async fn the_servers_refusals_have_kinds() {
     assert_eq!(error.kind(), ErrorKind::Rejected);
     let error = create(CreateSnapshotParams::new("x", "a:1").region("nowhere")).await;
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    let long = Image::base("a:1").run_commands(["#".repeat(110_000)]);
+    let long = Image::base("a:1").run_commands(["#".repeat(55_000), "#".repeat(55_000)]);
     let error = create(CreateSnapshotParams::new("x", long)).await;
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.to_string().contains("the server takes 102400"), "{error}");
