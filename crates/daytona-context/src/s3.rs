@@ -19,6 +19,7 @@ mod connector;
 #[cfg(feature = "http-client")]
 mod default_http;
 mod failure;
+mod line;
 mod requests;
 mod retry;
 mod sdk_client;

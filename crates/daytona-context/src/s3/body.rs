@@ -12,67 +12,51 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::line::{Line, Share};
 use crate::body_error::BodyError;
 use crate::payload::{Chunks, Payload};
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// Bytes of a frame: small enough that on a slow line one is taken before the line counts as dead.
-const FRAME: usize = 64 * 1024;
-
-/// The slowest line that has to succeed, in bytes a second.
-const SLOWEST: u64 = 1024;
-
-/// As much as systems keep of what they have taken to send on one connection.
-const MAX_QUEUE: u64 = 4 * 1024 * 1024;
+const FRAME: usize = 32 * 1024;
 
 /// What is known of an attempt while it is under way. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Attempt(Arc<Mutex<State>>);
+pub(super) struct Attempt(Arc<Inner>);
 
 #[derive(Debug)]
-struct State {
-    /// When the connection last took something.
-    last: Instant,
-    /// Bytes that it has taken.
-    taken: u64,
+struct Inner {
+    share: Share,
     /// Why the body ended early. A store may answer something before that error comes up to the caller.
-    failure: Option<BodyError>,
+    failure: Mutex<Option<BodyError>>,
 }
 
 impl Attempt {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
-            last: Instant::now(),
-            taken: 0,
-            failure: None,
-        })))
+    /// An attempt over this line.
+    pub(super) fn new(line: &Line) -> Self {
+        Self(Arc::new(Inner {
+            share: line.join(),
+            failure: Mutex::default(),
+        }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the attempt counts as stalled, if nothing moves until then. What was taken may still wait in the system's queue
-    /// for a line that carries 1 KiB/s.
-    fn end(&self, limit: Duration) -> Option<Instant> {
-        let state = self.state();
-        let queued = Duration::from_secs(state.taken.min(MAX_QUEUE) / SLOWEST);
-        state.last.checked_add(limit.checked_add(queued)?)
+    fn failure(&self) -> MutexGuard<'_, Option<BodyError>> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The outcome of the attempt, unless nothing moves for too long or its body cannot be read.
     pub(super) async fn watch<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, StorageError> {
+        let _on_line = self.0.share.on_line();
         tokio::pin!(request);
         loop {
-            let Some(end) = self.end(limit) else {
+            let Some(end) = self.0.share.end(limit) else {
                 return self.unless_unreadable(request.await);
             };
             tokio::select! {
                 outcome = &mut request => return self.unless_unreadable(outcome),
                 () = tokio::time::sleep_until(end) => {
-                    if self.end(limit).is_some_and(|end| end <= Instant::now()) {
-                        let stalled = Stalled { limit, queued: self.state().taken.min(MAX_QUEUE) };
-                        return Err(StorageError::new(StorageErrorKind::Connection).with_source(stalled));
+                    if self.0.share.end(limit).is_some_and(|end| end <= Instant::now()) {
+                        return Err(StorageError::new(StorageErrorKind::Connection).with_source(Stalled { limit }));
                     }
                 }
             }
@@ -80,7 +64,7 @@ impl Attempt {
     }
 
     fn unless_unreadable<T>(&self, outcome: T) -> Result<T, StorageError> {
-        match self.state().failure.take() {
+        match self.failure().take() {
             Some(error) => Err(StorageError::new(StorageErrorKind::Payload).with_source(error)),
             None => Ok(outcome),
         }
@@ -103,10 +87,9 @@ impl Attempt {
 
 /// A request that did not move.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing moved for {limit:?}, and as long as the {queued} bytes under way take at 1 KiB/s")]
+#[error("nothing moved for {limit:?}, and for as long as the bytes under way take at 1 KiB/s")]
 struct Stalled {
     limit: Duration,
-    queued: u64,
 }
 
 /// A body of known size that notes what is taken of it.
@@ -130,7 +113,7 @@ impl Body for Frames {
                 None => return Poll::Ready(None),
                 Some(Ok(chunk)) => self.chunk = chunk,
                 Some(Err(error)) => {
-                    self.attempt.state().failure = Some(error);
+                    *self.attempt.failure() = Some(error);
                     return Poll::Ready(Some(Err(BodyError::new("the archive could not be read"))));
                 }
             }
@@ -138,11 +121,7 @@ impl Body for Frames {
         let count = FRAME.min(self.chunk.len());
         let frame = self.chunk.split_to(count);
         self.left = self.left.saturating_sub(count as u64);
-        {
-            let mut state = self.attempt.state();
-            state.last = Instant::now();
-            state.taken += count as u64;
-        }
+        self.attempt.0.share.took(count as u64);
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 

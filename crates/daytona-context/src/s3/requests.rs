@@ -21,7 +21,7 @@ pub(super) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
 pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageError> {
     let request = |state: State| async move {
         let request = state.client.head_object().bucket(&state.bucket).key(key);
-        match send(session, &Attempt::new(), Box::pin(request.send())).await {
+        match send(session, &Attempt::new(session.line()), Box::pin(request.send())).await {
             Ok(object) => {
                 let size = object.content_length().and_then(|size| u64::try_from(size).ok());
                 Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
@@ -46,7 +46,7 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
 pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Result<(), StorageError> {
     let size = size(payload).await?;
     let request = |state: State| async move {
-        let attempt = Attempt::new();
+        let attempt = Attempt::new(session.line());
         let request = state
             .client
             .put_object()

@@ -5,16 +5,20 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::config::{CheckedConfig, CredentialProvider, S3Config};
 use super::connector::HttpClient;
 use super::failure::Failure;
+use super::line::Line;
 use super::retry::{Budget, Retry, RetryPolicy};
 use super::sdk_client::sdk_client;
 use super::skew::{Lesson, Skew, in_words};
 use crate::payload::Payload;
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// Refreshes in a row: credentials that are refused as soon as they are given out would otherwise never end.
+/// Refreshes without a request that was accepted: credentials that are refused as soon as they are given out would otherwise
+/// never end.
 const MAX_REFRESHES: usize = 3;
 
 pub(super) type OnRetry = Arc<dyn Fn(&Retry<'_>) + Send + Sync>;
@@ -35,11 +39,14 @@ impl fmt::Debug for Session {
 }
 
 struct Shared {
+    line: Line,
     http: Arc<dyn HttpClient>,
     skew: Skew,
     state: Mutex<State>,
     /// Held while credentials are fetched, once for all who need them.
     refreshing: tokio::sync::Mutex<()>,
+    /// A request that tells whether credentials are good has ended.
+    ended: Notify,
 }
 
 /// What a request is made with.
@@ -53,6 +60,8 @@ pub(super) struct State {
     is_region_corrected: bool,
     /// Refreshes since a request was accepted.
     refreshes: usize,
+    /// Requests that may yet be accepted.
+    under_way: usize,
 }
 
 /// What a request is about.
@@ -76,13 +85,16 @@ impl Session {
             generation: 0,
             is_region_corrected: false,
             refreshes: 0,
+            under_way: 0,
         };
         Ok(Self {
             shared: Arc::new(Shared {
+                line: Line::new(),
                 http,
                 skew,
                 state: Mutex::new(state),
                 refreshing: tokio::sync::Mutex::new(()),
+                ended: Notify::new(),
             }),
             provider: None,
             policy: RetryPolicy::default(),
@@ -111,6 +123,11 @@ impl Session {
         self.policy.stall
     }
 
+    /// What its requests share.
+    pub(super) fn line(&self) -> &Line {
+        &self.shared.line
+    }
+
     pub(super) fn state(&self) -> State {
         self.shared.state().clone()
     }
@@ -125,11 +142,14 @@ impl Session {
         loop {
             let state = self.state();
             let (generation, ahead) = (state.generation, shared.skew.ahead());
-            let mut failure = match request(state).await {
-                Ok(done) => {
-                    shared.state().refreshes = 0;
-                    return Ok(done);
-                }
+            let tells = subject.insists.then(|| shared.under_way());
+            let outcome = request(state).await;
+            if let (Ok(_), Some(_)) = (&outcome, &tells) {
+                shared.state().refreshes = 0;
+            }
+            drop(tells);
+            let mut failure = match outcome {
+                Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };
             if failure.error.kind() == StorageErrorKind::Payload {
@@ -186,14 +206,24 @@ impl Session {
         };
         let shared = &self.shared;
         let _alone = shared.refreshing.lock().await;
-        {
-            let state = shared.state();
-            if state.generation != generation {
-                return Ok(true);
+        loop {
+            let ended = shared.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            {
+                let state = shared.state();
+                if state.generation != generation {
+                    return Ok(true);
+                }
+                if state.refreshes < MAX_REFRESHES {
+                    break;
+                }
+                if state.under_way == 0 {
+                    return Ok(false);
+                }
             }
-            if state.refreshes >= MAX_REFRESHES {
-                return Ok(false);
-            }
+            // One that is under way may have been the last for which the credentials were good.
+            ended.await;
         }
         tracing::debug!("the credentials of object storage have expired");
         let mut config = CheckedConfig::new(&provider.credentials().await?)?;
@@ -225,7 +255,22 @@ impl Session {
     }
 }
 
+/// A request whose end tells whether credentials are good.
+struct UnderWay<'a>(&'a Shared);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
+        self.0.ended.notify_waiters();
+    }
+}
+
 impl Shared {
+    fn under_way(&self) -> UnderWay<'_> {
+        self.state().under_way += 1;
+        UnderWay(self)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

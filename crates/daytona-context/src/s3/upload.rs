@@ -59,7 +59,7 @@ impl Upload {
     pub(super) async fn start(session: &Session, key: &str, size: u64) -> Result<Self, StorageError> {
         let begin = |state: State| async move {
             let request = state.client.create_multipart_upload().bucket(&state.bucket).key(key);
-            let begun = send(session, &Attempt::new(), Box::pin(request.send())).await?;
+            let begun = send(session, &Attempt::new(session.line()), Box::pin(request.send())).await?;
             Ok(begun.upload_id.unwrap_or_default())
         };
         Ok(Self {
@@ -80,7 +80,7 @@ impl MultipartUpload for Upload {
         let number = i32::try_from(number + 1).map_err(too_many)?;
         let (session, part) = (&self.session, &part);
         let request = |state: State| async move {
-            let attempt = Attempt::new();
+            let attempt = Attempt::new(session.line());
             let request = state
                 .client
                 .upload_part()
@@ -117,7 +117,11 @@ impl MultipartUpload for Upload {
                 .key(&self.key)
                 .upload_id(&self.id);
             let request = request.multipart_upload(whole.clone());
-            async move { send(session, &Attempt::new(), Box::pin(request.send())).await.map(drop) }
+            async move {
+                send(session, &Attempt::new(session.line()), Box::pin(request.send()))
+                    .await
+                    .map(drop)
+            }
         };
         let Err(error) = session.call(about(&self.key), complete).await else {
             return Ok(());
@@ -141,7 +145,13 @@ impl MultipartUpload for Upload {
             .bucket(&state.bucket)
             .key(&self.key)
             .upload_id(&self.id);
-        if let Err(failure) = send(&self.session, &Attempt::new(), Box::pin(abort.send())).await {
+        if let Err(failure) = send(
+            &self.session,
+            &Attempt::new(self.session.line()),
+            Box::pin(abort.send()),
+        )
+        .await
+        {
             tracing::debug!(error = %failure.error, "the parts that were sent stay behind");
         }
     }
@@ -153,5 +163,60 @@ fn about(key: &str) -> Subject<'_> {
         key,
         payload: None,
         insists: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+
+    use super::super::config::S3Config;
+    use super::super::connector::{HttpClient, HttpError, RequestBody};
+    use super::*;
+    use crate::digest::Digest;
+
+    /// A store that takes parts, and looks at what they are signed with.
+    #[derive(Debug, Default)]
+    struct Parts(Mutex<Vec<Bytes>>);
+
+    #[async_trait]
+    impl HttpClient for Parts {
+        async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError> {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(HttpError::new)?.to_bytes();
+            if parts.method == "PUT" {
+                assert_eq!(parts.headers["x-amz-content-sha256"], Digest::of(&body).to_string());
+                self.0.lock().unwrap().push(body);
+                return Ok(Response::builder()
+                    .header("etag", "\"tag\"")
+                    .body(Bytes::new())
+                    .unwrap());
+            }
+            let begun = "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>";
+            let done = "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>";
+            let is_begin = parts.uri.query().is_some_and(|query| query.contains("uploads"));
+            Ok(Response::new(Bytes::from(if is_begin { begun } else { done })))
+        }
+    }
+
+    /// A payload over what S3 takes in one request comes in parts, whoever puts it.
+    #[tokio::test]
+    async fn a_payload_that_nobody_split_comes_in_parts() {
+        let bytes: Vec<u8> = (0..1000_u32).flat_map(u32::to_le_bytes).collect();
+        let payload = Payload::from_bytes(bytes.clone(), Digest::of(&bytes));
+        let store = Arc::new(Parts::default());
+        let config = S3Config::new("http://store.test", "bucket", "key", "secret");
+        let session = Session::new(&config, Arc::clone(&store) as Arc<dyn HttpClient>).unwrap();
+        put_in_parts(&session, "org/key", &payload, 1500).await.unwrap();
+        let mut parts = store.0.lock().unwrap().clone();
+        parts.sort_by_key(|part| bytes.windows(part.len()).position(|window| window == part));
+        assert_eq!(parts.iter().map(Bytes::len).collect::<Vec<_>>(), [1500, 1500, 1000]);
+        assert_eq!(parts.concat(), bytes);
+        let wrong = Payload::from_bytes(bytes, Digest::of(b"something else"));
+        let refused = put_in_parts(&session, "org/key", &wrong, 1500).await.unwrap_err();
+        assert_eq!(refused.kind(), StorageErrorKind::Payload);
     }
 }
