@@ -143,7 +143,7 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(60);
+    const LIMIT: Duration = Duration::from_mins(1);
 
     fn seconds(share: &Share) -> u64 {
         share.end(LIMIT).unwrap().duration_since(Instant::now()).as_secs()
@@ -182,8 +182,10 @@ mod tests {
         // They are done: now it has the line for itself.
         let mut shares = shares;
         let bodies = shares.split_off(1);
-        bodies.iter().for_each(|share| drop(share.on_line()));
-        bodies.iter().for_each(|share| share.took(1024 * 1024));
+        for share in &bodies {
+            drop(share.on_line());
+            share.took(1024 * 1024);
+        }
         shares[0].took(1);
         assert_eq!(seconds(&shares[0]), 60 + 32);
     }
