@@ -2,7 +2,8 @@
 //! embedded emulator.
 //!
 //! ```text
-//! cargo run --example from_dockerfile -- FOLDER [--file docker/prod.Dockerfile] [--explain PATH] [--create]
+//! cargo run --example from_dockerfile -- FOLDER [--file docker/prod.Dockerfile] [--target STAGE] [--build-arg NAME=VALUE]
+//!     [--explain PATH] [--create]
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -29,6 +30,14 @@ struct Arguments {
     #[arg(long, default_value = "Dockerfile")]
     file: PathBuf,
 
+    /// The stage to build; the last one by default.
+    #[arg(long)]
+    target: Option<String>,
+
+    /// The value of an ARG, as NAME=VALUE. It is public.
+    #[arg(long = "build-arg", value_name = "NAME=VALUE", value_parser = build_arg)]
+    build_args: Vec<(String, String)>,
+
     /// Say what becomes of this path, relative to the folder.
     #[arg(long)]
     explain: Option<PathBuf>,
@@ -53,13 +62,25 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let folder = arguments
         .folder
         .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/projects/python-web").into());
-    let image = Image::from_dockerfile(DockerfileSource::path(&arguments.file).context_dir("."));
+    let mut source = DockerfileSource::path(&arguments.file).context_dir(".");
+    if let Some(target) = &arguments.target {
+        source = source.target(target);
+    }
+    for (name, value) in &arguments.build_args {
+        source = source.build_arg(name, value);
+    }
+    let image = Image::from_dockerfile(source);
     let plan = image.plan_with(&PlanOptions::default().base_dir(folder).warn_over(100_000_000))?;
     match &arguments.explain {
         Some(path) => explain(&plan, path),
         None => show(&plan),
     }
     if arguments.create { create(plan).await } else { Ok(()) }
+}
+
+fn build_arg(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn show(plan: &ImagePlan) {

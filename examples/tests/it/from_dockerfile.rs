@@ -69,6 +69,49 @@ async fn common_projects_are_planned_and_built() {
             vec!["--file", "docker/prod.Dockerfile"],
             vec!["package.json", "packages/api/index.js", "packages/shared/index.js"],
         ),
+        (
+            "pnpm-workspace",
+            vec![],
+            vec![
+                "apps/docs/package.json",
+                "apps/web/package.json",
+                "apps/web/src/server.ts",
+                "package.json",
+                "packages/config/eslint/package.json",
+                "packages/ui/index.ts",
+                "packages/ui/package.json",
+                "pnpm-lock.yaml",
+                "pnpm-workspace.yaml",
+            ],
+        ),
+        (
+            "uv-workspace",
+            vec![],
+            vec![
+                "packages/api/pyproject.toml",
+                "packages/api/src/acme_api/__init__.py",
+                "packages/core/pyproject.toml",
+                "packages/core/src/acme_core/__init__.py",
+                "pyproject.toml",
+                "uv.lock",
+            ],
+        ),
+        (
+            "go-targets",
+            vec!["--target", "api", "--build-arg", "VERSION=1.2"],
+            vec!["cmd/api/main.go", "cmd/worker/main.go", "deploy/api.yaml", "go.mod"],
+        ),
+        (
+            "rust-chef",
+            vec![],
+            vec![
+                "Cargo.toml",
+                "crates/app/Cargo.toml",
+                "crates/app/src/main.rs",
+                "crates/core/Cargo.toml",
+                "crates/core/src/lib.rs",
+            ],
+        ),
     ] {
         let mut all = arguments.clone();
         all.push("--create");
@@ -101,6 +144,21 @@ async fn a_path_is_explained() {
     assert!(
         shown.ends_with("is left out by the rule ** (docker/prod.Dockerfile.dockerignore:1)\n"),
         "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn the_target_decides_what_is_started() {
+    let arguments = ["--target", "api", "--build-arg", "VERSION=1.2"];
+    let shown = output("go-targets", &arguments).await;
+    assert!(shown.contains("sandboxes start [\"/api\"]"), "{shown}");
+    // The last stage is one for CI, whose files are not there.
+    let mut command = example("from_dockerfile");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("projects/go-targets"));
+    let failed = text(&run(command).await.stderr);
+    assert!(
+        failed.contains("Dockerfile:28: the source `reports` is not in"),
+        "{failed}"
     );
 }
 
