@@ -4,29 +4,55 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::script::Script;
+use serde::{Deserialize, Serialize};
+
 use crate::storage::Storage;
-use crate::world::BuildJob;
 
 mod archive;
 mod assemble;
-mod copy;
-mod dockerfile;
-pub(crate) mod engine;
-mod flags;
+mod content;
 mod image;
 mod interpret;
-mod log;
-mod origin;
+mod path;
 pub(crate) mod pattern;
-mod stage;
-mod unpack;
-mod word;
+pub(crate) mod real;
+mod report;
+mod tree;
 
-use assemble::{AssemblyError, BuildContext, assemble};
-pub use engine::Engine as BuildEngine;
+use assemble::{AssemblyError, assemble};
 pub use image::{BuiltImage, Doubt, ImageFile, Lookup, Unknown};
-pub(crate) use log::bytes;
+pub use real::Engine as BuildEngine;
+pub(crate) use report::bytes;
+
+/// What has to be built, and what a test wants to come of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Job {
+    pub(crate) organization: String,
+    pub(crate) dockerfile: String,
+    /// The hashes of its archives, in their order.
+    pub(crate) hashes: Vec<String>,
+    /// The image's name with its tag.
+    pub(crate) reference: String,
+    /// What the build takes.
+    pub(crate) takes: Option<Duration>,
+    /// Why it fails, whatever the Dockerfile says.
+    pub(crate) fails: Option<String>,
+    /// The lines of its log, in place of its own.
+    pub(crate) log: Option<Vec<String>>,
+    pub(crate) run: Vec<RunRule>,
+}
+
+/// What a `RUN` step prints, and how it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RunRule {
+    /// Text that the step has in it.
+    pub(crate) containing: String,
+    #[serde(default)]
+    pub(crate) exit: i32,
+    #[serde(default)]
+    pub(crate) prints: String,
+}
 
 /// How the builder behaves.
 #[derive(Debug, Clone)]
@@ -60,9 +86,8 @@ pub(crate) struct BuildReport {
 }
 
 /// Works out the course of a build.
-pub(crate) fn run(job: &BuildJob, storage: &Storage, options: &BuildOptions) -> BuildReport {
-    let script = job.script.clone().unwrap_or_default();
-    let context = match context(job, storage, options) {
+pub(crate) fn run(job: &Job, storage: &Storage, options: &BuildOptions) -> BuildReport {
+    let context = match assemble(job, storage, options.verify_digests) {
         Ok(context) => context,
         Err(AssemblyError(reason)) => {
             return BuildReport {
@@ -74,30 +99,23 @@ pub(crate) fn run(job: &BuildJob, storage: &Storage, options: &BuildOptions) -> 
             };
         }
     };
-    let course = interpret::course(&context, &script.run);
-    let report = log::report(&context, course, script.takes.or(options.time), STEP);
-    as_scripted(report, script)
+    let course = interpret::course(&context, &job.run);
+    let report = report::report(&context, course, job.takes.or(options.time), STEP);
+    as_wanted(report, job)
 }
 
-/// What the image builder would get.
-fn context(job: &BuildJob, storage: &Storage, options: &BuildOptions) -> Result<BuildContext, AssemblyError> {
-    let hashes = job.info.hashes.as_deref().unwrap_or_default();
-    let dockerfile = &job.info.dockerfile;
-    assemble(&job.organization, hashes, dockerfile, storage, options.verify_digests)
-}
-
-fn as_scripted(mut report: BuildReport, script: Script) -> BuildReport {
-    if let Some(lines) = script.log {
+fn as_wanted(mut report: BuildReport, job: &Job) -> BuildReport {
+    if let Some(lines) = &job.log {
         let count = u32::try_from(lines.len()).unwrap_or(u32::MAX).max(1);
         let each = report.duration / count;
         let times = (0..count).map(|number| each * number);
-        report.lines = times.zip(lines).collect();
+        report.lines = times.zip(lines.iter().cloned()).collect();
     }
-    if let Some(reason) = script.fails {
+    if let Some(reason) = &job.fails {
         report
             .lines
             .push((report.duration, format!("ERROR: failed to build: {reason}")));
-        report.outcome = Err(reason);
+        report.outcome = Err(reason.clone());
         report.image = None;
     }
     report

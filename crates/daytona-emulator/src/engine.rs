@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
-use crate::builder::engine::Progress;
+use crate::builder::real::Progress;
 use crate::builder::{self, BuildEngine, BuildOptions, BuiltImage};
 use crate::clock::Clock;
 use crate::emulator::RequestRecord;
@@ -161,7 +161,7 @@ impl Engine {
         // with it.
         let engine = Arc::clone(self);
         let build = tokio::task::spawn_blocking(move || {
-            let report = builder::run(&job, &engine.storage, &engine.build_options);
+            let report = builder::run(&job.for_builder(), &engine.storage, &engine.build_options);
             engine.world().run_build(&job, report);
         });
         build.await.expect("the builder does not panic, and is not aborted");
@@ -174,7 +174,13 @@ impl Engine {
             let (sender, mut progress) = mpsc::unbounded_channel();
             let (storage, options) = (engine.storage.clone(), engine.build_options.clone());
             let (id, reference) = (job.snapshot.clone(), job.info.snapshot_ref.clone());
-            let build = tokio::spawn(builder::engine::build(builder, job, storage, options, sender));
+            let build = tokio::spawn(builder::real::build(
+                builder,
+                job.for_builder(),
+                storage,
+                options,
+                sender,
+            ));
             engine.keep_for_the_end(build.abort_handle());
             while let Some(step) = progress.recv().await {
                 match step {
@@ -215,7 +221,7 @@ impl Engine {
             build.built?;
             BuildJob::of(record)?
         };
-        let image = builder::run(&job, &self.storage, &self.build_options).image?;
+        let image = builder::run(&job.for_builder(), &self.storage, &self.build_options).image?;
         self.world().keep_image(&job, &image);
         Some(image)
     }

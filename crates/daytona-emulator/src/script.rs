@@ -5,7 +5,7 @@ use std::time::Duration;
 use daytona_api::SnapshotState;
 use serde::{Deserialize, Serialize};
 
-use crate::builder::pattern;
+use crate::builder::{RunRule, pattern};
 use crate::range::{LONGEST, duration, fraction, within};
 
 /// What becomes of the snapshots that it is for, instead of what usually would.
@@ -62,18 +62,6 @@ pub struct Script {
     pub(crate) run: Vec<RunRule>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) states: Vec<ScriptedState>,
-}
-
-/// What a `RUN` step prints, and how it ends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct RunRule {
-    /// Text that the step has in it.
-    pub(crate) containing: String,
-    #[serde(default)]
-    pub(crate) exit: i32,
-    #[serde(default)]
-    pub(crate) prints: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

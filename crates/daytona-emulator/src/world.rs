@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Accounts, Caller};
-use crate::builder::BuiltImage;
+use crate::builder::{self, BuiltImage};
 use crate::clock::after;
 use crate::script::{Script, Scripts};
 
@@ -99,6 +99,21 @@ impl BuildJob {
             script: record.script.clone(),
             started: record.created,
         })
+    }
+
+    /// What the builder has to know of it.
+    pub(crate) fn for_builder(&self) -> builder::Job {
+        let script = self.script.clone().unwrap_or_default();
+        builder::Job {
+            organization: self.organization.clone(),
+            dockerfile: self.info.dockerfile.clone(),
+            hashes: self.info.hashes.clone().unwrap_or_default(),
+            reference: self.info.snapshot_ref.clone(),
+            takes: script.takes,
+            fails: script.fails,
+            log: script.log,
+            run: script.run,
+        }
     }
 }
 

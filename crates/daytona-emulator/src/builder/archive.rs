@@ -14,8 +14,12 @@ const LARGEST_RECORD: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: Vec<u8>,
+    /// The path of a link.
+    pub(super) link: Vec<u8>,
     pub(super) kind: EntryType,
     pub(super) mode: u32,
+    /// User and group.
+    pub(super) owner: (u64, u64),
     /// Where its bytes begin.
     pub(super) offset: u64,
     pub(super) size: u64,
@@ -28,7 +32,7 @@ pub(super) fn members<R: Read + Seek>(
     mut each: impl FnMut(Member) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut position = 0;
-    let (mut long_name, mut long_size) = (None, None);
+    let mut extended = Extended::default();
     loop {
         if position == length {
             return Ok(());
@@ -44,7 +48,7 @@ pub(super) fn members<R: Read + Seek>(
             return Err(broken("its header is damaged"));
         }
         let kind = header.entry_type();
-        let size = match long_size.take() {
+        let size = match extended.size {
             Some(size) if !is_record(kind) => size,
             _ => header.entry_size()?,
         };
@@ -59,24 +63,37 @@ pub(super) fn members<R: Read + Seek>(
             let mut record = vec![0; usize::try_from(size).unwrap_or_default()];
             archive.read_exact(&mut record)?;
             match kind {
-                EntryType::GNULongName => {
-                    let length = record.iter().position(|byte| *byte == 0).unwrap_or(record.len());
-                    record.truncate(length);
-                    long_name = Some(record);
-                }
-                EntryType::XHeader => (long_name, long_size) = pax(&record, long_name)?,
+                EntryType::GNULongName => extended.name = Some(until_zero(record)),
+                EntryType::GNULongLink => extended.link = Some(until_zero(record)),
+                EntryType::XHeader => extended.read(&record)?,
                 _ => {}
             }
             continue;
         }
+        let said = std::mem::take(&mut extended);
+        let link = said
+            .link
+            .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
         each(Member {
-            name: long_name.take().unwrap_or_else(|| header.path_bytes().into_owned()),
+            name: said.name.unwrap_or_else(|| header.path_bytes().into_owned()),
+            link: link.unwrap_or_default(),
             kind,
             mode: header.mode()?,
+            // Fields that are left empty say root.
+            owner: (
+                said.user.or(header.uid().ok()).unwrap_or_default(),
+                said.group.or(header.gid().ok()).unwrap_or_default(),
+            ),
             offset,
             size,
         })?;
     }
+}
+
+fn until_zero(mut record: Vec<u8>) -> Vec<u8> {
+    let length = record.iter().position(|byte| *byte == 0).unwrap_or(record.len());
+    record.truncate(length);
+    record
 }
 
 /// Whether it says something of the next member, or of all of them, and is none itself.
@@ -87,21 +104,36 @@ fn is_record(kind: EntryType) -> bool {
     )
 }
 
-/// The path and the size that PAX records give.
-fn pax(record: &[u8], mut name: Option<Vec<u8>>) -> io::Result<(Option<Vec<u8>>, Option<u64>)> {
-    let mut size = None;
-    for extension in PaxExtensions::new(record) {
-        let extension = extension?;
-        match extension.key_bytes() {
-            b"path" => name = Some(extension.value_bytes().to_vec()),
-            b"size" => {
+/// What records before a header say of its member.
+#[derive(Debug, Default)]
+struct Extended {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    user: Option<u64>,
+    group: Option<u64>,
+}
+
+impl Extended {
+    /// Takes over what PAX records say.
+    fn read(&mut self, record: &[u8]) -> io::Result<()> {
+        for extension in PaxExtensions::new(record) {
+            let extension = extension?;
+            let number = || {
                 let value = extension.value().ok().and_then(|value| value.parse().ok());
-                size = Some(value.ok_or_else(|| broken("the size of a member is no number"))?);
+                value.ok_or_else(|| broken("a number in the header of a member is none"))
+            };
+            match extension.key_bytes() {
+                b"path" => self.name = Some(extension.value_bytes().to_vec()),
+                b"linkpath" => self.link = Some(extension.value_bytes().to_vec()),
+                b"size" => self.size = Some(number()?),
+                b"uid" => self.user = Some(number()?),
+                b"gid" => self.group = Some(number()?),
+                _ => {}
             }
-            _ => {}
         }
+        Ok(())
     }
-    Ok((name, size))
 }
 
 /// The sum of the header's bytes, with blanks in place of the sum.

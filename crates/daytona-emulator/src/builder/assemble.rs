@@ -4,14 +4,17 @@
 //! count: directories are dropped, links and special files become empty files. What comes later replaces what has the same
 //! name, also the generated Dockerfile. An archive that cannot be read is skipped from there on.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::Job;
 use super::archive;
-use super::image::Content;
+use super::content::Content;
+use super::path::clean;
+use super::tree::{Attributes, File, Node, Tree};
 use crate::storage::{Blob, Storage};
 
 /// What a Dockerfile in an archive may be large, so that no archive fills the memory.
@@ -20,49 +23,49 @@ const LARGEST_DOCKERFILE: u64 = 1024 * 1024;
 /// Files of a context, so that no archive fills the memory with names.
 const LARGEST_COUNT: usize = 1_000_000;
 
+/// Bytes of the names in a context, with those of folders.
+const LARGEST_NAMES: usize = 256 * 1024 * 1024;
+
+/// The longest name of a member, as on Linux.
+const LONGEST_NAME: usize = 4096;
+
+/// Members of all archives together.
+const MOST_MEMBERS: usize = 4_000_000;
+
 /// The context as the image builder gets it.
 #[derive(Debug)]
 pub(crate) struct BuildContext {
     /// The Dockerfile that is built: the generated one, unless an archive brought another.
     pub(crate) dockerfile: String,
-    /// Every file, by its name.
-    pub(crate) files: BTreeMap<String, ContextFile>,
+    /// Every file, and the folders that they are in.
+    pub(crate) tree: Tree,
+    /// Files of the tree, and the sum of their sizes.
+    pub(crate) count: usize,
+    pub(crate) size: u64,
     /// What went wrong without ending the build.
     pub(crate) complaints: Vec<String>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct ContextFile {
-    pub(crate) mode: u32,
-    pub(crate) content: Content,
+    /// Bytes of names so far.
+    names: usize,
+    members: usize,
 }
 
 /// Why the context cannot be put together.
 #[derive(Debug)]
 pub(crate) struct AssemblyError(pub(crate) String);
 
-pub(super) fn assemble(
-    organization: &str,
-    hashes: &[String],
-    dockerfile: &str,
-    storage: &Storage,
-    verify_digests: bool,
-) -> Result<BuildContext, AssemblyError> {
-    let generated = ContextFile {
-        mode: 0o644,
-        content: Content::inline(dockerfile.as_bytes().to_vec()),
-    };
-    let mut context = BuildContext {
-        dockerfile: dockerfile.to_owned(),
-        files: BTreeMap::from([("Dockerfile".to_owned(), generated)]),
-        complaints: Vec::new(),
-    };
-    for hash in hashes {
+pub(super) fn assemble(job: &Job, storage: &Storage, verify_digests: bool) -> Result<BuildContext, AssemblyError> {
+    let mut context = BuildContext::new(&job.dockerfile);
+    // What an archive brings replaces what is there. So the last time that it is named is the one that counts.
+    let last: HashMap<&str, usize> = job.hashes.iter().map(String::as_str).zip(0..).collect();
+    for (number, hash) in job.hashes.iter().enumerate() {
+        if last[hash.as_str()] != number {
+            continue;
+        }
         let failed = |cause: &str| AssemblyError(format!("failed to get tar from storage with hash {hash}: {cause}"));
         let unread = |error: io::Error| failed(&error.to_string());
         let missing = || failed("failed to read object data: The specified key does not exist.");
         let object = storage
-            .open(&format!("{organization}/{hash}/context.tar"))
+            .open(&format!("{}/{hash}/context.tar", job.organization))
             .ok_or_else(missing)?;
         if object.size == 0 {
             return Err(failed("the object is empty"));
@@ -75,7 +78,7 @@ pub(super) fn assemble(
                 )));
             }
         }
-        if let Err(error) = read_archive(&object.blob, object.size, &mut context) {
+        if let Err(error) = context.read_archive(&object.blob, object.size) {
             context.complaints.push(format!(
                 "failed to read the context archive {hash}, skipping the rest of it: {error}"
             ));
@@ -84,35 +87,103 @@ pub(super) fn assemble(
     Ok(context)
 }
 
-fn read_archive(blob: &Blob, size: u64, context: &mut BuildContext) -> io::Result<()> {
-    let mut reader = blob.seekable()?;
-    archive::members(&mut reader, size, |member| {
-        if member.kind.is_dir() {
-            return Ok(());
-        }
-        let name = clean(&String::from_utf8_lossy(&member.name));
-        if name.is_empty() {
-            return Ok(());
-        }
-        let content = if member.kind.is_file() {
-            Content::stored(blob.clone(), member.offset, member.size)
-        } else {
-            Content::inline(Bytes::new())
+impl BuildContext {
+    /// A context of nothing but its Dockerfile.
+    pub(crate) fn new(dockerfile: &str) -> Self {
+        let mut context = Self {
+            dockerfile: dockerfile.to_owned(),
+            tree: Tree::default(),
+            count: 0,
+            size: 0,
+            complaints: Vec::new(),
+            names: 0,
+            members: 0,
         };
-        if name == "Dockerfile" && member.kind.is_file() {
-            let mut text = Vec::new();
-            content.reader()?.take(LARGEST_DOCKERFILE).read_to_end(&mut text)?;
-            context.dockerfile = String::from_utf8_lossy(&text).into_owned();
+        context.put("Dockerfile", 0o644, Content::inline(dockerfile.as_bytes().to_vec()));
+        context
+    }
+
+    fn read_archive(&mut self, blob: &Blob, size: u64) -> io::Result<()> {
+        let mut reader = blob.seekable()?;
+        archive::members(&mut reader, size, |member| {
+            self.members += 1;
+            if self.members > MOST_MEMBERS {
+                return Err(too_much(MOST_MEMBERS, "members in the archives"));
+            }
+            if member.kind.is_dir() {
+                return Ok(());
+            }
+            let name = clean(&String::from_utf8_lossy(&member.name));
+            if name.is_empty() {
+                return Ok(());
+            }
+            if name.len() > LONGEST_NAME {
+                return Err(too_much(LONGEST_NAME, "bytes in the name of a member"));
+            }
+            let content = if member.kind.is_file() {
+                Content::stored(blob.clone(), member.offset, member.size)
+            } else {
+                Content::inline(Bytes::new())
+            };
+            if name == "Dockerfile" && member.kind.is_file() {
+                self.dockerfile = content.text(LARGEST_DOCKERFILE)?;
+            }
+            if self.count >= LARGEST_COUNT && self.tree.get(&name).is_none() {
+                return Err(too_much(LARGEST_COUNT, "files"));
+            }
+            if self.names > LARGEST_NAMES {
+                return Err(too_much(LARGEST_NAMES, "bytes of names"));
+            }
+            self.put(&name, member.mode & 0o7777, content);
+            Ok(())
+        })
+    }
+
+    /// Puts a file at a path, with the folders above it.
+    fn put(&mut self, name: &str, mode: u32, content: Content) {
+        for (end, _) in name.match_indices('/') {
+            let folder = &name[..end];
+            if !self.tree.is_directory(folder) {
+                self.forget(folder);
+                self.names += folder.len();
+                self.tree
+                    .insert(folder, Node::Directory(Attributes::new(0o755, None)), 0);
+            }
         }
-        if context.files.len() >= LARGEST_COUNT && !context.files.contains_key(&name) {
-            return Err(io::Error::other(format!(
-                "the emulator takes at most {LARGEST_COUNT} files in a context"
-            )));
+        if self.tree.is_directory(name) {
+            let below: Vec<String> = self
+                .tree
+                .below(name)
+                .map(|(below, _)| format!("{name}/{below}"))
+                .collect();
+            for path in below {
+                self.forget(&path);
+            }
+            self.tree.remove(name);
         }
-        let mode = member.mode & 0o7777;
-        context.files.insert(name, ContextFile { mode, content });
-        Ok(())
-    })
+        self.forget(name);
+        self.names += name.len();
+        self.count += 1;
+        self.size += content.size();
+        let file = File {
+            attributes: Attributes::new(mode, None),
+            doubt: None,
+            content,
+        };
+        self.tree.insert(name, Node::File(file), 0);
+    }
+
+    /// Counts a file no longer.
+    fn forget(&mut self, name: &str) {
+        if let Some(Node::File(file)) = self.tree.node(name) {
+            self.count -= 1;
+            self.size -= file.content.size();
+        }
+    }
+}
+
+fn too_much(limit: usize, of: &str) -> io::Error {
+    io::Error::other(format!("the emulator takes at most {limit} {of} in a context"))
 }
 
 fn digest(blob: &Blob) -> io::Result<String> {
@@ -129,17 +200,4 @@ fn digest(blob: &Blob) -> io::Result<String> {
 
 fn is_sha256(hash: &str) -> bool {
     hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// A path without `.`, `..` and empty components; `..` stops at the root.
-pub(crate) fn clean(path: &str) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for name in path.split('/') {
-        match name {
-            "" | "." => {}
-            ".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    names.join("/")
 }

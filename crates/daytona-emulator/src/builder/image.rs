@@ -1,15 +1,12 @@
 //! What is known of an image without having run anything.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::ops::Bound;
-use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::storage::Blob;
+use super::content::Content;
+use super::path::clean;
+use super::tree::{Node, Tree};
 
 /// An image, as far as it follows from its Dockerfile and its context: no step was run, and no base image was looked at.
 ///
@@ -17,8 +14,8 @@ use crate::storage::Blob;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BuiltImage {
-    /// Files and directories by their path without the leading slash.
-    pub(super) nodes: BTreeMap<Arc<str>, Node>,
+    /// Everything that is known, by its path without the leading slash.
+    pub(super) nodes: BTreeMap<String, Known>,
     /// What may have put anything anywhere, in the order of the build.
     pub(super) unknown: Vec<Unknown>,
     /// Variables that were set with `ENV`.
@@ -86,6 +83,10 @@ pub enum Lookup<'a> {
     File(&'a ImageFile),
     /// A directory.
     Directory,
+    /// A link, and the path in it.
+    Link(&'a str),
+    /// A named pipe or a device.
+    Special,
     /// Something may be there or not, and this is the last step that may have put it there.
     Unknown(&'a Unknown),
     /// Nothing.
@@ -100,7 +101,7 @@ pub struct ImageFile {
     pub path: String,
     /// Its permissions.
     pub mode: u32,
-    /// What `--chown` said.
+    /// User and group, as numbers where they follow from the Dockerfile, else as `--chown` says; `None` for root.
     pub owner: Option<String>,
     /// A reason why this may not be what is in the real image.
     pub doubt: Option<Doubt>,
@@ -120,8 +121,6 @@ pub enum Doubt {
     TargetMayBeDirectory,
     /// The target is below the working directory of the base image, and not known; it is shown below the root.
     WorkdirOfBaseImage,
-    /// `--chmod` has a form that the emulator does not read.
-    Mode,
 }
 
 impl fmt::Display for Doubt {
@@ -130,29 +129,14 @@ impl fmt::Display for Doubt {
             Self::RunAfter { line } => write!(formatter, "RUN in line {line} may have changed it"),
             Self::TargetMayBeDirectory => formatter.write_str("its path may be a directory of the base image"),
             Self::WorkdirOfBaseImage => formatter.write_str("it is below the working directory of the base image"),
-            Self::Mode => formatter.write_str("its mode was given in a form that the emulator does not read"),
         }
     }
 }
 
 impl ImageFile {
-    pub(super) fn new(path: &str, mode: u32, owner: Option<String>, content: Content) -> Self {
-        Self {
-            path: format!("/{path}"),
-            mode,
-            owner,
-            doubt: None,
-            content,
-        }
-    }
-
-    pub(super) fn content(&self) -> &Content {
-        &self.content
-    }
-
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
-        self.content.size
+        self.content.size()
     }
 
     /// Its bytes.
@@ -167,25 +151,61 @@ impl ImageFile {
     }
 }
 
+/// Something that is known to be at a path.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    File(ImageFile),
+    Directory,
+    Link(String),
+    Special,
+    Unknown(Unknown),
+}
+
 impl BuiltImage {
-    /// What is at a path.
+    /// Takes over what a stage made. `runs` are the lines of its `RUN` steps: they may have changed what was there before.
+    pub(super) fn set_files(&mut self, tree: Tree, runs: &[usize]) {
+        let known = tree.into_entries().map(|(path, entry)| {
+            let known = match entry.node {
+                Node::File(file) => {
+                    let line = runs.get(entry.runs).copied();
+                    Known::File(ImageFile {
+                        path: format!("/{path}"),
+                        mode: file.attributes.mode,
+                        owner: file.attributes.owner.map(|owner| owner.to_string()),
+                        doubt: file.doubt.or(line.map(|line| Doubt::RunAfter { line })),
+                        content: file.content,
+                    })
+                }
+                Node::Directory(_) => Known::Directory,
+                Node::Link { target, .. } => Known::Link(target.to_string()),
+                Node::Special(_) => Known::Special,
+                Node::Unknown(unknown) => Known::Unknown(unknown.as_ref().clone()),
+            };
+            (path, known)
+        });
+        self.nodes = known.collect();
+    }
+
+    /// What is at a path. Links are not followed.
     pub fn lookup(&self, path: &str) -> Lookup<'_> {
-        let path = super::assemble::clean(path);
+        let path = clean(path);
         match self.nodes.get(path.as_str()) {
-            Some(Node::File(file)) => return Lookup::File(file),
-            Some(Node::Directory) => return Lookup::Directory,
-            Some(Node::Unknown(unknown)) => return Lookup::Unknown(unknown),
-            None if path.is_empty() || self.has_below(&path) => return Lookup::Directory,
+            Some(Known::File(file)) => return Lookup::File(file),
+            Some(Known::Directory) => return Lookup::Directory,
+            Some(Known::Link(target)) => return Lookup::Link(target),
+            Some(Known::Special) => return Lookup::Special,
+            Some(Known::Unknown(unknown)) => return Lookup::Unknown(unknown),
+            None if path.is_empty() => return Lookup::Directory,
             None => {}
         }
         // Below something unknown everything is.
-        let parents = path.match_indices('/').map(|(index, _)| &path[..index]);
-        for parent in parents {
-            if let Some(Node::Unknown(unknown)) = self.nodes.get(parent) {
-                return Lookup::Unknown(unknown);
-            }
-        }
-        self.unknown.last().map_or(Lookup::Absent, Lookup::Unknown)
+        let mut parents = path.match_indices('/').map(|(index, _)| &path[..index]);
+        let unknown = parents.find_map(|parent| match self.nodes.get(parent) {
+            Some(Known::Unknown(unknown)) => Some(unknown),
+            _ => None,
+        });
+        let unknown = unknown.or(self.unknown.last());
+        unknown.map_or(Lookup::Absent, Lookup::Unknown)
     }
 
     /// The file at a path, if one is known to be there.
@@ -199,7 +219,7 @@ impl BuiltImage {
     /// All files that are known, sorted by their paths.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
         self.nodes.values().filter_map(|node| match node {
-            Node::File(file) => Some(file),
+            Known::File(file) => Some(file),
             _ => None,
         })
     }
@@ -213,73 +233,8 @@ impl BuiltImage {
     /// Paths of which only this is known: that something is there.
     pub fn unknown_paths(&self) -> impl Iterator<Item = (String, &Unknown)> {
         self.nodes.iter().filter_map(|(path, node)| match node {
-            Node::Unknown(unknown) => Some((format!("/{path}"), unknown)),
+            Known::Unknown(unknown) => Some((format!("/{path}"), unknown)),
             _ => None,
         })
-    }
-
-    pub(super) fn has_below(&self, path: &str) -> bool {
-        below(&self.nodes, path).next().is_some()
-    }
-
-    /// Whether it is known what is not there.
-    pub(super) fn is_closed(&self) -> bool {
-        self.unknown.is_empty()
-    }
-}
-
-/// What is below a path, of a map by paths; below the empty path everything is.
-pub(super) fn below<'a, K: Ord + Borrow<str>, V>(
-    map: &'a BTreeMap<K, V>,
-    path: &str,
-) -> impl Iterator<Item = (&'a K, &'a V)> {
-    let start = if path.is_empty() {
-        String::new()
-    } else {
-        format!("{path}/")
-    };
-    map.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded))
-        .take_while(move |(name, _)| (*name).borrow().starts_with(start.as_str()))
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Node {
-    File(ImageFile),
-    Directory,
-    Unknown(Unknown),
-}
-
-/// Bytes that are in memory, or a piece of an object.
-#[derive(Debug, Clone)]
-pub(crate) struct Content {
-    blob: Blob,
-    offset: u64,
-    size: u64,
-}
-
-impl Content {
-    pub(crate) fn inline(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self {
-            size: bytes.len() as u64,
-            blob: Blob::Memory(bytes),
-            offset: 0,
-        }
-    }
-
-    pub(crate) fn stored(blob: Blob, offset: u64, size: u64) -> Self {
-        Self { blob, offset, size }
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(super) fn parts(&self) -> (&Blob, u64, u64) {
-        (&self.blob, self.offset, self.size)
-    }
-
-    pub(crate) fn reader(&self) -> io::Result<io::Take<Box<dyn Read + Send>>> {
-        Ok(self.blob.reader(self.offset)?.take(self.size))
     }
 }

@@ -147,11 +147,13 @@ async fn the_context_is_put_together_as_the_runner_does_it() {
             vec!["one"],
             Some(not_found("empty")),
         ),
+        ("pattern", "FROM a:1\nCOPY app/* *.txt /x/\n", vec!["one", "two"], None),
+        // A folder in which nothing matches is not sent.
         (
-            "pattern",
+            "pattern-in-folder",
             "FROM a:1\nCOPY app/* other/*.txt /x/\n",
             vec!["one", "two"],
-            None,
+            Some(not_found("other/*.txt")),
         ),
         (
             "pattern-nowhere",

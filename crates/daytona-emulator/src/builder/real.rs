@@ -2,20 +2,22 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
 use std::str::FromStr;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::AsyncRead;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
+use self::lines::Lines;
 use self::plain::Plain;
 use super::assemble::{AssemblyError, BuildContext, assemble};
-use super::{BuildOptions, interpret};
+use super::tree::Node;
+use super::{BuildOptions, Job, interpret};
 use crate::storage::Storage;
-use crate::world::BuildJob;
 
+mod lines;
 mod plain;
 
 /// A program that builds images.
@@ -99,22 +101,13 @@ pub(crate) enum Progress {
 /// Builds for real. Lines of the log go out as they come.
 pub(crate) async fn build(
     engine: Engine,
-    job: BuildJob,
+    job: Job,
     storage: Storage,
     options: BuildOptions,
     progress: mpsc::UnboundedSender<Progress>,
 ) -> Result<Option<super::BuiltImage>, String> {
-    let organization = job.organization.clone();
     let prepared = tokio::task::spawn_blocking(move || {
-        let hashes = job.info.hashes.as_deref().unwrap_or_default();
-        let context = assemble(
-            &organization,
-            hashes,
-            &job.info.dockerfile,
-            &storage,
-            options.verify_digests,
-        )
-        .map_err(|AssemblyError(reason)| reason)?;
+        let context = assemble(&job, &storage, options.verify_digests).map_err(|AssemblyError(reason)| reason)?;
         let folder = tempfile::Builder::new()
             .prefix("daytona-emulator-context-")
             .tempdir()
@@ -122,7 +115,7 @@ pub(crate) async fn build(
             .map_err(|error| format!("the context could not be unpacked: {error}"))?;
         // What is known of the image is known whoever builds it.
         let image = interpret::course(&context, &[]).image;
-        Ok::<_, String>((folder, image, job.info.snapshot_ref))
+        Ok::<_, String>((folder, image, job.reference))
     });
     let (folder, image, tag) = prepared.await.map_err(|error| error.to_string())??;
     drop(progress.send(Progress::Opened));
@@ -149,8 +142,8 @@ pub(crate) async fn build(
         reason: None,
         progress,
     };
-    let mut stdout = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-    let mut stderr = child.stderr.take().map(|stderr| BufReader::new(stderr).lines());
+    let mut stdout = child.stdout.take().map(Lines::new);
+    let mut stderr = child.stderr.take().map(Lines::new);
     while stdout.is_some() || stderr.is_some() {
         tokio::select! {
             line = next(&mut stdout) => output.take(line, &mut stdout),
@@ -166,9 +159,9 @@ pub(crate) async fn build(
 }
 
 /// The next line; never, if there are no more.
-async fn next<R: AsyncRead + Unpin>(lines: &mut Option<Lines<BufReader<R>>>) -> Option<String> {
+async fn next<R: AsyncRead + Unpin>(lines: &mut Option<Lines<R>>) -> Option<String> {
     match lines {
-        Some(lines) => lines.next_line().await.ok().flatten(),
+        Some(lines) => lines.next().await,
         None => std::future::pending().await,
     }
 }
@@ -200,10 +193,13 @@ impl Output {
     }
 }
 
-/// Writes the context as files. Names were cleaned of `..` when they were read; links are empty files by then.
+/// Writes the context as files.
 fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
-    for (name, file) in &context.files {
-        let path = folder.join(name);
+    for (name, entry) in context.tree.below("") {
+        let Node::File(file) = &entry.node else { continue };
+        let inside = on_disk(&name, cfg!(windows));
+        let inside = inside.ok_or_else(|| io::Error::other(format!("{name:?} is no name for a file here")))?;
+        let path = folder.join(inside);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -213,8 +209,49 @@ fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            target.set_permissions(std::fs::Permissions::from_mode(file.mode))?;
+            target.set_permissions(std::fs::Permissions::from_mode(file.attributes.mode))?;
         }
     }
     Ok(())
+}
+
+/// The path of a member on the disk; none if it could be another place than the one below the folder that it is joined to.
+///
+/// On Windows a back slash divides names, and a colon names a drive or a stream.
+fn on_disk(name: &str, is_windows: bool) -> Option<PathBuf> {
+    let is_plain = |part: &str| {
+        let is_divided = is_windows && part.contains(['\\', ':']);
+        !matches!(part, "" | "." | "..") && !part.contains('\0') && !is_divided
+    };
+    let path = PathBuf::from(name);
+    let is_normal = path
+        .components()
+        .all(|component| matches!(component, Component::Normal(_)));
+    (name.split('/').all(is_plain) && is_normal).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_member_is_written_outside() {
+        for (name, on_unix, on_windows) in [
+            ("a/b.txt", true, true),
+            ("a/../../x", false, false),
+            ("/etc/passwd", false, false),
+            ("a//b", false, false),
+            ("..", false, false),
+            ("..\\..\\x", true, false),
+            ("C:/x", true, false),
+            ("C:x", true, false),
+            ("a/file:stream", true, false),
+            ("\\\\host\\share\\x", true, false),
+        ] {
+            assert_eq!(on_disk(name, true).is_some(), on_windows, "{name} on Windows");
+            if cfg!(unix) {
+                assert_eq!(on_disk(name, false).is_some(), on_unix, "{name} on Unix");
+            }
+        }
+    }
 }

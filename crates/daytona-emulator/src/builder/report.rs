@@ -24,11 +24,10 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
     for complaint in &context.complaints {
         log.say(&format!("WARN: {complaint}"));
     }
-    let size = context.files.values().map(|file| file.content.size()).sum();
     log.say(&format!(
         "transferring context: {} in {} files done",
-        bytes(size),
-        context.files.len()
+        bytes(context.size),
+        context.count
     ));
     log.done(Duration::ZERO);
 
