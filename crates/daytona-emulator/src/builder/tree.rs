@@ -1,5 +1,6 @@
 //! A tree of files: the context of a build, or what a stage made.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -97,8 +98,14 @@ pub(crate) struct Place {
     pub(crate) is_unknown: bool,
 }
 
-fn key(path: &str) -> String {
-    path.replace('\0', "\u{fffd}").replace('/', "\0")
+fn key(path: &str) -> Cow<'_, str> {
+    if path.contains('\0') {
+        Cow::Owned(path.replace('\0', "\u{fffd}").replace('/', "\0"))
+    } else if path.contains('/') {
+        Cow::Owned(path.replace('/', "\0"))
+    } else {
+        Cow::Borrowed(path)
+    }
 }
 
 impl Tree {
@@ -107,7 +114,7 @@ impl Tree {
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<&Entry> {
-        self.entries.get(key(path).as_str())
+        self.entries.get(key(path).as_ref())
     }
 
     pub(crate) fn node(&self, path: &str) -> Option<&Node> {
@@ -126,7 +133,7 @@ impl Tree {
     /// Takes away what is at a path and below it.
     pub(crate) fn remove(&mut self, path: &str) {
         let key = key(path);
-        self.entries.remove(key.as_str());
+        self.entries.remove(key.as_ref());
         let below: Vec<Arc<str>> = self.range(&key).map(|(path, _)| Arc::clone(path)).collect();
         for path in below {
             self.entries.remove(&path);

@@ -316,7 +316,7 @@ async fn the_configuration_is_that_of_the_last_stage() {
 /// No text of variables aborts the process, or fills the memory.
 #[tokio::test]
 async fn variables_have_a_budget() {
-    for depth in [200, 20_000] {
+    for depth in [200, 10_000] {
         let deep = format!("FROM scratch\nENV X={}{}\n", "${a-".repeat(depth), "}".repeat(depth));
         let error = build(&deep, &[]).await.unwrap_err();
         assert!(error.contains("levels deep"), "{error}");
@@ -330,9 +330,9 @@ async fn variables_have_a_budget() {
         lines(&|number| format!("ENV B{number}=$A\n")),
         lines(&|number| format!("ARG B{number}=$A\n")),
         lines(&|number| format!("LABEL b{number}=$A\n")),
-        lines(&|number| format!("WORKDIR /$A{number}\n")),
+        lines(&|number| format!("WORKDIR /${{A}}{number}\n")),
         lines(&|_| "COPY $A$A /x\n".to_owned()),
-        lines(&|_| "FROM a AS b\nENV B=$A\n".to_owned()),
+        lines(&|number| format!("FROM a AS a\nENV B{number}=$A\n")),
     ] {
         let error = build(&format!("{doubled}{more}"), &[]).await.unwrap_err();
         assert!(error.contains("the names and values of a build may take"), "{error}");
@@ -372,7 +372,10 @@ async fn hostile_input_is_given_up_on() {
     );
     let members = [many.as_slice(), &CONTEXT].concat();
     assert_eq!(build(&stages, &members).await.unwrap().files().count(), 2_000);
-    let error = build(&"FROM scratch\n".repeat(20_000), &[]).await.unwrap_err();
+    let many_stages = "FROM scratch\n".repeat(20_000);
+    let error = build("FROM scratch\n", &[("Dockerfile", 0o644, many_stages.as_bytes())])
+        .await
+        .unwrap_err();
     assert!(error.contains("at most 10000 stages"), "{error}");
 
     let escaping: [(&str, u32, &[u8]); 1] = [("x", 0o644, b"x")];

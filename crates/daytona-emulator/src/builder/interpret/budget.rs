@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// Files that a build copies, all stages together.
-const FILES: usize = 3_000_000;
+const FILES: usize = 1_500_000;
 
 /// Bytes that heredocs and compressed archives may make.
 const BYTES: usize = 256 * 1024 * 1024;
@@ -12,7 +12,7 @@ const BYTES: usize = 256 * 1024 * 1024;
 const TEXTS: usize = 16 * 1024 * 1024;
 
 /// Steps of going through files and of matching patterns.
-const WORK: usize = 400_000_000;
+const WORK: usize = 200_000_000;
 
 /// Stages.
 const STAGES: usize = 10_000;

@@ -39,6 +39,7 @@ pub(super) struct From {
 
 /// `COPY` or `ADD`, not yet expanded.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the instruction")]
 pub(super) struct Copy {
     pub(super) is_add: bool,
     pub(super) from: Option<String>,

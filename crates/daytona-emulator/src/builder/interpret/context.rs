@@ -36,9 +36,10 @@ pub(super) fn sent<'a>(
         let asked: Vec<String> = asked.into_iter().collect();
         check_header(&asked).map_err(failed)?;
         let found = follow_links(tree, &asked, budget).map_err(failed)?;
-        match found.contains("") {
-            true => None,
-            false => Some(Rules::new(&found).map_err(bad)?),
+        if found.contains("") {
+            None
+        } else {
+            Some(Rules::new(&found).map_err(bad)?)
         }
     };
     if included.is_none() && excluded.is_empty() {

@@ -91,7 +91,7 @@ pub(super) fn is_git(source: &str) -> bool {
     if is_http(source) {
         let path = source.split(['?', '#']).next().unwrap_or(source);
         let path = path.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
-        return path.is_some_and(|(_, path)| path.ends_with(".git"));
+        return path.is_some_and(|(_, path)| path.strip_suffix(".git").is_some());
     }
     if source.starts_with("git://") || source.starts_with("ssh://") {
         return true;

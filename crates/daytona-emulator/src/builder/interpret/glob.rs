@@ -137,7 +137,7 @@ pub(super) fn matches(tokens: &[Token], text: &str, cost: &mut usize) -> bool {
     if tokens.is_empty() {
         return text.is_empty();
     }
-    *cost += 1 + tokens.len() * text.len() / 8;
+    *cost += tokens.len() * text.len();
     let text: Vec<char> = text.chars().collect();
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;

@@ -59,9 +59,8 @@ impl Origin<'_> {
             return self.pick_parents(source, excluded, budget);
         }
         let path = clean(source);
-        let paths = match self.paths(&path, budget)? {
-            Some(paths) => paths,
-            None => return self.not_found(path),
+        let Some(paths) = self.paths(&path, budget)? else {
+            return self.not_found(path);
         };
         if !excluded.is_empty() {
             for path in &paths {
@@ -165,9 +164,8 @@ impl Origin<'_> {
         if is_fixed && matches!(self.tree.node(&root), Some(Node::Link { .. })) {
             return self.not_found(shown);
         }
-        let roots = match self.paths(&root, budget)? {
-            Some(roots) => roots,
-            None => return self.not_found(shown),
+        let Some(roots) = self.paths(&root, budget)? else {
+            return self.not_found(shown);
         };
         let roots: Vec<String> = roots.iter().map(|root| self.resolve(root)).collect::<Result<_, _>>()?;
         for root in &roots {

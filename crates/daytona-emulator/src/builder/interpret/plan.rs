@@ -45,6 +45,7 @@ pub(super) enum Action {
 
 /// `COPY` or `ADD`, expanded.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the instruction")]
 pub(super) struct CopyPlan {
     pub(super) line: usize,
     pub(super) from: Source,

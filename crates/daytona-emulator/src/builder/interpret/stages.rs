@@ -115,7 +115,7 @@ pub(super) fn stages(dockerfile: &Dockerfile, budget: &mut Budget) -> Result<Sta
     };
     for (from, line, text, steps) in stages {
         found
-            .begin(from, line, text, steps, dockerfile.escape, budget)
+            .begin(&from, line, &text, steps, dockerfile.escape, budget)
             .map_err(at(line))?;
     }
     found.check_sources()?;
@@ -130,7 +130,9 @@ pub(super) fn divide(dockerfile: &Dockerfile) -> Result<(Vec<Checked>, Vec<Divid
     let mut first = Vec::new();
     let mut stages: Vec<Divided> = Vec::new();
     for instruction in &dockerfile.instructions {
-        let checked = Checked::new(instruction).map_err(at(instruction.line))?;
+        let line = instruction.line;
+        let checked = Checked::new(instruction)
+            .map_err(|reason| at(line)(format!("dockerfile parse error on line {line}: {reason}")))?;
         match (checked.command, stages.last_mut()) {
             (Command::From(from), _) => stages.push((from, checked.line, checked.text, Vec::new())),
             (command, Some(stage)) => stage.3.push(Checked { command, ..checked }),
@@ -151,12 +153,20 @@ fn expand(text: &str, global: &BTreeMap<String, String>, escape: char, budget: &
     lexer.word(text)
 }
 
+/// How far a search for circles has come with a stage.
+#[derive(Clone, Copy, PartialEq)]
+enum Visit {
+    Not,
+    Under,
+    Done,
+}
+
 impl Stages {
     fn begin(
         &mut self,
-        from: command::From,
+        from: &command::From,
         line: usize,
-        text: String,
+        text: &str,
         steps: Vec<Checked>,
         escape: char,
         budget: &mut Budget,
@@ -182,7 +192,7 @@ impl Stages {
             self.names.insert(name.clone(), self.all.len());
         }
         self.all.push(Stage {
-            name: from.name,
+            name: from.name.clone(),
             line,
             text: text.trim_start_matches("FROM ").to_owned(),
             base,
@@ -279,12 +289,6 @@ impl Stages {
     fn check_sources(&self) -> Result<(), Failure> {
         let needs = self.all.iter().map(|stage| self.needs(stage).map_err(nowhere));
         let needs: Vec<Vec<(usize, usize)>> = needs.collect::<Result<_, _>>()?;
-        #[derive(Clone, Copy, PartialEq)]
-        enum Visit {
-            Not,
-            Under,
-            Done,
-        }
         let mut visits = vec![Visit::Not; needs.len()];
         for begin in 0..needs.len() {
             // A stage, and how many of its needs were followed.

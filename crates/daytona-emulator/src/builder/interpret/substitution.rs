@@ -157,7 +157,8 @@ fn lengths(tokens: &[Token], text: &[char], work: &Cell<usize>) -> Result<Vec<us
     for token in tokens {
         let first = reached.iter().position(|is_reached| *is_reached);
         let Some(first) = first else { break };
-        let cost = text.len() + 1 - first;
+        // Texts are short in earnest; what is not is paid for all the more.
+        let cost = 16 * (text.len() + 1 - first);
         let left = work.get().checked_sub(cost);
         work.set(left.ok_or("the emulator gives up: the patterns in ${…} take too long")?);
         match token {

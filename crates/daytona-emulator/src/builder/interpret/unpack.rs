@@ -29,6 +29,7 @@ pub(super) enum Archive {
     Unreadable,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` takes it")]
 fn failed(error: io::Error) -> String {
     format!("failed to read an archive: {error}")
 }
