@@ -176,7 +176,10 @@ impl Running {
         if let Some(mut stderr) = self.child.stderr.take() {
             drop(stderr.read_to_string(&mut said));
         }
-        let is_right = ended == Some(self.case.succeeds);
+        // What failed for another reason has not seen the hole, and what had nothing to send has not seen the line.
+        let passed = self.relay.traffic(0).up;
+        let least = self.case.line.hold.map_or(self.case.bytes, |hold| hold.after);
+        let is_right = ended == Some(self.case.succeeds) && passed > least;
         let outcome = match ended {
             None => "is still waiting",
             Some(true) => "succeeded",
@@ -184,13 +187,12 @@ impl Running {
         };
         let case = &self.case;
         let text = format!(
-            "{} {:<8} {:<28} {outcome} after {:.0} s; {} bytes to send, {} passed; {}",
+            "{} {:<8} {:<28} {outcome} after {:.0} s; {} bytes to send, {passed} passed; {}",
             if is_right { "ok   " } else { "WRONG" },
             case.what,
             case.name,
             took.as_secs_f64(),
             case.bytes,
-            self.relay.traffic(0).up,
             said.trim(),
         );
         say(&text);

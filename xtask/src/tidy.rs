@@ -59,12 +59,12 @@ const FORBIDDEN: [(&str, &[&str], &str); 11] = [
     ("env::set_current_dir", &[], "the process's folder is the user's"),
     (
         "env::current_dir",
-        &["crates/daytona-image/src/plan.rs"],
+        &["crates/daytona-image/src/plan/options.rs"],
         "folders come from `PlanOptions::default` alone",
     ),
     (
         "env::home_dir",
-        &["crates/daytona-image/src/plan.rs"],
+        &["crates/daytona-image/src/plan/options.rs"],
         "folders come from `PlanOptions::default` alone",
     ),
 ];

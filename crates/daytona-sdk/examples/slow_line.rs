@@ -31,7 +31,11 @@ async fn create(arguments: &[&str]) -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     let image = Image::base("alpine:3.20");
     let image = match what {
-        "api" => image.run_commands([format!("echo {}", noise(bytes))]),
+        // A line of a Dockerfile has an end.
+        "api" => image.run_commands(noise(bytes).as_bytes().chunks(8_000).map(|part| {
+            let part = String::from_utf8_lossy(part);
+            format!("echo {part}")
+        })),
         "storage" => {
             std::fs::write(folder.path().join("noise.txt"), noise(bytes))?;
             image.add_local_dir(folder.path(), "/noise")
