@@ -32,7 +32,7 @@ async fn main() -> Result<(), BoxError> {
     }
     println!("would keep {}", plan.to_keep().len());
 
-    let report = plan.apply().await;
+    let report = plan.apply().await?;
     for (snapshot, error) in &report.failed {
         println!("{} stays: {error}", snapshot.name);
     }

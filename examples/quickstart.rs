@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use daytona_emulator::Emulator;
 use daytona_sdk::{
-    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Error, Event, Image, PlanOptions, Snapshot, Source,
+    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Error, ErrorKind, Event, Image, PlanOptions,
+    Snapshot, Source,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -67,14 +68,19 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         outcome = build.wait() => outcome.map_err(BoxError::from),
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
-    let outcome = match outcome {
-        Ok(snapshot) => show(&daytona, &snapshot).await,
-        Err(error) => Err(error),
+    // Whatever happened: only what was created here, by its id. It is another one if the snapshot had to be created again.
+    let (id, outcome) = match outcome {
+        Ok(snapshot) => (snapshot.id.clone(), show(&daytona, &snapshot).await),
+        Err(error) => {
+            let last = error.downcast_ref::<Error>().and_then(Error::snapshot);
+            (last.map_or(id, |last| last.id.clone()), Err(error))
+        }
     };
-
-    // Whatever happened: only what was created here, by its id.
     println!("\nDelete {name} ({id})");
-    daytona.snapshots().delete(&id).await?;
+    match daytona.snapshots().delete(&id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => println!("  it is gone already"),
+        deleted => deleted?,
+    }
     println!("  done, {:.1?} in all", start.elapsed());
     outcome
 }
@@ -179,7 +185,7 @@ async fn show(daytona: &Daytona, snapshot: &Snapshot) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Shows what happens: with a progress bar on a terminal, in plain lines elsewhere.
+/// Shows what happens: with one progress bar over all archives on a terminal, in plain lines elsewhere.
 struct Screen {
     start: Instant,
     bar: Option<ProgressBar>,
@@ -190,31 +196,58 @@ impl Screen {
         Self { start, bar: None }
     }
 
+    /// The bar of the upload, whose end moves on with each archive that is found.
+    fn bar(&mut self, more: u64) {
+        let is_shown = std::io::stderr().is_terminal();
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("  upload {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
+            let bar = if is_shown {
+                ProgressBar::new(0)
+            } else {
+                ProgressBar::hidden()
+            };
+            style.map(|style| bar.clone().with_style(style)).unwrap_or(bar)
+        });
+        bar.inc_length(more);
+    }
+
+    /// A line above the bar.
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| println!("{line}")),
+            None => println!("{line}"),
+        }
+    }
+
     fn show(&mut self, event: &Event) {
         match event {
             Event::Hashed { hash, bytes: size } => {
-                println!("  sha256 {hash}, {} as one archive", bytes(*size));
-                if std::io::stderr().is_terminal() {
-                    let style =
-                        ProgressStyle::with_template("  upload {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}");
-                    let bar = ProgressBar::new(*size);
-                    self.bar = Some(style.map(|style| bar.clone().with_style(style)).unwrap_or(bar));
-                }
+                self.line(&format!("  archive sha256 {hash}, {}", bytes(*size)));
+                self.bar(*size);
             }
             Event::Sent { bytes, .. } => self.bar.iter().for_each(|bar| bar.inc(*bytes)),
+            Event::Unsent { bytes, .. } => self.bar.iter().for_each(|bar| bar.dec(*bytes)),
             Event::Stored { bytes: size, .. } => {
-                self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
-                println!("  uploaded {} after {:.1?}", bytes(*size), self.start.elapsed());
+                self.line(&format!(
+                    "  uploaded {} after {:.1?}",
+                    bytes(*size),
+                    self.start.elapsed()
+                ));
             }
             Event::Skipped { bytes: size, .. } => {
-                self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
-                println!("  {} stored already, nothing to upload", bytes(*size));
+                self.bar.iter().for_each(|bar| bar.inc(*size));
+                self.line(&format!("  {} stored already, nothing to upload", bytes(*size)));
             }
-            Event::Accepted { id, .. } => println!("  accepted as {id}"),
+            Event::Accepted { id, .. } => {
+                self.bar.take().iter().for_each(ProgressBar::finish_and_clear);
+                println!("  accepted as {id}");
+            }
+            Event::Adopted { id, reason, .. } => println!("  taken for it: {id} ({reason})"),
+            Event::Recreated { reason } => println!("  made again, under another id: {reason}"),
             Event::State { state, .. } => println!("  {state} after {:.1?}", self.start.elapsed()),
             Event::Log(line) => println!("  | {line}"),
             Event::LogGap(gap) => println!("  | ({gap})"),
-            Event::Retry { reason } => println!("  asking again: {reason}"),
+            Event::Retry { reason, .. } => self.line(&format!("  asking again: {reason}")),
             _ => {}
         }
     }

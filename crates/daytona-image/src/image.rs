@@ -236,6 +236,11 @@ impl Image {
         &self.steps
     }
 
+    /// Whether a step may need local files, as far as that can be told without a look at any file.
+    pub fn takes_files(&self) -> bool {
+        self.steps.iter().any(|step| step.instruction.takes_files())
+    }
+
     #[track_caller]
     fn step(mut self, method: &'static str, instruction: Instruction) -> Self {
         self.steps.push(Step {

@@ -1,13 +1,14 @@
 //! The one way of a call: headers, attempts, the time limit of an attempt, and the answer.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER};
+use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER, SnapshotId};
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -58,7 +59,12 @@ struct Known {
     /// Whether the API has answered, so that its address is right.
     has_answered: AtomicBool,
     secrets: Secrets,
+    /// The snapshots that the client has made or ensured, the latest of them.
+    made: Mutex<VecDeque<SnapshotId>>,
 }
+
+/// How many are remembered: more than a quota allows, and little memory.
+const MOST_MADE: usize = 10_000;
 
 /// What a client is set up with.
 pub(crate) struct Settings {
@@ -114,6 +120,24 @@ impl ApiClient {
         &self.settings.api_url
     }
 
+    /// Remembers that this client, or a clone of it, has made or ensured a snapshot.
+    pub(crate) fn remember_made(&self, id: &SnapshotId) {
+        let mut made = self.known.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() == MOST_MADE {
+            made.pop_front();
+        }
+        made.push_back(id.clone());
+    }
+
+    /// Whether it has.
+    pub(crate) fn has_made(&self, id: &SnapshotId) -> bool {
+        self.known
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(id)
+    }
+
     /// What the server said beside its answers.
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
@@ -132,9 +156,10 @@ impl ApiClient {
         self.settings.clock.as_ref()
     }
 
-    /// Carries out an operation by one request, for callers with rules of their own for what is repeated.
-    pub(crate) async fn call_once<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
-        let attempt = self.attempt(operation, 0).instrument(trace::operation(O::ID));
+    /// Carries out an operation by one request, for callers with rules of their own for what is repeated. `resends`: how often they
+    /// have sent it before.
+    pub(crate) async fn call_once<O: Operation>(&self, operation: &O, resends: u32) -> Result<O::Output, Error> {
+        let attempt = self.attempt(operation, resends).instrument(trace::operation(O::ID));
         // On the heap: it is part of every other future, several times of some.
         Box::pin(attempt).await
     }

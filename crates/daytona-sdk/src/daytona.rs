@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use daytona_api::{Health, HealthStatus, ListAvailableRegions, Region};
+use daytona_api::{ApiKey, GetCurrentApiKey, Health, HealthStatus, ListAvailableRegions, Permission, Region};
 
 use crate::api_client::ApiClient;
 #[cfg(test)]
 use crate::api_client::Settings;
+use crate::auth::Credentials;
 use crate::config::DaytonaBuilder;
-use crate::error::Error;
-use crate::snapshots::{Boxed, SnapshotService};
+use crate::error::{Error, ErrorKind};
+use crate::snapshots::{Call, SnapshotService};
 
 /// A client of the Daytona API. Cheap to clone; clones share their connections.
 #[derive(Clone)]
@@ -23,6 +24,39 @@ impl fmt::Debug for Daytona {
             .debug_struct("Daytona")
             .field("api_url", &self.api_url())
             .finish_non_exhaustive()
+    }
+}
+
+/// The API key of a client, as [`Daytona::check`] answers.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CurrentKey {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// When it expires; none if it does not.
+    pub expires_at: Option<jiff::Timestamp>,
+    /// The organization that it belongs to. Servers up to 0.190.0 do not name it here.
+    pub organization_id: Option<String>,
+}
+
+impl CurrentKey {
+    /// Which of these permissions it does not have.
+    pub fn missing(&self, permissions: impl IntoIterator<Item = Permission>) -> Vec<Permission> {
+        let is_missing = |permission: &Permission| !self.permissions.contains(permission);
+        permissions.into_iter().filter(is_missing).collect()
+    }
+}
+
+impl From<ApiKey> for CurrentKey {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            name: key.name,
+            permissions: key.permissions.unwrap_or_default(),
+            expires_at: key.expires_at,
+            organization_id: key.organization_id,
+        }
     }
 }
 
@@ -70,9 +104,13 @@ impl Daytona {
     /// # Errors
     ///
     /// The server's refusal.
-    pub fn regions(&self) -> Boxed<Vec<Region>> {
-        let client = self.client.clone();
-        Box::pin(async move { client.call(&ListAvailableRegions::new()).await })
+    pub fn regions(&self) -> Call<Vec<Region>> {
+        Call::new(self.client.clone(), |scope| async move {
+            scope
+                .client
+                .call_with(&ListAvailableRegions::new(), |error| scope.sink.put_retry(error))
+                .await
+        })
     }
 
     /// Whether the service is up. Sent without credentials. Operation `health`.
@@ -80,9 +118,48 @@ impl Daytona {
     /// # Errors
     ///
     /// Why it cannot be reached, or is not the API.
-    pub fn health(&self) -> Boxed<HealthStatus> {
-        let client = self.client.clone();
-        Box::pin(async move { client.call(&Health::new()).await })
+    pub fn health(&self) -> Call<HealthStatus> {
+        Call::new(self.client.clone(), |scope| async move {
+            scope
+                .client
+                .call_with(&Health::new(), |error| scope.sink.put_retry(error))
+                .await
+        })
+    }
+
+    /// The API key that the client uses: what it may do, and until when. Operation `getCurrentApiKey`.
+    ///
+    /// A call that lacks a permission fails only when it comes to it, perhaps after an upload. Ask before:
+    ///
+    /// ```no_run
+    /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+    /// use daytona_sdk::Permission;
+    ///
+    /// let key = daytona.check().await?;
+    /// for permission in key.missing([Permission::WriteSnapshots, Permission::DeleteSnapshots]) {
+    ///     eprintln!("the API key lacks {permission}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Kind `Unauthorized` for a key that is wrong or has expired; `Unsupported` for a client with a user's token, of which the
+    /// server does not tell this.
+    pub fn check(&self) -> Call<CurrentKey> {
+        Call::new(self.client.clone(), |scope| async move {
+            if !matches!(scope.client.settings().credentials, Credentials::ApiKey(_)) {
+                let message =
+                    "the server tells what an API key may do, and not what a user's token may: check it with a key";
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let key = scope
+                .client
+                .call_with(&GetCurrentApiKey::new(), |error| scope.sink.put_retry(error))
+                .await?;
+            Ok(CurrentKey::from(key))
+        })
     }
 
     #[cfg(test)]

@@ -28,6 +28,20 @@ pub(crate) struct Allowance {
     pub(crate) reset: Duration,
 }
 
+impl Allowance {
+    /// Whether less than this part of it is left.
+    pub(crate) fn is_below(self, part: f64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
+        let (remaining, limit) = (self.remaining as f64, self.limit as f64);
+        remaining < limit * part
+    }
+
+    /// The time between two requests at which what is left lasts until the window ends.
+    pub(crate) fn ration(self) -> Duration {
+        self.reset / u32::try_from(self.remaining.max(1)).unwrap_or(u32::MAX)
+    }
+}
+
 impl Heard {
     /// Notes what stands in the headers of an answer.
     pub(crate) fn note(&self, headers: &HeaderMap) {

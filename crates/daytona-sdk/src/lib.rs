@@ -22,10 +22,10 @@ pub mod transport;
 pub use auth::TokenProvider;
 pub use clock::Clock;
 pub use config::DaytonaBuilder;
-pub use daytona::Daytona;
+pub use daytona::{CurrentKey, Daytona};
 pub use daytona_api::{
-    BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Region, RegionType, SandboxClass, Snapshot, SnapshotId,
-    SnapshotSort, SnapshotState, SortOrder,
+    BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Permission, Region, RegionType, SandboxClass, Snapshot,
+    SnapshotId, SnapshotSort, SnapshotState, SortOrder,
 };
 pub use daytona_context::{BoxError, Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
@@ -39,9 +39,9 @@ pub use {daytona_api as api, daytona_context as context, daytona_image as image}
 
 pub use error::{Error, ErrorKind, SnapshotInfo};
 pub use snapshots::{
-    Activate, Build, BuildLogs, Create, CreateSnapshotParams, Deactivate, Delete, Ensure, Event, EventStream,
-    ListSnapshots, LogEvent, LogGap, LogLine, LogStream, PrunePlan, PrunePolicy, PruneReport, Resources, SnapshotRef,
-    SnapshotService, SnapshotStream, Source, Wait,
+    Activate, Build, BuildLogs, Call, Create, CreateSnapshotParams, Deactivate, Definition, Delete, Ensure, Event,
+    EventStream, ListSnapshots, LogEvent, LogGap, LogGapKind, LogLine, LogStream, PrunePlan, PrunePolicy, PruneReport,
+    Resources, SnapshotRef, SnapshotService, SnapshotStream, Source, Wait,
 };
 
 #[cfg(any(doc, doctest))]

@@ -1,54 +1,85 @@
 //! The snapshot service: what a user calls.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use daytona_api::{GetSnapshot, Snapshot};
-use daytona_context::{Context, Progress, Pushed};
+use daytona_context::{Context, Pushed};
 use daytona_image::ImagePlan;
 
 use crate::api_client::ApiClient;
-use crate::error::Error;
+use build::submission::{Next, Submission};
+use build::upload::{self, Upload};
+use calls::prune;
 
-mod build_logs;
-mod change;
-mod context;
-mod create;
-mod deadline;
-mod definition;
-mod delivery;
-mod ensure;
-mod event;
-mod events;
-mod lines;
-mod list;
-mod log;
-mod options;
-mod outcome;
-mod params;
-mod prune;
+/// Snapshots on their way to the server.
+mod build {
+    pub(crate) mod definition;
+    pub(crate) mod making;
+    pub(crate) mod params;
+    pub(crate) mod request;
+    pub(crate) mod submission;
+    pub(crate) mod upload;
+}
+/// What a user awaits.
+pub(crate) mod calls {
+    pub(crate) mod build_logs;
+    pub(crate) mod call;
+    pub(crate) mod create;
+    pub(crate) mod ensure;
+    pub(crate) mod lifecycle;
+    pub(crate) mod list;
+    pub(crate) mod prune;
+    pub(crate) mod wait;
+}
+/// What happens meanwhile, and its way to the caller.
+pub(crate) mod events {
+    pub(crate) mod delivery;
+    pub(crate) mod event;
+    pub(crate) mod options;
+    pub(crate) mod stream;
+}
+/// Build logs.
+mod log {
+    pub(crate) mod follow;
+    pub(crate) mod lines;
+    pub(crate) mod source;
+}
 mod reference;
-mod submission;
-mod wait;
+/// The one way of waiting.
+pub(crate) mod watch {
+    pub(crate) mod active;
+    pub(crate) mod change;
+    pub(crate) mod deadline;
+    pub(crate) mod outcome;
+    pub(crate) mod pace;
+    pub(crate) mod poll;
+    pub(crate) mod scope;
+}
 
-pub use build_logs::{BuildLogs, LogEvent, LogStream};
-pub use change::{Activate, Deactivate, Delete};
-pub use create::{Build, Create};
-pub use ensure::Ensure;
-pub use event::{Event, LogGap, LogLine};
-pub use events::EventStream;
-pub use list::{ListSnapshots, SnapshotStream};
-pub use params::{CreateSnapshotParams, Resources, Source};
-pub use prune::{PrunePlan, PrunePolicy, PruneReport};
+pub use build::definition::Definition;
+pub use build::params::{CreateSnapshotParams, Resources, Source};
+pub use calls::build_logs::{BuildLogs, LogEvent, LogStream};
+pub use calls::call::Call;
+pub use calls::create::{Build, Create};
+pub use calls::ensure::Ensure;
+pub use calls::lifecycle::{Activate, Deactivate, Delete};
+pub use calls::list::{ListSnapshots, SnapshotStream};
+pub use calls::prune::{PrunePlan, PrunePolicy, PruneReport};
+pub use calls::wait::Wait;
+pub use events::event::{Event, LogGap, LogGapKind, LogLine};
+pub use events::stream::EventStream;
 pub use reference::SnapshotRef;
-pub use wait::Wait;
-
-/// A call under way, independent of what it was made from.
-pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// The snapshots of an organization. Cheap to clone.
 ///
 /// Calls return values that do nothing until they are awaited; options are set before that.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let snapshots = daytona.snapshots();
+/// let snapshot = snapshots.get("my-app").await?;
+/// snapshots.activate(&snapshot).wait().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SnapshotService {
     client: ApiClient,
@@ -74,10 +105,14 @@ impl SnapshotService {
     /// # Errors
     ///
     /// Kind `NotFound` if there is none; `Decode` if the server answers with another one than the one asked for.
-    pub fn get(&self, snapshot: impl Into<SnapshotRef>) -> Boxed<Snapshot> {
-        let (client, snapshot) = (self.client.clone(), snapshot.into());
-        Box::pin(async move {
-            let found = client.call(&GetSnapshot::new(snapshot.as_str())).await?;
+    pub fn get(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
+        let snapshot = snapshot.into();
+        Call::new(self.client.clone(), move |scope| async move {
+            let request = GetSnapshot::new(snapshot.as_str());
+            let found = scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await?;
             snapshot.check(found)
         })
     }
@@ -103,6 +138,18 @@ impl SnapshotService {
         Ensure::new(self.client.clone(), params)
     }
 
+    /// What a snapshot would be made of, as [`ensure`](Self::ensure) compares it. Plans the image and hashes its files; sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// Kind `InvalidImage`, `InvalidRequest`, or `LocalFile` for a file that cannot be read.
+    pub fn definition(&self, params: CreateSnapshotParams) -> Call<Definition> {
+        Call::new(self.client.clone(), move |scope| async move {
+            let (mut submission, _) = Submission::prepare(&scope, params, Next::Compare).await?;
+            submission.hash().await
+        })
+    }
+
     /// Starts to activate an inactive snapshot; with [`Activate::wait`], until it is active. Operation
     /// `activateSnapshot`.
     ///
@@ -113,7 +160,8 @@ impl SnapshotService {
         Activate::new(self.client.clone(), snapshot.into())
     }
 
-    /// Deactivates a snapshot, in whatever state it is. Operation `deactivateSnapshot`.
+    /// Deactivates a snapshot, in whatever state it is; with [`Deactivate::wait`], until it is inactive. Operation
+    /// `deactivateSnapshot`.
     ///
     /// # Errors
     ///
@@ -154,8 +202,8 @@ impl SnapshotService {
     /// # Errors
     ///
     /// The server's refusal of the list.
-    pub fn prune(&self, policy: PrunePolicy) -> Boxed<PrunePlan> {
-        Box::pin(prune::plan(self.client.clone(), policy))
+    pub fn prune(&self, policy: PrunePolicy) -> Call<PrunePlan> {
+        Call::new(self.client.clone(), move |scope| prune::plan(scope, policy))
     }
 
     /// Uploads the local files of a plan, but for what is stored already, and returns their hashes in the order in which
@@ -164,8 +212,10 @@ impl SnapshotService {
     /// # Errors
     ///
     /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
-    pub fn process_image_context(&self, plan: &ImagePlan) -> Boxed<Pushed> {
-        let (client, context) = (self.client.clone(), Context::from_plan(plan));
-        Box::pin(async move { context::process(&client, &context, false, |_: Progress| {}, |_| {}).await })
+    pub fn process_image_context(&self, plan: &ImagePlan) -> Call<Pushed> {
+        let context = Context::from_plan(plan);
+        Call::new(self.client.clone(), move |scope| async move {
+            upload::upload(&scope.client, &scope.sink, &context, Upload::missing(None)).await
+        })
     }
 }

@@ -47,6 +47,40 @@ pub(crate) enum Instruction {
     },
 }
 
+impl Instruction {
+    /// Whether it may need local files.
+    pub(crate) fn takes_files(&self) -> bool {
+        match self {
+            Self::AddLocalFile { .. }
+            | Self::AddLocalDir { .. }
+            | Self::Dockerfile(_)
+            | Self::DockerfileCommands(_)
+            | Self::Requirements(_)
+            | Self::Pyproject(_) => true,
+            // It may mount a part of the context.
+            Self::RunCommands(commands) => {
+                let may_mount = |command: &Command| matches!(command, Command::Shell(text) if text.contains("--mount"));
+                commands.iter().any(may_mount)
+            }
+            Self::From(_)
+            | Self::DebianSlim(_)
+            | Self::PipInstall(_)
+            | Self::Env(_)
+            | Self::Workdir(_)
+            | Self::Entrypoint(_)
+            | Self::Cmd(_)
+            | Self::AptInstall(_)
+            | Self::UvPipInstall(_)
+            | Self::User(_)
+            | Self::Label(_)
+            | Self::Expose(_)
+            | Self::Arg { .. }
+            | Self::Shell(_)
+            | Self::CopyFrom { .. } => false,
+        }
+    }
+}
+
 /// A command of [`Image::run_commands`](crate::Image::run_commands).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

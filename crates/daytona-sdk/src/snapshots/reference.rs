@@ -1,6 +1,8 @@
 //! How a snapshot is named.
 
-use daytona_api::{GetSnapshot, Operation, Snapshot, SnapshotId};
+use std::future::Future;
+
+use daytona_api::{GetSnapshot, Snapshot, SnapshotId};
 
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
@@ -26,14 +28,18 @@ impl SnapshotRef {
         }
     }
 
+    /// Whether it names this snapshot.
+    pub(crate) fn names(&self, snapshot: &Snapshot) -> bool {
+        let is_id = snapshot.id.as_str().eq_ignore_ascii_case(self.as_str());
+        match self {
+            Self::Id(_) => is_id,
+            Self::Name(name) => is_id || snapshot.name == *name,
+        }
+    }
+
     /// The snapshot, if it is the one that was asked for.
     pub(crate) fn check(&self, found: Snapshot) -> Result<Snapshot, Error> {
-        let is_id = found.id.as_str().eq_ignore_ascii_case(self.as_str());
-        let matches = match self {
-            Self::Id(_) => is_id,
-            Self::Name(name) => is_id || found.name == *name,
-        };
-        if matches {
+        if self.names(&found) {
             return Ok(found);
         }
         let message = format!(
@@ -51,27 +57,32 @@ impl SnapshotRef {
         text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
     }
 
-    /// Carries out an operation that takes an id only, with as few requests as possible: what looks like an id is tried
-    /// as one, and only where there is none of that id is it looked up as a name.
-    pub(crate) async fn call<O: Operation>(
+    /// Carries out what takes an id only, with as few requests as possible: what looks like an id is tried as one, and only where
+    /// there is none of that id is it looked up as a name.
+    pub(crate) async fn resolve<T, F>(
         &self,
         client: &ApiClient,
-        operation: fn(&str) -> O,
-    ) -> Result<(SnapshotId, O::Output), Error> {
+        operation: impl Fn(ApiClient, SnapshotId) -> F,
+    ) -> Result<(SnapshotId, T), Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let carry_out = async |id: SnapshotId| {
+            let output = operation(client.clone(), id.clone()).await?;
+            Ok((id, output))
+        };
         let name = match self {
-            Self::Id(id) => return Ok((id.clone(), client.call(&operation(id.as_str())).await?)),
+            Self::Id(id) => return carry_out(id.clone()).await,
             Self::Name(name) => name,
         };
         if Self::looks_like_an_id(name) {
-            let id = SnapshotId::from(name.to_ascii_lowercase());
-            match client.call(&operation(id.as_str())).await {
+            match carry_out(SnapshotId::from(name.to_ascii_lowercase())).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                outcome => return Ok((id, outcome?)),
+                outcome => return outcome,
             }
         }
         let found = self.check(client.call(&GetSnapshot::new(name)).await?)?;
-        let output = client.call(&operation(found.id.as_str())).await?;
-        Ok((found.id, output))
+        carry_out(found.id).await
     }
 }
 

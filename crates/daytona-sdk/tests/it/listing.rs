@@ -171,7 +171,7 @@ async fn pruning_is_planned_first_and_looks_again_before_it_deletes() {
     // Meanwhile one is deactivated, and one is deleted.
     daytona.snapshots().deactivate("s0001").await.unwrap();
     daytona.snapshots().delete("s0002").wait().await.unwrap();
-    let report = plan.apply().await;
+    let report = plan.apply().await.unwrap();
     assert_eq!(names(&report.deleted), ["broken", "s0000", "s0002"]);
     assert_eq!(names(&report.changed), ["s0001"]);
     assert!(report.failed.is_empty());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daytona_emulator::{Emulator, Fault, Operation, Organization, Script, SeededSnapshot, UserToken};
 use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, LogEvent, LogGap, SnapshotState};
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, LogEvent, LogGap, LogGapKind, SnapshotState};
 
 use crate::support::{Heard, count, image_params, in_process};
 
@@ -134,7 +134,16 @@ async fn what_an_earlier_build_wrote_is_told_once() {
         .await
         .unwrap();
     let gaps = heard.gaps();
-    assert!(matches!(gaps.as_slice(), [LogGap { replayed: true, .. }]), "{gaps:?}");
+    assert!(
+        matches!(
+            gaps.as_slice(),
+            [LogGap {
+                kind: LogGapKind::Replayed,
+                ..
+            }]
+        ),
+        "{gaps:?}"
+    );
     let events = heard.events();
     let gap = events
         .iter()

@@ -12,6 +12,7 @@ mod hostile;
 mod listing;
 mod logs;
 mod one_tree;
+mod races;
 mod schedules;
 mod secrets;
 mod service;
@@ -22,3 +23,4 @@ mod time;
 #[cfg(feature = "rustls")]
 mod tls;
 mod traces;
+mod waiting;

@@ -82,6 +82,7 @@ async fn a_whole_flow_at_the_finest_level_shows_none() {
         working.inject(Fault::disconnect().on(Operation::PutObject));
         working.inject(Fault::truncate(20).on(Operation::ReadBuildLog));
         let snapshot = client.snapshots().create(params()).on_logs(|_| {}).await.unwrap();
+        working.inject(Fault::status(503).on(Operation::GetSnapshot));
         client.snapshots().ensure(params()).await.unwrap();
         let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
         shown.push(format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));
@@ -135,7 +136,8 @@ async fn the_key_goes_to_no_host_of_less_safety_and_follows_no_redirect() {
         .mount(&thief)
         .await;
     let api = MockServer::start().await;
-    let snapshot = r#"{"id":"i","name":"x","state":"active","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
+    let snapshot =
+        r#"{"id":"i","name":"x","state":"active","initialRunnerId":"r","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
     Mock::given(path("/api/snapshots/x"))
         .respond_with(ResponseTemplate::new(200).set_body_raw(snapshot, "application/json"))
         .mount(&api)

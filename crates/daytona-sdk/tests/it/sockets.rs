@@ -73,7 +73,13 @@ async fn the_other_calls() {
         names.push(snapshot.unwrap().name);
     }
     assert_eq!(names, ["x", "bad"]);
-    let report = snapshots.prune(PrunePolicy::failed()).await.unwrap().apply().await;
+    let report = snapshots
+        .prune(PrunePolicy::failed())
+        .await
+        .unwrap()
+        .apply()
+        .await
+        .unwrap();
     assert_eq!(report.deleted.len(), 1);
     snapshots.delete("x").wait().await.unwrap();
     assert_eq!(snapshots.get("x").await.unwrap_err().kind(), ErrorKind::NotFound);

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use futures_util::stream;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::Boxed;
+use super::call::{Boxed, Call};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
@@ -20,6 +20,9 @@ const LARGEST_PAGE: u32 = 200;
 
 /// Pages of fewer cannot always be chosen so that they overlap.
 const SMALLEST_OVERLAPPING: u32 = 20;
+
+/// Pages in a row that begin alike, though they were asked for from different places, after which a walk ends.
+const MOST_SAME_PAGES: u32 = 3;
 
 /// A page of snapshots, once it is awaited.
 ///
@@ -113,10 +116,16 @@ impl IntoFuture for ListSnapshots {
     type IntoFuture = Boxed<PaginatedSnapshots>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            self.check()?;
-            self.client.call(&self.request).await
-        })
+        let checked = self.check();
+        let Self { client, request } = self;
+        let call = Call::new(client, move |scope| async move {
+            checked?;
+            scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await
+        });
+        call.into_future()
     }
 }
 
@@ -180,6 +189,8 @@ struct Walk {
     seen: HashSet<SnapshotId>,
     /// How many snapshots stood in the list up to the end of the last page.
     position: u64,
+    /// What the last page began with, and how many pages in a row, from wherever they were asked for, began with it.
+    beginning: (Option<SnapshotId>, u32),
     is_over: bool,
 }
 
@@ -194,6 +205,7 @@ impl Walk {
             request,
             seen: HashSet::new(),
             position: 0,
+            beginning: (None, 0),
             is_over: false,
         }
     }
@@ -216,6 +228,13 @@ impl Walk {
             request.limit = Some(limit);
             let PaginatedSnapshots { items, total, .. } = self.client.call(&request).await?;
             let begin = u64::from(page - 1) * u64::from(limit);
+            let first = items.first().map(|item| item.id.clone());
+            let alike = if first == self.beginning.0 {
+                self.beginning.1 + 1
+            } else {
+                0
+            };
+            self.beginning = (first, alike);
             let follows = begin == 0 || items.iter().any(|item| self.seen.contains(&item.id));
             if !follows {
                 // Half way back, at the latest to the beginning.
@@ -231,6 +250,8 @@ impl Walk {
             if !new.is_empty() {
                 return Ok(Some(new));
             }
+            // A server that does not know pages answers with the first one for ever.
+            self.is_over |= self.beginning.1 == MOST_SAME_PAGES;
         }
         Ok(None)
     }

@@ -1,6 +1,6 @@
 //! From the bytes of a log to its lines.
 
-use super::event::LogLine;
+use crate::snapshots::events::event::LogLine;
 
 /// Bytes after which a line is delivered although it has no end yet, so that memory has one.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -35,9 +35,14 @@ impl Lines {
         self.has_begun = false;
     }
 
-    /// Whether this reading has not come as far as the one before it, or brought nothing at all.
+    /// Whether this reading has not come as far as those before it.
     pub(crate) fn is_short(&self) -> bool {
-        !self.has_begun || self.seen < self.known
+        self.seen < self.known
+    }
+
+    /// Whether anything came in this reading.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// The lines that the chunk completes.

@@ -1,6 +1,9 @@
 //! What a snapshot is made of, and how another one differs from it.
 
+use std::collections::BTreeSet;
+
 use daytona_api::{BuildInfo, CreateBuildInfo, CreateSnapshot, Snapshot};
+use daytona_context::Digest;
 
 /// How a snapshot that is there differs from one that was asked for; nothing if it is made of the same.
 ///
@@ -28,14 +31,144 @@ pub(crate) fn is_same_build(asked: &CreateSnapshot, found: &Snapshot) -> bool {
 }
 
 fn has_same_hashes(asked: &CreateBuildInfo, found: &BuildInfo) -> bool {
-    let sorted = |hashes: &Option<Vec<String>>| {
-        let mut hashes = hashes.clone().unwrap_or_default();
-        hashes.sort_unstable();
-        // The same archive twice is the same tree.
-        hashes.dedup();
-        hashes
-    };
-    sorted(&asked.context_hashes) == sorted(&found.context_hashes)
+    distinct(asked.context_hashes.as_deref()) == distinct(found.context_hashes.as_deref())
+}
+
+/// The hashes as far as they count: without their order, and each once, as the same archive twice is the same tree.
+fn distinct(hashes: Option<&[String]>) -> BTreeSet<&str> {
+    hashes.into_iter().flatten().map(String::as_str).collect()
+}
+
+/// The words of an entrypoint that the server keeps: it leaves blank ones out.
+fn kept_words(entrypoint: &[String]) -> Vec<&str> {
+    let words = entrypoint.iter().map(String::as_str);
+    words.filter(|word| !word.trim().is_empty()).collect()
+}
+
+/// What a snapshot is made of, as far as [`ensure`](crate::SnapshotService::ensure) compares it.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::{CreateSnapshotParams, Image};
+///
+/// let params = CreateSnapshotParams::new("web", Image::debian_slim("3.12").add_local_dir("app", "/app"));
+/// let definition = daytona.snapshots().definition(params).await?;
+/// println!("{}", definition.hash());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Definition {
+    hash: Digest,
+    build_ref: Option<String>,
+}
+
+impl Definition {
+    pub(crate) fn of(request: &CreateSnapshot) -> Self {
+        Self {
+            hash: hash(request),
+            build_ref: request.build_info.as_ref().map(build_ref),
+        }
+    }
+
+    /// The hash of the definition: the SHA-256 of an encoding, in its first version, of the image or the Dockerfile's text with the hashes
+    /// of its files, the entrypoint, and of the resources, the sandbox class and the region those that are given.
+    ///
+    /// The same definition has the same hash on every machine. The name does not count.
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// The reference under which the server builds the image and shares it between snapshots of the same Dockerfile and files, such as
+    /// `daytona-<64 hex digits>:daytona`; none for an image of a registry. Resources, class and region are not part of it.
+    pub fn build_ref(&self) -> Option<&str> {
+        self.build_ref.as_deref()
+    }
+}
+
+/// The name of a snapshot that is named after its content.
+pub(crate) fn name_after_content(prefix: &str, request: &CreateSnapshot) -> String {
+    const DIGITS: usize = 16;
+    let hash = hash(request).to_string();
+    format!("{prefix}-{}", &hash[..DIGITS])
+}
+
+/// The SHA-256 of a definition. Each field is preceded by its length, so that no two definitions have one encoding.
+fn hash(request: &CreateSnapshot) -> Digest {
+    let mut encoding = Encoding::new("daytona snapshot definition 1");
+    match &request.build_info {
+        Some(build) => {
+            encoding.text("build");
+            encoding.text(&build.dockerfile_content);
+            encoding.texts(distinct(build.context_hashes.as_deref()));
+        }
+        None => {
+            encoding.text("image");
+            encoding.text(request.image_name.as_deref().unwrap_or_default());
+            encoding.optional(request.entrypoint.as_deref(), |encoding, words| {
+                encoding.texts(kept_words(words))
+            });
+        }
+    }
+    for number in [request.cpu, request.memory, request.disk, request.gpu] {
+        encoding.optional(number, |encoding, number| encoding.text(&number.to_string()));
+    }
+    let gpu_types = request.gpu_type.as_deref().filter(|kinds| !kinds.is_empty());
+    encoding.optional(gpu_types, |encoding, kinds| {
+        encoding.texts(kinds.iter().map(ToString::to_string).collect::<BTreeSet<_>>());
+    });
+    let class = request.sandbox_class.as_ref().map(ToString::to_string);
+    for text in [class.as_deref(), request.region_id.as_deref()] {
+        encoding.optional(text, Encoding::text);
+    }
+    encoding.finish()
+}
+
+/// The reference of a build, by the server's formula.
+fn build_ref(build: &CreateBuildInfo) -> String {
+    let mut hashes = build.context_hashes.clone().unwrap_or_default();
+    hashes.sort_unstable();
+    let hashed = Digest::of([build.dockerfile_content.clone(), hashes.concat()].concat().as_bytes());
+    format!("daytona-{hashed}:daytona")
+}
+
+/// Fields one after the other, each with its length before it.
+struct Encoding(Vec<u8>);
+
+impl Encoding {
+    fn new(version: &str) -> Self {
+        let mut encoding = Self(Vec::new());
+        encoding.text(version);
+        encoding
+    }
+
+    fn number(&mut self, number: usize) {
+        self.0.extend((number as u64).to_be_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len());
+        self.0.extend(text.as_bytes());
+    }
+
+    fn texts<S: AsRef<str>>(&mut self, texts: impl IntoIterator<Item = S, IntoIter: ExactSizeIterator>) {
+        let texts = texts.into_iter();
+        self.number(texts.len());
+        for text in texts {
+            self.text(text.as_ref());
+        }
+    }
+
+    fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.number(usize::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    fn finish(self) -> Digest {
+        Digest::of(&self.0)
+    }
 }
 
 /// [`differences`] but for those that only the files can show.
@@ -61,10 +194,8 @@ pub(crate) fn text_differences(asked: &CreateSnapshot, found: &Snapshot) -> Vec<
     if asked.build_info.is_none()
         && let Some(entrypoint) = &asked.entrypoint
     {
-        // The server leaves blank words out.
-        let entrypoint: Vec<_> = entrypoint.iter().filter(|word| !word.trim().is_empty()).collect();
         let found: Vec<_> = found.entrypoint.iter().flatten().collect();
-        if entrypoint != found {
+        if kept_words(entrypoint) != found {
             differences.push(format!("its entrypoint is {found:?}"));
         }
     }
@@ -82,15 +213,22 @@ pub(crate) fn text_differences(asked: &CreateSnapshot, found: &Snapshot) -> Vec<
             differences.push(format!("its {name} is {found} instead of {asked}"));
         }
     }
-    if let (Some([asked]), Some(found)) = (asked.gpu_type.as_deref(), &found.gpu_type)
-        && asked != found
+    if let (Some(asked), Some(found)) = (asked.gpu_type.as_deref(), &found.gpu_type)
+        && !asked.is_empty()
+        && !asked.contains(found)
     {
-        differences.push(format!("its GPU is of type {found} instead of {asked}"));
+        let asked: Vec<_> = asked.iter().map(ToString::to_string).collect();
+        differences.push(format!("its GPU is of type {found} instead of {}", asked.join(" or ")));
     }
     if let (Some(asked), Some(found)) = (&asked.sandbox_class, &found.sandbox_class)
         && asked != found
     {
         differences.push(format!("its sandbox class is {found} instead of {asked}"));
+    }
+    if let (Some(asked), Some(found)) = (&asked.region_id, &found.region_ids)
+        && !found.contains(asked)
+    {
+        differences.push(format!("its region is {} instead of {asked}", found.join(", ")));
     }
     differences
 }

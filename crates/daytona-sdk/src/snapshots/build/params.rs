@@ -16,12 +16,21 @@ use daytona_image::{Image, ImagePlan};
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct CreateSnapshotParams {
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) source: Source,
     pub(crate) resources: Resources,
     pub(crate) entrypoint: Option<Vec<String>>,
     pub(crate) region: Option<String>,
     pub(crate) sandbox_class: Option<SandboxClass>,
+}
+
+/// How a snapshot to create is named.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Name {
+    /// This.
+    Given(String),
+    /// This, a dash, and the first digits of the definition's hash.
+    AfterContent(String),
 }
 
 /// What a snapshot is made from.
@@ -44,7 +53,7 @@ pub struct Resources {
     pub(crate) memory: Option<u32>,
     pub(crate) disk: Option<u32>,
     pub(crate) gpu: Option<u32>,
-    pub(crate) gpu_type: Option<GpuType>,
+    pub(crate) gpu_types: Vec<GpuType>,
 }
 
 impl Resources {
@@ -77,9 +86,15 @@ impl Resources {
         self
     }
 
-    /// The kind of GPU.
-    pub fn gpu_type(mut self, kind: impl Into<GpuType>) -> Self {
-        self.gpu_type = Some(kind.into());
+    /// The type of GPU. Replaces types that were set before.
+    pub fn gpu_type(self, kind: impl Into<GpuType>) -> Self {
+        self.gpu_types([kind])
+    }
+
+    /// Types of GPU, any of which will do. Sent as they are: servers up to 0.190.0 take one type only. Replaces types that were
+    /// set before.
+    pub fn gpu_types<T: Into<GpuType>>(mut self, kinds: impl IntoIterator<Item = T>) -> Self {
+        self.gpu_types = kinds.into_iter().map(Into::into).collect();
         self
     }
 }
@@ -87,8 +102,27 @@ impl Resources {
 impl CreateSnapshotParams {
     /// A snapshot of this name, made from an image of a registry, an [`Image`] or an [`ImagePlan`].
     pub fn new(name: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::with_name(Name::Given(name.into()), source)
+    }
+
+    /// A snapshot whose name follows from what it is made of: `prefix`, a dash, and the first 16 hex digits of its
+    /// [definition's hash](crate::Definition::hash), such as `web-8a1f0c2b9d3e4f50`.
+    ///
+    /// Whatever changes in the definition gives another name. So [`ensure`](crate::SnapshotService::ensure) never finds another
+    /// definition under the name, never waits for a name to be free, and leaves the snapshot that is in use alone.
+    ///
+    /// ```
+    /// use daytona_sdk::{CreateSnapshotParams, Image};
+    ///
+    /// let params = CreateSnapshotParams::named_after_content("web", Image::debian_slim("3.12").pip_install(["flask"]));
+    /// ```
+    pub fn named_after_content(prefix: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::with_name(Name::AfterContent(prefix.into()), source)
+    }
+
+    fn with_name(name: Name, source: impl Into<Source>) -> Self {
         Self {
-            name: name.into(),
+            name,
             source: source.into(),
             resources: Resources::default(),
             entrypoint: None,
@@ -97,8 +131,11 @@ impl CreateSnapshotParams {
         }
     }
 
+    /// The name, or the beginning of it.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        match &self.name {
+            Name::Given(name) | Name::AfterContent(name) => name,
+        }
     }
 
     /// What its sandboxes get.

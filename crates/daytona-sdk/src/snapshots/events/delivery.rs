@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
-use super::event::{Event, LogGap, LogLine};
+use super::event::{Event, LogGap, LogGapKind, LogLine};
 
 /// Batches of lines that may wait for a slow caller; the reading of the log waits beyond it. A batch is what one chunk of the
 /// stream completes.
@@ -64,8 +64,41 @@ enum Item {
 pub(crate) struct Sink {
     sender: mpsc::UnboundedSender<Item>,
     room: Arc<Semaphore>,
-    tail: Arc<Mutex<VecDeque<LogLine>>>,
+    tail: Arc<Mutex<Tail>>,
     is_heard: bool,
+}
+
+/// The last lines of a log, for the error of a failed build.
+#[derive(Debug, Default)]
+struct Tail {
+    lines: VecDeque<LogLine>,
+    /// Those of the build before it, where the snapshot was made again.
+    earlier: Vec<LogLine>,
+}
+
+impl Tail {
+    fn push(&mut self, line: &LogLine) {
+        if self.lines.len() == TAIL {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.clone());
+    }
+
+    /// Begins the log of another build.
+    fn restart(&mut self) {
+        self.earlier = self.lines.drain(..).collect();
+    }
+
+    /// The last lines of this build. The builds of one definition write to one log: what begins with the end of what the build before
+    /// it has written is a repetition of that.
+    fn own(&self) -> impl Iterator<Item = &LogLine> {
+        let is_end_of_earlier = |count: &usize| {
+            let end = &self.earlier[self.earlier.len() - count..];
+            *count <= self.lines.len() && self.lines.iter().take(*count).eq(end)
+        };
+        let repeated = (1..=self.earlier.len()).rev().find(is_end_of_earlier);
+        self.lines.iter().skip(repeated.unwrap_or(0))
+    }
 }
 
 /// Where events come out, in the order in which they were put.
@@ -107,13 +140,13 @@ impl Sink {
     /// Tells that something is tried again.
     pub(crate) fn put_retry(&self, reason: impl fmt::Display) {
         let reason = reason.to_string();
-        self.put(Event::Retry { reason });
+        self.put(Event::Retry { reason, archive: None });
     }
 
     /// Tells that a part of the log is missing, or not of this build.
-    pub(crate) fn put_gap(&self, reason: impl Into<String>, replayed: bool) {
+    pub(crate) fn put_gap(&self, kind: LogGapKind, reason: impl Into<String>) {
         let reason = reason.into();
-        self.put(Event::LogGap(LogGap { reason, replayed }));
+        self.put(Event::LogGap(LogGap { kind, reason }));
     }
 
     /// Puts lines of the log, as soon as there is room.
@@ -123,12 +156,9 @@ impl Sink {
         }
         {
             let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-            for line in &lines[lines.len().saturating_sub(TAIL)..] {
-                if tail.len() == TAIL {
-                    tail.pop_front();
-                }
-                tail.push_back(line.clone());
-            }
+            lines[lines.len().saturating_sub(TAIL)..]
+                .iter()
+                .for_each(|line| tail.push(line));
         }
         if self.is_heard {
             let room = Arc::clone(&self.room).acquire_owned().await.ok();
@@ -136,10 +166,15 @@ impl Sink {
         }
     }
 
+    /// Forgets the last lines of a log: another build begins.
+    pub(crate) fn clear_tail(&self) {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).restart();
+    }
+
     /// The last lines of the log so far.
     pub(crate) fn tail(&self) -> Vec<String> {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.iter().map(ToString::to_string).collect()
+        tail.own().map(ToString::to_string).collect()
     }
 
     /// Whether somebody listens.
@@ -188,6 +223,8 @@ pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
     let deliver = async move {
         while let Some(event) = outlet.next().await {
             callbacks.hear(&event);
+            // A function that blocks blocks the thread. Where there is one thread only, all others get their turn here.
+            tokio::task::yield_now().await;
         }
     };
     let task = tokio::spawn(deliver.in_current_span());
@@ -195,12 +232,46 @@ pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
 }
 
 impl Delivery {
-    /// Waits until everything is delivered; all sinks have to be dropped before.
-    pub(crate) async fn finish(mut self) {
-        if let Some(task) = self.task.take() {
-            // A caller's function that panics has ended the delivery, and nothing else.
-            drop(task.await);
+    /// What comes of the call, which is given up where one of the caller's functions panics.
+    ///
+    /// # Panics
+    ///
+    /// As the caller's function did.
+    pub(crate) async fn watch<T>(&mut self, call: impl Future<Output = T>) -> T {
+        let mut call = std::pin::pin!(call);
+        if let Some(task) = &mut self.task {
+            tokio::select! {
+                biased;
+                value = &mut call => return value,
+                ended = task => {
+                    self.task = None;
+                    carry_on_panic(ended);
+                }
+            }
         }
+        call.await
+    }
+
+    /// Waits until everything is delivered; all sinks have to be dropped before.
+    ///
+    /// # Panics
+    ///
+    /// As the caller's function did.
+    pub(crate) async fn finish(mut self) {
+        if let Some(task) = &mut self.task {
+            let ended = task.await;
+            self.task = None;
+            carry_on_panic(ended);
+        }
+    }
+}
+
+/// A panic of the caller's function is the caller's: an assertion in it has to fail the test that made it.
+fn carry_on_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -3,23 +3,27 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use daytona_api::{GetSnapshot, Snapshot};
 use futures_core::Stream;
 use futures_util::StreamExt;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::Boxed;
-use super::delivery::{Callbacks, Sink};
-use super::event::{Event, LogGap, LogLine};
-use super::events::EventStream;
-use super::log;
-use super::outcome::Outcome;
-use super::reference::SnapshotRef;
-use super::wait::Interval;
+use super::call::Boxed;
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
+use crate::snapshots::events::delivery::Callbacks;
+use crate::snapshots::events::event::{Event, LogGap, LogLine};
+use crate::snapshots::events::stream::EventStream;
+use crate::snapshots::log::follow;
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::outcome::Outcome;
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::Scope;
 
 /// The build log of a snapshot: what there is by now, once it is awaited, or as a [`stream`](Self::stream).
 ///
@@ -38,14 +42,17 @@ use crate::error::{Error, ErrorKind};
 ///
 /// # Errors
 ///
-/// Kind `NotFound` if there is no such snapshot, if it was not built but made from an image of a registry, or if its build has not
-/// begun; without following also a log that breaks off too often.
+/// Kind `NotFound` if there is no such snapshot, if it was not built but made from an image of a registry, if its build has not
+/// begun, or if it took over what an earlier snapshot of its definition had built; `Unsupported` with a user's token once
+/// the snapshot is active, as the server hands the log to API keys only then; without following also a log that breaks off too often.
+/// While it is followed, the errors of looking at the snapshot, such as `Unauthorized` for a key that has expired.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct BuildLogs {
     client: ApiClient,
     snapshot: SnapshotRef,
     is_followed: bool,
+    limit: Option<Duration>,
 }
 
 /// What comes from a build log. It is shown as the line itself, or as a remark in brackets.
@@ -73,6 +80,7 @@ impl BuildLogs {
             client,
             snapshot,
             is_followed: false,
+            limit: None,
         }
     }
 
@@ -83,49 +91,80 @@ impl BuildLogs {
         self
     }
 
+    /// How long all of it may take. Default: as long as it takes.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     /// The lines one after the other, in memory that does not grow with the log.
     pub fn stream(self) -> LogStream {
         LogStream(EventStream::new(Callbacks::default(), move |sink| {
-            Box::pin(self.read(sink))
+            let scope = Scope::with_sink(&self.client, Goal::Answer, self.limit, sink);
+            let deadline = scope.deadline.clone();
+            Box::pin(async move { deadline.enforce(self.read(scope)).await })
         }))
     }
 
-    async fn read(self, sink: Sink) -> Result<Snapshot, Error> {
-        let client = self.client;
+    async fn read(self, scope: Scope) -> Result<Snapshot, Error> {
+        let Scope { client, sink, .. } = &scope;
         let found = client.call(&GetSnapshot::new(self.snapshot.as_str())).await?;
         let found = self.snapshot.check(found)?;
-        if found.build_info.is_none() {
-            let message = format!(
-                "snapshot `{}` has no build log: it was not built, but made from the image `{}`",
-                found.name,
-                found.image_name.as_deref().unwrap_or_default()
-            );
-            return Err(Error::new(ErrorKind::NotFound, message));
+        if let Some(reason) = without_log(&found, self.is_followed) {
+            return Err(Error::new(ErrorKind::NotFound, reason));
         }
-        if self.is_followed && Outcome::of(&found.state) == Outcome::Progress {
-            let (is_over, receiver) = watch::channel(false);
-            let until_over = async {
-                let mut interval = Interval::new();
-                loop {
-                    interval.sleep(&client, None).await;
-                    match client.call(&GetSnapshot::new(found.id.as_str())).await {
-                        Ok(now) if Outcome::of(&now.state) == Outcome::Progress => {}
-                        Err(error) if error.kind() != ErrorKind::NotFound => {}
-                        Ok(_) | Err(_) => break,
-                    }
-                }
-                is_over.send_replace(true);
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                () = log::follow(client.clone(), found.clone(), sink, receiver) => {}
-                () = until_over => {}
-            }
-        } else {
-            log::read_once(client, found.clone(), sink).await?;
+        if !self.is_followed || Outcome::of(&found.state) != Outcome::Progress {
+            follow::read_once(client.clone(), found.clone(), sink.clone()).await?;
+            return Ok(found);
         }
-        Ok(found)
+        let (is_over, receiver) = watch::channel(false);
+        let reason_to_look = Arc::new(Notify::new());
+        let until_over = async {
+            let mut looks = Looks::after_a_look(&scope).sooner_on(Arc::clone(&reason_to_look));
+            while looks
+                .at_own(&found.id)
+                .await?
+                .is_some_and(|now| Outcome::of(&now.state) == Outcome::Progress)
+            {}
+            is_over.send_replace(true);
+            // The log is read to its end.
+            std::future::pending::<Result<(), Error>>().await
+        };
+        let following = follow::follow(
+            client.clone(),
+            found.clone(),
+            sink.clone(),
+            receiver,
+            Arc::clone(&reason_to_look),
+        );
+        tokio::select! {
+            () = following => Ok(found),
+            looked = until_over => looked.map(|()| found.clone()),
+        }
     }
+}
+
+/// Why there is no log of the snapshot, if there is none.
+fn without_log(snapshot: &Snapshot, is_followed: bool) -> Option<String> {
+    let name = &snapshot.name;
+    if snapshot.build_info.is_none() {
+        let image = snapshot.image_name.as_deref().unwrap_or_default();
+        return Some(match image {
+            "" => format!("snapshot `{name}` has no build log: it was not built"),
+            image => format!("snapshot `{name}` has no build log: it was not built, but made from the image `{image}`"),
+        });
+    }
+    if follow::is_without_log(snapshot) {
+        return Some(format!(
+            "snapshot `{name}` has no build log of its own: it took over what an earlier snapshot of the same definition had built"
+        ));
+    }
+    if follow::is_before_its_log(snapshot) && !is_followed {
+        return Some(format!(
+            "snapshot `{name}` has no build log yet: its build has not begun"
+        ));
+    }
+    None
 }
 
 impl IntoFuture for BuildLogs {

@@ -43,25 +43,31 @@ pub(crate) fn failed(snapshot: &Snapshot) -> Error {
     }
 }
 
-pub(crate) fn gone(snapshot: &Snapshot) -> Error {
-    let message = format!(
-        "snapshot `{}` became {} while it was waited for",
-        snapshot.name, snapshot.state
-    );
+/// The error of a snapshot that will not become active, as somebody else has acted. `was_seen`: whether it was on its way before.
+pub(crate) fn gone(snapshot: &Snapshot, was_seen: bool) -> Error {
+    let Snapshot { name, state, .. } = snapshot;
+    let message = match (state, was_seen) {
+        (_, true) => format!("snapshot `{name}` became {state} while it was waited for"),
+        (SnapshotState::Inactive, false) => {
+            format!("snapshot `{name}` is inactive and does not become active by itself: activate it")
+        }
+        (_, false) => format!("snapshot `{name}` is {state}: it does not become active"),
+    };
     Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(snapshot))
 }
 
-pub(crate) fn deleted(last: &SnapshotInfo) -> Error {
+/// The error of a snapshot that was there and is not any more.
+pub(crate) fn deleted(last: &Snapshot) -> Error {
     let message = format!("snapshot `{}` was deleted while it was waited for", last.name);
-    Error::new(ErrorKind::Gone, message).with_snapshot(last.clone())
+    Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(last))
 }
 
-/// A failure that says nothing about the definition: to create the snapshot again helps.
+/// What helps against a failure that says nothing about the definition; the snapshot is deleted and created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// The object storage has said that it holds an archive, and does not.
+    /// To upload everything: the object storage has said that it holds an archive, and does not.
     UploadAgain,
-    /// Another snapshot of the same definition was being made; the server makes one at a time, and fails the others.
+    /// To wait: another snapshot of the same definition was being made, and the server makes one at a time.
     AfterTwin,
 }
 

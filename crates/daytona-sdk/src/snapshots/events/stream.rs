@@ -1,6 +1,7 @@
 //! What happens while a snapshot is made, as a stream.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +11,6 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-use super::Boxed;
 use super::delivery::{self, Callbacks, Outlet, Sink};
 use super::event::Event;
 use crate::error::{Error, ErrorKind};
@@ -37,7 +37,8 @@ pub struct EventStream {
     state: State,
 }
 
-type Begin = Box<dyn FnOnce(Sink) -> Boxed<Snapshot> + Send>;
+type Running = Pin<Box<dyn Future<Output = Result<Snapshot, Error>> + Send>>;
+type Begin = Box<dyn FnOnce(Sink) -> Running + Send>;
 
 enum State {
     New(Begin),
@@ -46,7 +47,7 @@ enum State {
 }
 
 impl EventStream {
-    pub(crate) fn new(callbacks: Callbacks, begin: impl FnOnce(Sink) -> Boxed<Snapshot> + Send + 'static) -> Self {
+    pub(crate) fn new(callbacks: Callbacks, begin: impl FnOnce(Sink) -> Running + Send + 'static) -> Self {
         Self {
             callbacks,
             state: State::New(Box::new(begin)),

@@ -2,26 +2,41 @@
 
 use std::time::Duration;
 
-use daytona_api::{GetAllSnapshots, GetSnapshot, RemoveSnapshot, Snapshot, SnapshotState};
+use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot, SnapshotState};
 use jiff::Timestamp;
 
+use super::call::Call;
 use super::list;
-use super::outcome::Outcome;
 use crate::api_client::ApiClient;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::change;
+use crate::snapshots::watch::outcome::Outcome;
+use crate::snapshots::watch::scope::Scope;
 
 /// Which snapshots may go. There is no policy by default: each begins with a rule.
 ///
-/// All rules have to agree before a snapshot goes, but for those that have failed: these go whatever their age and number,
-/// unless [`keep_failed`](Self::keep_failed). Never deleted are general snapshots, those of other organizations, and those that
-/// are being made or removed; a state that is not known counts as being made.
+/// All rules have to agree before a snapshot goes. Those that have failed go whatever their age and number, unless
+/// [`keep_failed`](Self::keep_failed) or [`failed_like_others`](Self::failed_like_others) says otherwise. Never deleted are:
 ///
-/// ```
+/// - what [`except`](Self::except) names;
+/// - what this client, or a clone of it, has created, ensured or waited for, unless it has failed;
+/// - general snapshots, and those of other organizations;
+/// - what is being made or removed; an unknown state counts as being made.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona, params: daytona_sdk::CreateSnapshotParams) -> Result<(), daytona_sdk::Error> {
 /// use daytona_sdk::PrunePolicy;
 /// use std::time::Duration;
 ///
-/// // Of the snapshots of the CI all but the newest five that are older than a week, and all that failed.
-/// let policy = PrunePolicy::keep_newest(5).older_than(Duration::from_secs(7 * 24 * 3600)).name_prefix("ci-");
+/// let week = Duration::from_secs(7 * 24 * 3600);
+/// let needed = daytona.snapshots().ensure(params).await?;
+/// // Of the snapshots of the CI: all but the newest five that are older than a week, and all that failed.
+/// let policy = PrunePolicy::keep_newest(5).older_than(week).name_prefix("ci-").except([&needed]);
+/// let report = daytona.snapshots().prune(policy).await?.apply().await?;
+/// println!("{} deleted", report.deleted.len());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -32,7 +47,19 @@ pub struct PrunePolicy {
     unused_for: Option<Duration>,
     states: Option<Vec<SnapshotState>>,
     name_prefix: Option<String>,
-    keeps_failed: bool,
+    except: Vec<SnapshotRef>,
+    failed: Failed,
+}
+
+/// What becomes of snapshots that have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// They go, whatever their age and number.
+    Go,
+    /// They stay.
+    Stay,
+    /// The rules for all others hold for them.
+    LikeOthers,
 }
 
 impl PrunePolicy {
@@ -43,7 +70,8 @@ impl PrunePolicy {
         unused_for: None,
         states: None,
         name_prefix: None,
-        keeps_failed: false,
+        except: Vec::new(),
+        failed: Failed::Go,
     };
 
     /// All but this many, those that were created last.
@@ -96,14 +124,31 @@ impl PrunePolicy {
         self
     }
 
-    /// Those that have failed are treated as all others are.
-    pub fn keep_failed(mut self) -> Self {
-        self.keeps_failed = true;
+    /// None of these, whatever the other rules say: by name or by id. Adds to what was excepted before.
+    pub fn except<S: Into<SnapshotRef>>(mut self, snapshots: impl IntoIterator<Item = S>) -> Self {
+        self.except.extend(snapshots.into_iter().map(Into::into));
         self
     }
 
-    /// Divides what is there into what goes and what stays.
-    fn divide(&self, mut snapshots: Vec<Snapshot>, now: Timestamp) -> (Vec<Snapshot>, Vec<Snapshot>) {
+    /// Those that have failed stay.
+    pub fn keep_failed(mut self) -> Self {
+        self.failed = Failed::Stay;
+        self
+    }
+
+    /// Those that have failed are treated as all others are: they count among the newest, and have to be old enough.
+    pub fn failed_like_others(mut self) -> Self {
+        self.failed = Failed::LikeOthers;
+        self
+    }
+
+    /// Divides what is there into what goes and what stays. `is_ours`: whether this client made or ensured it.
+    fn divide(
+        &self,
+        mut snapshots: Vec<Snapshot>,
+        now: Timestamp,
+        is_ours: impl Fn(&Snapshot) -> bool,
+    ) -> (Vec<Snapshot>, Vec<Snapshot>) {
         // The newest first; those without a date count as the newest.
         snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created_at.unwrap_or(Timestamp::MAX)));
         let mut newer = 0;
@@ -116,11 +161,14 @@ impl PrunePolicy {
                 .as_ref()
                 .is_none_or(|states| states.contains(&snapshot.state));
             let has_failed = Outcome::of(&snapshot.state) == Outcome::Failed;
-            if has_failed && !self.keeps_failed {
-                return has_state;
+            let is_kept = self.except.iter().any(|one| one.names(snapshot)) || is_ours(snapshot) && !has_failed;
+            match self.failed {
+                Failed::Go if has_failed => return has_state && !is_kept,
+                Failed::Stay if has_failed => return false,
+                _ => {}
             }
             newer += 1;
-            newer > self.newest && has_state && self.is_old(snapshot, now)
+            newer > self.newest && has_state && !is_kept && self.is_old(snapshot, now)
         })
     }
 
@@ -156,6 +204,17 @@ fn is_prunable(snapshot: &Snapshot) -> bool {
 }
 
 /// What a policy would delete.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona, policy: daytona_sdk::PrunePolicy) -> Result<(), daytona_sdk::Error> {
+/// let plan = daytona.snapshots().prune(policy).await?;
+/// for snapshot in plan.to_delete() {
+///     println!("would delete {}", snapshot.name);
+/// }
+/// plan.apply().await?.into_result()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is deleted before it is applied"]
 pub struct PrunePlan {
@@ -166,6 +225,7 @@ pub struct PrunePlan {
 
 /// What became of a [`PrunePlan`].
 #[derive(Debug, Default)]
+#[must_use = "snapshots that could not be deleted are told here"]
 #[non_exhaustive]
 pub struct PruneReport {
     /// What was deleted, or is about to be removed.
@@ -176,9 +236,34 @@ pub struct PruneReport {
     pub failed: Vec<(Snapshot, Error)>,
 }
 
-pub(crate) async fn plan(client: ApiClient, policy: PrunePolicy) -> Result<PrunePlan, Error> {
+impl PruneReport {
+    /// The report if nothing failed, else the first failure.
+    ///
+    /// # Errors
+    ///
+    /// Why the first snapshot that could not be deleted was not; its text says how many there are.
+    pub fn into_result(mut self) -> Result<Self, Error> {
+        if self.failed.is_empty() {
+            return Ok(self);
+        }
+        let count = self.failed.len();
+        let (snapshot, error) = self.failed.swap_remove(0);
+        let message = format!(
+            "{count} snapshots could not be deleted, first `{}`: {error}",
+            snapshot.name
+        );
+        Err(Error::new(error.kind(), message)
+            .with_answer_of(&error)
+            .with_snapshot(SnapshotInfo::of(&snapshot))
+            .with_source(error))
+    }
+}
+
+pub(crate) async fn plan(scope: Scope, policy: PrunePolicy) -> Result<PrunePlan, Error> {
+    let client = scope.client;
     let snapshots = list::all(&client, GetAllSnapshots::new()).await?;
-    let (delete, keep) = policy.divide(snapshots, client.clock().timestamp());
+    let is_ours = |snapshot: &Snapshot| client.has_made(&snapshot.id);
+    let (delete, keep) = policy.divide(snapshots, client.clock().timestamp(), is_ours);
     Ok(PrunePlan { client, delete, keep })
 }
 
@@ -194,17 +279,19 @@ impl PrunePlan {
     }
 
     /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. A failure does not end it.
-    pub async fn apply(self) -> PruneReport {
-        let mut report = PruneReport::default();
-        for snapshot in self.delete {
-            match delete(&self.client, &snapshot).await {
-                Ok(true) => report.deleted.push(snapshot),
-                Ok(false) => report.changed.push(snapshot),
-                Err(error) => report.failed.push((snapshot, error)),
+    /// was planned is left alone. That one cannot be deleted does not end it, and stands in the report.
+    pub fn apply(self) -> Call<PruneReport> {
+        Call::new(self.client, move |scope| async move {
+            let mut report = PruneReport::default();
+            for snapshot in self.delete {
+                match delete(&scope.client, &snapshot).await {
+                    Ok(true) => report.deleted.push(snapshot),
+                    Ok(false) => report.changed.push(snapshot),
+                    Err(error) => report.failed.push((snapshot, error)),
+                }
             }
-        }
-        report
+            Ok(report)
+        })
     }
 }
 
@@ -219,14 +306,13 @@ async fn delete(client: &ApiClient, planned: &Snapshot) -> Result<bool, Error> {
     if !is_same || !is_prunable(&now) {
         return Ok(false);
     }
-    match client.call(&RemoveSnapshot::new(planned.id.as_str())).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        removed => removed.map(|()| true),
-    }
+    change::remove(client, &planned.id).await.map(|_| true)
 }
 
 #[cfg(test)]
 mod tests {
+    use daytona_api::SnapshotId;
+
     use super::*;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -264,7 +350,7 @@ mod tests {
     }
 
     fn deleted(policy: &PrunePolicy) -> Vec<String> {
-        let (deleted, kept) = policy.divide(all(), now());
+        let (deleted, kept) = policy.divide(all(), now(), |_| false);
         assert_eq!(deleted.len() + kept.len(), all().len());
         deleted.into_iter().map(|snapshot| snapshot.name).collect()
     }
@@ -276,8 +362,12 @@ mod tests {
             ["failed", "ci-30", "app", "ci-error", "ci-used"]
         );
         assert_eq!(
-            deleted(&PrunePolicy::keep_newest(2).keep_failed()),
+            deleted(&PrunePolicy::keep_newest(2).failed_like_others()),
             ["ci-1", "ci-30", "app", "ci-error", "ci-used"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(2).keep_failed()),
+            ["ci-30", "app", "ci-used"]
         );
         assert_eq!(
             deleted(&PrunePolicy::keep_newest(0).older_than(DAY * 40)),
@@ -288,7 +378,7 @@ mod tests {
             ["failed", "app", "ci-error"]
         );
         assert_eq!(
-            deleted(&PrunePolicy::created_before("2026-10-27T00:00:00Z".parse().unwrap()).keep_failed()),
+            deleted(&PrunePolicy::created_before("2026-10-27T00:00:00Z".parse().unwrap()).failed_like_others()),
             ["ci-30", "app", "ci-error", "ci-used"]
         );
         assert_eq!(deleted(&PrunePolicy::failed()), ["failed", "ci-error"]);
@@ -297,6 +387,17 @@ mod tests {
             deleted(&PrunePolicy::keep_newest(2).name_prefix("ci-")),
             ["ci-30", "ci-error", "ci-used"]
         );
+    }
+
+    #[test]
+    fn what_is_excepted_or_ours_stays() {
+        let policy = PrunePolicy::keep_newest(0)
+            .except(["app", "ci-error"])
+            .except([SnapshotId::from("failed")]);
+        assert_eq!(deleted(&policy), ["ci-undated", "ci-1", "ci-30", "ci-used"]);
+        let (deleted, _) = PrunePolicy::keep_newest(0).divide(all(), now(), |_| true);
+        let names: Vec<_> = deleted.iter().map(|snapshot| snapshot.name.as_str()).collect();
+        assert_eq!(names, ["failed", "ci-error"], "nobody uses what has failed");
     }
 
     #[test]

@@ -34,14 +34,26 @@ impl AsRef<str> for LogLine {
     }
 }
 
-/// A part of a build log that is missing, or that is not of this build.
+/// A place in a build log where the lines that were delivered are not all there is to it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LogGap {
-    /// Why.
+    /// What is wrong.
+    pub kind: LogGapKind,
+    /// The cause, for people.
     pub reason: String,
-    /// Whether nothing is missing, but the log begins with the output of an earlier build of the same definition.
-    pub replayed: bool,
+}
+
+/// Kinds of [`LogGap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogGapKind {
+    /// Lines are missing, or may be: the log could not be read to its end.
+    Missing,
+    /// The log is another one than before the connection broke: lines of either may be missing.
+    Replaced,
+    /// Nothing is missing, but what follows begins with the output of an earlier build of the same definition.
+    Replayed,
 }
 
 impl fmt::Display for LogGap {
@@ -86,6 +98,15 @@ pub enum Event {
         /// Its size in bytes.
         total: u64,
     },
+    /// A part of a context archive that was told as sent has to be sent again, as the connection broke or the storage failed.
+    Unsent {
+        /// Its SHA-256.
+        hash: Digest,
+        /// Bytes that count no more.
+        bytes: u64,
+        /// Its size in bytes.
+        total: u64,
+    },
     /// A context archive is stored, acknowledged by the storage.
     Stored {
         /// Its SHA-256.
@@ -99,6 +120,16 @@ pub enum Event {
         id: SnapshotId,
         /// Its name.
         name: String,
+    },
+    /// A snapshot that is there is taken for the result, though this call did not see itself create it: another call has made it,
+    /// or the answer to this one's request was lost. It is never deleted by this call, and its failure ends the call.
+    Adopted {
+        /// Its id.
+        id: SnapshotId,
+        /// Its name.
+        name: String,
+        /// Why it is taken.
+        reason: String,
     },
     /// The snapshot is in another state than before.
     State {
@@ -118,7 +149,7 @@ pub enum Event {
         /// Since the operation began.
         elapsed: Duration,
     },
-    /// The snapshot failed for a reason that goes away: it is deleted and created once more, under another id.
+    /// The snapshot failed for a reason that goes away, or is replaced: it is deleted and will be created anew, under another id.
     Recreated {
         /// Why.
         reason: String,
@@ -127,6 +158,8 @@ pub enum Event {
     Retry {
         /// Why.
         reason: String,
+        /// The SHA-256 of the context archive, or of the one with the part, that the request was about; none for a request to the API.
+        archive: Option<Digest>,
     },
     /// The snapshot is active.
     Done {

@@ -1,32 +1,102 @@
 //! The upload of local files.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use daytona_api::{GetPushAccess, StorageAccess};
-use daytona_context::{Context, ObjectStorage, Progress, Push, Pushed};
+use daytona_context::{Context, Digest, ObjectStorage, Progress, Push, Pushed, Target};
 
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
+use crate::snapshots::events::delivery::Sink;
+use crate::snapshots::events::event::Event;
 
-/// Uploads what is not there yet, or everything `again`. `on_retry` hears why a request is sent again.
-pub(crate) async fn process(
+/// Push access that is being had.
+pub(crate) type Access = Pin<Box<dyn Future<Output = Result<StorageAccess, Error>> + Send>>;
+
+/// Where to, and what of it.
+pub(crate) struct Upload {
+    /// Push access, where it was asked for already.
+    access: Option<Access>,
+    /// Whether what is stored is sent again.
+    everything: bool,
+}
+
+impl Upload {
+    /// What is not stored yet.
+    pub(crate) fn missing(access: Option<Access>) -> Self {
+        Self {
+            access,
+            everything: false,
+        }
+    }
+
+    /// All of it.
+    pub(crate) fn everything() -> Self {
+        Self {
+            access: None,
+            everything: true,
+        }
+    }
+}
+
+/// Uploads what is not there yet, or everything. The events of it are told.
+pub(crate) async fn upload(
     client: &ApiClient,
+    sink: &Sink,
     context: &Context,
-    again: bool,
-    on_progress: impl Fn(Progress) + Send + Sync + 'static,
-    on_retry: impl Fn(String) + Send + Sync + 'static,
+    upload: Upload,
 ) -> Result<Pushed, Error> {
     if context.archives().is_empty() {
         return Ok(Pushed::default());
     }
     check_supported(client)?;
-    let access = client
-        .call_with(&GetPushAccess::new(), |error| on_retry(error.to_string()))
-        .await?;
-    let storage = storage(client, &access, on_retry)?;
-    let push = Push::new().on_progress(on_progress);
-    let push = if again { push.resend() } else { push };
-    Ok(push.run(context, storage.as_ref(), &access.organization_id).await?)
+    let access = upload.access.unwrap_or_else(|| push_access(client, sink));
+    let target = async {
+        let access = access.await?;
+        let retries = sink.clone();
+        let on_retry = move |archive, reason| retries.put(Event::Retry { reason, archive });
+        let storage = storage(client, &access, on_retry)?;
+        Ok::<_, Error>(Target::new(storage, access.organization_id))
+    };
+    let progress = sink.clone();
+    let push = Push::new().on_progress(move |step| {
+        if let Some(event) = event_of(step) {
+            progress.put(event);
+        }
+    });
+    let push = if upload.everything { push.resend() } else { push };
+    push.run_when(context, target).await
+}
+
+/// The address of the storage, and the right to write there. Asked for once it is awaited.
+pub(crate) fn push_access(client: &ApiClient, sink: &Sink) -> Access {
+    let (client, sink) = (client.clone(), sink.clone());
+    Box::pin(async move {
+        client
+            .call_with(&GetPushAccess::new(), |error| sink.put_retry(error))
+            .await
+    })
+}
+
+fn event_of(progress: Progress) -> Option<Event> {
+    Some(match progress {
+        Progress::Hashed { hash, size } => Event::Hashed { hash, bytes: size },
+        Progress::Skipped { hash, size } => Event::Skipped { hash, bytes: size },
+        Progress::Sent { hash, bytes, size } => Event::Sent {
+            hash,
+            bytes,
+            total: size,
+        },
+        Progress::Unsent { hash, bytes, size } => Event::Unsent {
+            hash,
+            bytes,
+            total: size,
+        },
+        Progress::Stored { hash, size } => Event::Stored { hash, bytes: size },
+        _ => return None,
+    })
 }
 
 /// Whether there is a way to store anything, before any call.
@@ -43,7 +113,7 @@ pub(crate) fn check_supported(client: &ApiClient) -> Result<(), Error> {
 fn storage(
     client: &ApiClient,
     access: &StorageAccess,
-    on_retry: impl Fn(String) + Send + Sync + 'static,
+    on_retry: impl Fn(Option<Digest>, String) + Send + Sync + 'static,
 ) -> Result<Arc<dyn ObjectStorage>, Error> {
     use daytona_context::s3::{RetryPolicy, S3Storage};
 
@@ -56,7 +126,7 @@ fn storage(
         .map_err(|error| Error::new(ErrorKind::ObjectStorage, error.to_string()).with_source(error))?;
     let provider = Arc::new(adapter::PushAccess(client.clone()));
     Ok(Arc::new(storage.retry(policy).credential_provider(provider).on_retry(
-        move |retry| on_retry(crate::text::with_causes(retry.error)),
+        move |retry| on_retry(Digest::from_key(retry.key), crate::text::with_causes(retry.error)),
     )))
 }
 
@@ -64,7 +134,7 @@ fn storage(
 fn storage(
     client: &ApiClient,
     _access: &StorageAccess,
-    _on_retry: impl Fn(String) + Send + Sync + 'static,
+    _on_retry: impl Fn(Option<Digest>, String) + Send + Sync + 'static,
 ) -> Result<Arc<dyn ObjectStorage>, Error> {
     let storage = client.settings().object_storage.clone();
     storage.ok_or_else(|| Error::new(ErrorKind::Unsupported, "no object storage"))

@@ -4,26 +4,26 @@
 //! opened again, and since each begins at the beginning, what was delivered is passed over.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use daytona_api::{GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl, Operation, Snapshot, SnapshotId};
-use http::Request;
+use daytona_api::{GetSnapshotBuildLogsUrl, Operation, Snapshot, SnapshotId, SnapshotState};
 use http_body_util::BodyExt;
-use tokio::sync::watch;
-use url::Url;
+use tokio::sync::{Notify, watch};
 
-use super::delivery::Sink;
 use super::lines::Lines;
-use crate::address::shown;
+use super::source::Source;
 use crate::api_client::ApiClient;
-use crate::auth::Credentials;
 use crate::error::{Error, ErrorKind};
-use crate::transport::{ResponseBody, full};
+use crate::snapshots::events::delivery::Sink;
+use crate::snapshots::events::event::LogGapKind;
 
 /// Between two attempts to open the log; it grows to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a host is left alone at the most, however long it asks for.
+const LONGEST_QUIET: Duration = Duration::from_mins(5);
 
 /// Between two attempts to open it when the build has ended.
 const LAST_PAUSE: Duration = Duration::from_millis(200);
@@ -33,6 +33,10 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How often in a row a log that has ended may break off.
 const MOST_BREAKS: u32 = 4;
+
+/// By how much a build has to be older than its snapshot to be an earlier one. The server writes its row some milliseconds before
+/// that of the first snapshot, and some seconds before where it refused the first requests for it.
+const EARLIER: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
 /// Why a reading of the log ended early.
 enum Failure {
@@ -58,24 +62,47 @@ impl From<Error> for Failure {
     }
 }
 
+/// Whether there is a log that can be asked for without a long wait.
+pub(crate) fn has_log(snapshot: &Snapshot) -> bool {
+    snapshot.build_info.is_some() && !is_before_its_log(snapshot) && !is_without_log(snapshot)
+}
+
+/// Whether no runner has the build yet: asked for the log's address the server waits for one.
+pub(crate) fn is_before_its_log(snapshot: &Snapshot) -> bool {
+    snapshot.state == SnapshotState::Pending
+}
+
+/// Whether the snapshot took over what an earlier one had built: it never had a runner, and so no log of its own. The server waits
+/// half a minute for a runner before it says so.
+pub(crate) fn is_without_log(snapshot: &Snapshot) -> bool {
+    let runner = snapshot.initial_runner_id.as_deref().unwrap_or_default();
+    snapshot.build_info.is_some() && snapshot.state == SnapshotState::Active && runner.is_empty()
+}
+
 /// Delivers the log of a snapshot that is being made, until it has ended and the snapshot is active or has failed.
-/// `is_over` tells of the latter.
-pub(crate) async fn follow(client: ApiClient, snapshot: Snapshot, sink: Sink, is_over: watch::Receiver<bool>) {
+/// `is_over` tells of the latter; `reason_to_look` is told when there may be something to see.
+pub(crate) async fn follow(
+    client: ApiClient,
+    snapshot: Snapshot,
+    sink: Sink,
+    is_over: watch::Receiver<bool>,
+    reason_to_look: Arc<Notify>,
+) {
     let mut patience = Patience {
         client: client.clone(),
         is_over,
         left: Some(GRACE),
     };
-    let mut log = Log::new(client, snapshot, sink);
+    let mut log = Log::new(client, snapshot, sink, reason_to_look);
     let failure = match log.read_until_over(&mut patience).await {
-        Ok(broken) => log.look_once_more(&mut patience, broken).await,
+        Ok(ending) => log.look_once_more(&mut patience, ending).await,
         Err(refused) => Some(refused),
     };
     match failure {
         None => log.finish().await,
         Some(error) => {
             let reason = format!("the build log could not be read to its end: {error}");
-            log.sink.put_gap(reason, false);
+            log.put_gap(LogGapKind::Missing, reason);
         }
     }
 }
@@ -87,10 +114,14 @@ pub(crate) async fn follow(client: ApiClient, snapshot: Snapshot, sink: Sink, is
 /// Why it cannot be read, or not to its end.
 pub(crate) async fn read_once(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Result<(), Error> {
     let mut patience = Patience::unlimited(client.clone());
-    let mut log = Log::new(client, snapshot, sink);
+    let is_active = snapshot.state == SnapshotState::Active;
+    let mut log = Log::new(client, snapshot, sink, Arc::default());
     let mut breaks = 0;
     loop {
         let error = match log.read(&mut patience, false).await {
+            Some(Ok(())) if is_active && log.source.is_relayed() && !log.lines.has_begun() => {
+                return Err(not_relayed(&log.id));
+            }
             None | Some(Ok(())) => {
                 log.finish().await;
                 return Ok(());
@@ -104,17 +135,27 @@ pub(crate) async fn read_once(client: ApiClient, snapshot: Snapshot, sink: Sink)
             return Err(error);
         }
         log.lines.restart();
-        patience
-            .client
-            .clock()
-            .sleep(error.retry_after().unwrap_or(PAUSE))
-            .await;
+        patience.client.clock().sleep(pause_after(&error, PAUSE)).await;
     }
 }
 
 fn not_there(id: &SnapshotId) -> Error {
     let message = format!("snapshot {id} has no build log: it was not built, or its build has not begun");
     Error::new(ErrorKind::NotFound, message).with_operation(GetSnapshotBuildLogsUrl::ID)
+}
+
+/// The log of an active snapshot as the API relays it to users' tokens: nothing.
+fn not_relayed(id: &SnapshotId) -> Error {
+    let message = format!(
+        "the build log of snapshot {id} cannot be had with a user's token: the server hands it to such only until the snapshot \
+         is active; use an API key"
+    );
+    Error::new(ErrorKind::Unsupported, message)
+}
+
+/// The pause that the server asks for, within reason, or else this one.
+fn pause_after(error: &Error, pause: Duration) -> Duration {
+    error.retry_after().map_or(pause, |wished| wished.min(LONGEST_QUIET))
 }
 
 /// How long a log is waited for: as long as the snapshot is being made, and a little longer.
@@ -138,11 +179,6 @@ impl Patience {
         *self.is_over.borrow()
     }
 
-    async fn until_over(&mut self) {
-        // Where nobody is left to tell, it is over too.
-        drop(self.is_over.wait_for(|is_over| *is_over).await);
-    }
-
     /// What comes of the future, unless it takes too long. Only such waiting counts: a slow caller loses no line.
     async fn bound<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         let Some(left) = self.left else {
@@ -152,7 +188,7 @@ impl Patience {
         tokio::select! {
             biased;
             value = &mut future => return Some(value),
-            () = self.until_over() => {}
+            () = until_over(&mut self.is_over) => {}
         }
         let clock = self.client.clock();
         let start = clock.now();
@@ -166,50 +202,67 @@ impl Patience {
     }
 }
 
-/// A build that is older than its snapshot by more than this was made for another one.
-const WRITTEN_BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+async fn until_over(is_over: &mut watch::Receiver<bool>) {
+    // Where nobody is left to tell, it is over too.
+    drop(is_over.wait_for(|is_over| *is_over).await);
+}
+
+/// How the following of a log ended.
+struct Ending {
+    /// Why the last reading broke off, if it did.
+    broken: Option<Error>,
+    /// Whether the log was open when the snapshot became active or failed: then nothing of it was missed.
+    was_open: bool,
+}
 
 /// A log, and how much of it was delivered.
 struct Log {
-    client: ApiClient,
     id: SnapshotId,
+    source: Source,
     sink: Sink,
+    reason_to_look: Arc<Notify>,
     lines: Lines,
-    /// Where it lies, once that was told.
-    address: Option<Url>,
     /// Whether an earlier build may have written to it, and nobody was told yet.
     is_shared: bool,
     has_progress: bool,
 }
 
 impl Log {
-    fn new(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Self {
-        // The dates of a build are those of the first snapshot that shares it; and the server writes every build down before its
-        // snapshot, by up to 12.8 s.
+    fn new(client: ApiClient, snapshot: Snapshot, sink: Sink, reason_to_look: Arc<Notify>) -> Self {
+        // The dates of a build are those of the first snapshot that shares it.
         let begun = snapshot.build_info.as_ref().and_then(|build| build.created_at);
         let is_shared = begun
             .zip(snapshot.created_at)
-            .is_some_and(|(build, snapshot)| snapshot.duration_since(build) > WRITTEN_BEFORE);
+            .is_some_and(|(build, snapshot)| snapshot.duration_since(build) > EARLIER);
         Self {
-            client,
+            source: Source::new(client, snapshot.id.clone()),
             id: snapshot.id,
             sink,
+            reason_to_look,
             lines: Lines::default(),
-            address: None,
             is_shared,
             has_progress: false,
         }
     }
 
-    /// Follows the log until the snapshot is active or has failed. Returns how the last reading broke off, if it did; fails if the
-    /// log cannot be had.
-    async fn read_until_over(&mut self, patience: &mut Patience) -> Result<Option<Error>, Error> {
+    fn put_gap(&self, kind: LogGapKind, reason: impl Into<String>) {
+        self.sink.put_gap(kind, reason);
+        self.reason_to_look.notify_one();
+    }
+
+    /// Follows the log until the snapshot is active or has failed. Fails if the log cannot be had.
+    async fn read_until_over(&mut self, patience: &mut Patience) -> Result<Ending, Error> {
         let mut pause = PAUSE;
         let mut broken: Option<Error> = None;
+        let mut was_open = false;
+        let mut is_over = patience.is_over.clone();
         while !patience.is_over() {
             match self.read(patience, true).await {
                 // So it is with every failed build, and with a line that is dead.
-                None => break,
+                None => {
+                    was_open = true;
+                    break;
+                }
                 // A stream that is cut can look as if it had ended.
                 Some(Ok(())) => broken = None,
                 Some(Err(Failure::Later)) => {}
@@ -219,12 +272,13 @@ impl Log {
                 }
                 Some(Err(Failure::Never(error))) => return Err(error),
             }
+            // The build may have ended, and with it the log.
+            self.reason_to_look.notify_one();
             self.lines.restart();
-            let wished = broken.as_ref().and_then(Error::retry_after);
-            let client = self.client.clone();
+            let wait = broken.as_ref().map_or(pause, |error| pause_after(error, pause));
             tokio::select! {
-                () = client.clock().sleep(wished.unwrap_or(pause)) => {}
-                () = patience.until_over() => {}
+                () = patience.client.clock().sleep(wait) => {}
+                () = until_over(&mut is_over) => {}
             }
             pause = if self.take_progress() {
                 PAUSE
@@ -232,23 +286,32 @@ impl Log {
                 (pause * 2).min(LONGEST_PAUSE)
             };
         }
-        Ok(broken)
+        Ok(Ending { broken, was_open })
     }
 
     /// Reads what there is when the build has ended. Returns why that is not all, if it is not.
-    async fn look_once_more(&mut self, patience: &mut Patience, mut broken: Option<Error>) -> Option<Error> {
+    async fn look_once_more(&mut self, patience: &mut Patience, ending: Ending) -> Option<Error> {
+        let Ending { mut broken, was_open } = ending;
         patience.left = Some(GRACE);
         for _ in 0..MOST_BREAKS {
             self.lines.restart();
             match self.read(patience, false).await {
                 None => break,
-                Some(Ok(())) => return broken.filter(|_| self.lines.is_short()),
+                // Of an active snapshot the API relays nothing: what was not read before cannot be had any more.
+                Some(Ok(())) if self.source.is_relayed() && !self.lines.has_begun() => {
+                    return (!was_open).then(|| broken.unwrap_or_else(|| not_relayed(&self.id)));
+                }
+                Some(Ok(())) if self.lines.is_short() => {
+                    let message = "it ended before what was read of it already";
+                    return Some(broken.unwrap_or_else(|| Error::new(ErrorKind::Connection, message)));
+                }
+                Some(Ok(())) => return broken.filter(|_| !self.lines.has_begun()),
                 // There never was one.
                 Some(Err(Failure::Later)) => return broken,
                 Some(Err(Failure::Broken(error))) => broken = Some(error),
                 Some(Err(Failure::Never(error))) => return Some(error),
             }
-            let client = self.client.clone();
+            let client = patience.client.clone();
             if patience.bound(client.clock().sleep(LAST_PAUSE)).await.is_none() {
                 break;
             }
@@ -258,7 +321,7 @@ impl Log {
 
     /// Reads the log from its beginning to its end. None if that took too long.
     async fn read(&mut self, patience: &mut Patience, is_followed: bool) -> Option<Result<(), Failure>> {
-        let mut body = match patience.bound(Box::pin(self.open(is_followed))).await? {
+        let mut body = match patience.bound(Box::pin(self.source.open(is_followed))).await? {
             Ok(body) => body,
             Err(error) => return Some(Err(error.into())),
         };
@@ -273,12 +336,12 @@ impl Log {
             };
             if std::mem::take(&mut self.is_shared) {
                 let reason = "the definition was built before: the log begins with what that build wrote";
-                self.sink.put_gap(reason, true);
+                self.put_gap(LogGapKind::Replayed, reason);
             }
             let lines = self.lines.push(&chunk);
             if self.lines.take_other() {
                 let reason = "the log is another one than before it broke off: lines may be missing";
-                self.sink.put_gap(reason, false);
+                self.put_gap(LogGapKind::Replaced, reason);
             }
             self.has_progress |= !lines.is_empty();
             self.sink.put_lines(lines).await;
@@ -296,67 +359,5 @@ impl Log {
         if let Some(line) = self.lines.finish() {
             self.sink.put_lines(vec![line]).await;
         }
-    }
-
-    /// The log, from its own host or, for those whom it does not let in, through the API.
-    async fn open(&mut self, is_followed: bool) -> Result<ResponseBody, Error> {
-        // The log host asks only for the token, and knows no organization of a user.
-        if !matches!(self.client.settings().credentials, Credentials::ApiKey(_)) {
-            return self.relayed(is_followed).await;
-        }
-        let mut url = match &self.address {
-            Some(address) => address.clone(),
-            None => {
-                let address = self
-                    .client
-                    .call(&GetSnapshotBuildLogsUrl::new(self.id.as_str()))
-                    .await?
-                    .url;
-                self.address.insert(safe_address(&self.client, &address)?).clone()
-            }
-        };
-        if is_followed {
-            url.query_pairs_mut().append_pair("follow", "true");
-        }
-        match request(&self.client, GetSnapshotBuildLogsUrl::ID, url.as_str()).await {
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => self.relayed(is_followed).await,
-            Err(error) => {
-                // It may lie somewhere else by now.
-                self.address = None;
-                Err(error)
-            }
-            Ok(body) => Ok(body),
-        }
-    }
-
-    async fn relayed(&self, is_followed: bool) -> Result<ResponseBody, Error> {
-        let mut operation = GetSnapshotBuildLogs::new(self.id.as_str());
-        operation.follow = is_followed.then_some(true);
-        let query = operation.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let url = format!("{}{}{query}", self.client.api_url(), operation.path());
-        request(&self.client, GetSnapshotBuildLogs::ID, &url).await
-    }
-}
-
-async fn request(client: &ApiClient, operation: &'static str, url: &str) -> Result<ResponseBody, Error> {
-    let request = Request::get(url)
-        .body(full(Bytes::new()))
-        .map_err(|error| Error::new(ErrorKind::Decode, error.to_string()))?;
-    Ok(client.send(operation, request).await?.into_body())
-}
-
-/// The address, if the key may go there: over https, unless the API itself is not.
-fn safe_address(client: &ApiClient, address: &str) -> Result<Url, Error> {
-    let refuse = |problem: &str| {
-        Error::new(
-            ErrorKind::Decode,
-            format!("the address of the build log, `{}`, {problem}", shown(address)),
-        )
-    };
-    let url = Url::parse(address).map_err(|_| refuse("is no address"))?;
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if client.api_url().starts_with("http:") => Ok(url),
-        _ => Err(refuse("is less safe than the API's: the key is not sent there")),
     }
 }

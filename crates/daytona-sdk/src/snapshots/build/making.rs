@@ -1,0 +1,125 @@
+//! A snapshot that is being made, and made again where its failure says nothing about its definition.
+
+use std::time::Duration;
+
+use daytona_api::{GetAllSnapshots, Snapshot, SnapshotId};
+
+use super::submission::{Accepted, Submission};
+use super::upload::Upload;
+use crate::error::Error;
+use crate::snapshots::calls::list;
+use crate::snapshots::events::event::Event;
+use crate::snapshots::watch::outcome::{Outcome, Remedy};
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::Scope;
+use crate::snapshots::watch::{active, change};
+
+/// How often a snapshot is made again by default. With pauses of up to a minute that is longer than most builds take.
+pub(crate) const MOST_RECREATIONS: u32 = 100;
+
+/// The longest pause before a snapshot is made again, at first; it doubles with each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// A snapshot that is being made, with what is needed to make it again.
+pub(crate) struct Making {
+    pub(crate) scope: Scope,
+    pub(crate) submission: Submission,
+    recreations_left: u32,
+    has_uploaded_again: bool,
+    pause: Duration,
+}
+
+impl Making {
+    pub(crate) fn new(scope: Scope, submission: Submission, recreations: u32) -> Self {
+        Self {
+            scope,
+            submission,
+            recreations_left: recreations,
+            has_uploaded_again: false,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Waits until the snapshot, which was accepted from the submission, is active; makes it again where that helps.
+    ///
+    /// Only what this call has created is deleted: the failure of an adopted snapshot is the outcome.
+    pub(crate) async fn until_active(&mut self, mut accepted: Accepted) -> Result<Snapshot, Error> {
+        loop {
+            let id = accepted.snapshot.id.clone();
+            let error = match active::until_active(&self.scope, accepted.snapshot).await {
+                Ok(active) => return Ok(active),
+                Err(error) => error,
+            };
+            let remedy = Remedy::of(&error).filter(|remedy| accepted.is_own && self.may_help(*remedy));
+            let Some(remedy) = remedy else { return Err(error) };
+            let deadline = self.scope.deadline.clone();
+            accepted = match deadline.enforce(self.recreate(&id, remedy, &error)).await {
+                Ok(Some(accepted)) => accepted,
+                // It may not be deleted.
+                Ok(None) => return Err(error),
+                Err(error) => return Err(self.submission.settle_late(error).await),
+            };
+        }
+    }
+
+    fn may_help(&self, remedy: Remedy) -> bool {
+        self.recreations_left > 0
+            && match remedy {
+                Remedy::UploadAgain => self.submission.has_skipped() && !self.has_uploaded_again,
+                Remedy::AfterTwin => true,
+            }
+    }
+
+    /// Deletes the snapshot that failed and creates it again. None if it cannot be deleted.
+    async fn recreate(&mut self, id: &SnapshotId, remedy: Remedy, error: &Error) -> Result<Option<Accepted>, Error> {
+        let Scope { client, deadline, sink } = &self.scope;
+        if change::remove(client, id).await.is_err() {
+            return Ok(None);
+        }
+        let reason = error.reason().unwrap_or_default();
+        deadline.note_deleted(self.submission.name(), reason);
+        sink.put(Event::Recreated {
+            reason: reason.to_owned(),
+        });
+        sink.clear_tail();
+        self.recreations_left -= 1;
+        match remedy {
+            Remedy::UploadAgain => {
+                self.has_uploaded_again = true;
+                self.submission.upload(Upload::everything()).await?;
+            }
+            Remedy::AfterTwin => {
+                until_no_twin(&self.scope, &self.submission, id).await?;
+                // What cannot be seen is in the way too: the builds and pulls of other organizations, and of deleted snapshots.
+                let clock = client.clock();
+                clock.sleep(self.pause.mul_f64(clock.jitter())).await;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        change::until_gone(&self.scope, id).await?;
+        // The looks at the old one have noted it.
+        self.scope.deadline.note_deleted(self.submission.name(), reason);
+        let accepted = self.submission.post().await?;
+        Ok(Some(accepted))
+    }
+}
+
+/// Waits until no other snapshot of the same definition is being made, as far as one can see.
+async fn until_no_twin(scope: &Scope, submission: &Submission, id: &SnapshotId) -> Result<(), Error> {
+    let is_twin = |other: &Snapshot| {
+        other.id != *id && Outcome::of(&other.state) == Outcome::Progress && submission.is_same_build(other)
+    };
+    let mut looks = Looks::new(scope);
+    loop {
+        let others = looks.next(|| list::all(&scope.client, GetAllSnapshots::new())).await?;
+        let Some(twin) = others.into_iter().find(is_twin) else {
+            return Ok(());
+        };
+        scope.sink.put_retry(format!(
+            "snapshot `{}` of the same definition is {}: waiting until it is made",
+            twin.name, twin.state
+        ));
+        while looks.at(&twin.id).await?.is_some_and(|now| is_twin(&now)) {}
+    }
+}

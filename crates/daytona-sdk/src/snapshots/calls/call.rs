@@ -1,0 +1,104 @@
+//! A call without options of its own.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::api_client::ApiClient;
+use crate::error::Error;
+use crate::snapshots::events::options::{Options, option_methods};
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::scope::{self, Scope};
+
+/// A call under way, independent of what it was made from.
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// A call that does nothing until it is awaited, and then comes to a `T`.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use std::time::Duration;
+///
+/// let snapshot = daytona.snapshots().get("my-app").timeout(Duration::from_secs(5)).await?;
+/// daytona.snapshots().delete(&snapshot).wait().on_event(|event| println!("{event:?}")).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Those of the method that made it, and kind `WaitTimeout` after its [`timeout`](Self::timeout).
+#[must_use = "does nothing until it is awaited"]
+pub struct Call<T> {
+    client: ApiClient,
+    goal: Goal,
+    options: Options,
+    body: Box<dyn FnOnce(Scope) -> Boxed<T> + Send>,
+}
+
+impl<T> Call<T> {
+    /// A call that takes as long as its requests do.
+    pub(crate) fn new<F>(client: ApiClient, body: impl FnOnce(Scope) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Self {
+            client,
+            goal: Goal::Answer,
+            options: Options::default(),
+            body: Box::new(move |scope| Box::pin(body(scope))),
+        }
+    }
+
+    /// A call that waits for something, for this long at the most unless the caller says otherwise.
+    pub(crate) fn waiting<F>(
+        client: ApiClient,
+        goal: Goal,
+        limit: Duration,
+        body: impl FnOnce(Scope) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Self {
+            goal,
+            options: Options::within(limit),
+            ..Self::new(client, body)
+        }
+    }
+
+    option_methods! {
+        /// How long all of it may take. Default: none for a call that only asks; what the method says for one that waits.
+    }
+}
+
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Call")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Call<T> {
+    type Output = Result<T, Error>;
+    type IntoFuture = Boxed<T>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            client,
+            goal,
+            options,
+            body,
+        } = self;
+        Box::pin(async move {
+            scope::run(&client, goal, options, |scope| async move {
+                let deadline = scope.deadline.clone();
+                deadline.enforce(body(scope)).await
+            })
+            .await
+        })
+    }
+}

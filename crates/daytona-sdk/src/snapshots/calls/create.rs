@@ -1,0 +1,233 @@
+//! The creation of a snapshot.
+
+use std::fmt;
+use std::future::IntoFuture;
+
+use daytona_api::{Snapshot, SnapshotId};
+
+use super::call::{Boxed, Call};
+use super::lifecycle;
+use super::wait::done;
+use crate::api_client::ApiClient;
+use crate::error::Error;
+use crate::snapshots::build::making::{MOST_RECREATIONS, Making};
+use crate::snapshots::build::params::CreateSnapshotParams;
+use crate::snapshots::build::submission::{Accepted, Next, Submission};
+use crate::snapshots::build::upload::Upload;
+use crate::snapshots::events::delivery::Delivery;
+use crate::snapshots::events::options::{Options, build_option_methods};
+use crate::snapshots::events::stream::EventStream;
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::scope::Scope;
+use crate::trace;
+
+/// Creates a snapshot, once it is awaited, and waits until it is active.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::{CreateSnapshotParams, Image};
+/// use std::time::Duration;
+///
+/// let image = Image::debian_slim("3.12").add_local_dir("app", "/home/daytona/app");
+/// let snapshot = daytona
+///     .snapshots()
+///     .create(CreateSnapshotParams::new("my-app", image))
+///     .on_logs(|line| println!("{line}"))
+///     .timeout(Duration::from_secs(900))
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A request whose answer is lost is settled by looking for the name. It never makes two snapshots. A snapshot that is found is taken
+/// for the result if it is of the same definition and was created after the request was sent, by the server's own clock, which tells
+/// whole seconds; [`Event::Adopted`](crate::Event::Adopted) tells of it. What cannot be told from somebody else's is the error
+/// `AlreadyExists`, with its id.
+///
+/// A failure that says nothing about the image is recovered from: an archive that the storage did not have after all, or another
+/// build or pull of the same definition under way, of which the server does one at a time. The snapshot that failed is deleted
+/// and created again, after growing random pauses in the second case, until the deadline;
+/// [`Event::Recreated`](crate::Event::Recreated) tells of each time. Nothing is deleted that this call has not created.
+///
+/// Dropping the future stops the upload or the waiting; what the server has accepted goes on.
+///
+/// # Errors
+///
+/// Before any file is stored: kind `InvalidImage`, `InvalidRequest`, `Unsupported`. Then `LocalFile` or `ObjectStorage` for the
+/// upload, `AlreadyExists` for a name that is taken, with what has it, `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline
+/// over all of it has passed.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Create {
+    client: ApiClient,
+    params: CreateSnapshotParams,
+    recreations: u32,
+    options: Options,
+}
+
+impl Create {
+    pub(crate) fn new(client: ApiClient, params: CreateSnapshotParams) -> Self {
+        Self {
+            options: Options::within(client.settings().operation_timeout),
+            client,
+            params,
+            recreations: MOST_RECREATIONS,
+        }
+    }
+
+    build_option_methods!();
+
+    /// How often the snapshot may be deleted and created again after a failure that says nothing about the image. Default: 100;
+    /// with 0, such a failure is the outcome.
+    pub fn max_recreations(mut self, times: u32) -> Self {
+        self.recreations = times;
+        self
+    }
+
+    /// Everything that happens as a stream, which ends with [`Event::Done`](crate::Event::Done) or with the error. It begins when the
+    /// stream is polled first, and goes on whether it is polled or not; dropping the stream stops it as dropping the future does.
+    pub fn events(mut self) -> EventStream {
+        let callbacks = std::mem::take(&mut self.options.callbacks);
+        EventStream::new(callbacks, move |sink| {
+            Box::pin(async move {
+                let scope = Scope::with_sink(&self.client, Goal::Active, self.options.limit, sink);
+                let span = trace::whole("create", self.params.name());
+                let (making, accepted) = submit(scope, self.params, self.recreations, &span).await?;
+                make(making, accepted, &span).await
+            })
+        })
+    }
+
+    /// Returns as soon as the server has accepted the snapshot; the upload is done then.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting it, but for those of the build.
+    pub async fn start(self) -> Result<Build, Error> {
+        let (scope, mut delivery) = Scope::begin(&self.client, Goal::Active, self.options);
+        let deadline = scope.deadline.clone();
+        let span = trace::whole("create", self.params.name());
+        let submitted = delivery
+            .watch(submit(scope, self.params, self.recreations, &span))
+            .await;
+        match submitted {
+            Ok((making, accepted)) => Ok(Build {
+                snapshot: accepted.snapshot.clone(),
+                accepted,
+                making,
+                delivery,
+                span,
+            }),
+            Err(error) => {
+                deadline.bound(delivery.finish()).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl IntoFuture for Create {
+    type Output = Result<Snapshot, Error>;
+    type IntoFuture = Boxed<Snapshot>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.start().await?.wait().await })
+    }
+}
+
+/// Everything up to the server's acceptance.
+async fn submit(
+    scope: Scope,
+    params: CreateSnapshotParams,
+    recreations: u32,
+    span: &tracing::Span,
+) -> Result<(Making, Accepted), Error> {
+    let submitting = async {
+        let deadline = scope.deadline.clone();
+        let (mut submission, access) = deadline
+            .enforce(Submission::prepare(&scope, params, Next::Upload))
+            .await?;
+        deadline.enforce(submission.upload(Upload::missing(access))).await?;
+        let accepted = match deadline.enforce(submission.post()).await {
+            Ok(accepted) => accepted,
+            Err(error) => return Err(submission.settle_late(error).await),
+        };
+        Ok((Making::new(scope, submission, recreations), accepted))
+    };
+    trace::within(span, Box::pin(submitting)).await
+}
+
+/// Everything after it.
+async fn make(mut making: Making, accepted: Accepted, span: &tracing::Span) -> Result<Snapshot, Error> {
+    let scope = making.scope.clone();
+    let making = async move { done(&scope, making.until_active(accepted).await) };
+    trace::within(span, Box::pin(making)).await
+}
+
+/// A snapshot that the server has accepted and is making.
+pub struct Build {
+    snapshot: Snapshot,
+    accepted: Accepted,
+    making: Making,
+    delivery: Delivery,
+    span: tracing::Span,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Build")
+            .field("snapshot", &self.snapshot)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Build {
+    /// Its id.
+    pub fn id(&self) -> &SnapshotId {
+        &self.snapshot.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.snapshot.name
+    }
+
+    /// The snapshot as the server answered.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Waits until it is active. The deadline began with the creation. The snapshot that is returned has another id if it had to
+    /// be [created again](crate::Event::Recreated).
+    ///
+    /// # Errors
+    ///
+    /// Kind `BuildFailed`, `Gone` or `WaitTimeout`.
+    pub async fn wait(self) -> Result<Snapshot, Error> {
+        let Self {
+            accepted,
+            making,
+            mut delivery,
+            span,
+            ..
+        } = self;
+        let deadline = making.scope.deadline.clone();
+        let outcome = delivery.watch(make(making, accepted, &span)).await;
+        deadline.bound(delivery.finish()).await;
+        outcome
+    }
+
+    /// Deletes the snapshot, and returns when it is being removed or is gone. Operation `removeSnapshot`.
+    ///
+    /// The server may acknowledge a deletion in the middle of a build and ignore it: then it is asked again. A build that was
+    /// begun goes on on the server's side until it ends, and until then the same definition cannot be built again.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal; kind `WaitTimeout` if the snapshot is not being removed after five minutes.
+    pub fn cancel(self) -> Call<()> {
+        let client = self.making.scope.client.clone();
+        lifecycle::cancel(client, self.snapshot.id)
+    }
+}

@@ -1,0 +1,384 @@
+//! Get or create.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use daytona_api::{Snapshot, SnapshotState};
+
+use super::call::Boxed;
+use super::lifecycle::activate;
+use super::wait::done;
+use crate::api_client::ApiClient;
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::build::making::{MOST_RECREATIONS, Making};
+use crate::snapshots::build::params::CreateSnapshotParams;
+use crate::snapshots::build::submission::{Accepted, Next, Submission};
+use crate::snapshots::build::upload::Upload;
+use crate::snapshots::events::event::Event;
+use crate::snapshots::events::options::{Options, build_option_methods};
+use crate::snapshots::events::stream::EventStream;
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::outcome::{self, Outcome, Remedy};
+use crate::snapshots::watch::pace::Pace;
+use crate::snapshots::watch::scope::{self, Scope};
+use crate::snapshots::watch::{active, change};
+use crate::trace;
+
+/// How long a name that is taken by something that cannot be seen is waited for. A removal takes about ten seconds, and what is read
+/// may lag half a minute behind.
+const INVISIBLE_LIMIT: Duration = Duration::from_mins(5);
+
+/// How long somebody else's snapshot, which failed as another build of the definition was under way, is left to whom it
+/// belongs to: they delete it within seconds to make it again.
+const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
+
+/// Makes sure that a snapshot of this definition is there and active, once it is awaited.
+///
+/// | what is there under the name | what happens |
+/// |---|---|
+/// | nothing | it is created |
+/// | active, same definition | it is returned: one request |
+/// | inactive, same definition | it is activated and waited for |
+/// | in progress, same definition | it is waited for |
+/// | being removed | its end is waited for, then it is created |
+/// | failed | error `BuildFailed`; with [`replace`](Self::replace) it is deleted and created |
+/// | failed for want of its turn, same definition | whoever made it has a minute to make it again; then as above |
+/// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
+///
+/// The definition is the Dockerfile's text or the image, the hashes of the files, the entrypoint, and of the resources, the class and the
+/// region those that are given, be it by the client's target. Several of these calls at once, on whatever machines, come to
+/// the same snapshot: when somebody else has changed what is there, it is looked at again, until the deadline.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::{CreateSnapshotParams, Image};
+///
+/// let image = Image::debian_slim("3.12").add_local_dir("app", "/app");
+/// let snapshot = daytona.snapshots().ensure(CreateSnapshotParams::new("my-app", image)).replace().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As those of [`Create`](super::create::Create); then kind `DefinitionMismatch`, `Cooldown` for an inactive snapshot that cannot be
+/// activated yet, and `NameReserved`.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Ensure {
+    client: ApiClient,
+    params: CreateSnapshotParams,
+    may_replace: bool,
+    recreations: u32,
+    options: Options,
+}
+
+impl Ensure {
+    pub(crate) fn new(client: ApiClient, params: CreateSnapshotParams) -> Self {
+        Self {
+            options: Options::within(client.settings().operation_timeout),
+            client,
+            params,
+            may_replace: false,
+            recreations: MOST_RECREATIONS,
+        }
+    }
+
+    /// Deletes a snapshot of the name that has failed or is of another definition, waits until the name is free, and creates it
+    /// anew. It is deleted by the id of what was looked at, and never while it is being made.
+    pub fn replace(mut self) -> Self {
+        self.may_replace = true;
+        self
+    }
+
+    build_option_methods!();
+
+    /// How often a snapshot that this call has created may be deleted and created again, as with
+    /// [`Create::max_recreations`](crate::Create::max_recreations). Default: 100.
+    pub fn max_recreations(mut self, times: u32) -> Self {
+        self.recreations = times;
+        self
+    }
+
+    /// Everything that happens as a stream, as [`Create::events`](crate::Create::events).
+    pub fn events(mut self) -> EventStream {
+        let callbacks = std::mem::take(&mut self.options.callbacks);
+        EventStream::new(callbacks, move |sink| {
+            let scope = Scope::with_sink(&self.client, Goal::Active, self.options.limit, sink);
+            Box::pin(ensure(scope, self.params, self.may_replace, self.recreations))
+        })
+    }
+}
+
+impl IntoFuture for Ensure {
+    type Output = Result<Snapshot, Error>;
+    type IntoFuture = Boxed<Snapshot>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            client,
+            params,
+            may_replace,
+            recreations,
+            options,
+        } = self;
+        Box::pin(async move {
+            scope::run(&client, Goal::Active, options, |scope| {
+                ensure(scope, params, may_replace, recreations)
+            })
+            .await
+        })
+    }
+}
+
+async fn ensure(
+    scope: Scope,
+    params: CreateSnapshotParams,
+    may_replace: bool,
+    recreations: u32,
+) -> Result<Snapshot, Error> {
+    let span = trace::whole("ensure", params.name());
+    let ensuring = async {
+        let preparing = async {
+            let (mut submission, _) = Submission::prepare(&scope, params, Next::Compare).await?;
+            submission.complete_name().await?;
+            Ok(submission)
+        };
+        let submission = scope.deadline.enforce(preparing).await?;
+        let mut ensuring = Ensuring {
+            making: Making::new(scope.clone(), submission, recreations),
+            may_replace,
+            failure: None,
+            invisible_since: None,
+            abandoned: None,
+        };
+        done(&scope, ensuring.run().await)
+    };
+    trace::within(&span, Box::pin(ensuring)).await
+}
+
+struct Ensuring {
+    making: Making,
+    may_replace: bool,
+    /// What somebody else's snapshot came to that was waited for, with the last lines of its log.
+    failure: Option<Error>,
+    /// Since when the name is taken by something that cannot be seen.
+    invisible_since: Option<Duration>,
+    /// Somebody else's snapshot that failed for want of its turn, and since when.
+    abandoned: Option<(daytona_api::SnapshotId, Duration)>,
+}
+
+/// What a turn came to.
+enum Turn {
+    /// The snapshot is active.
+    Done(Snapshot),
+    /// Somebody else is making it; this was the last that was seen.
+    InProgress(Snapshot),
+    /// It was accepted from this very call.
+    Accepted(Accepted),
+    /// What was there is there no more, or has changed, or is about to.
+    Again,
+}
+
+impl Ensuring {
+    /// Turn after turn, until the snapshot is active or it is certain that it will not be. Every answer that says that somebody else
+    /// has changed what is there is a reason for another turn.
+    async fn run(&mut self) -> Result<Snapshot, Error> {
+        let scope = self.making.scope.clone();
+        let mut pace = Pace::new(&scope.client);
+        loop {
+            let due = async {
+                pace.due(None, &scope.deadline).await;
+                Ok(())
+            };
+            scope.deadline.enforce(due).await?;
+            let turn = match scope.deadline.enforce(self.turn()).await {
+                Ok(turn) => turn,
+                Err(error) => return Err(self.last_word(error).await),
+            };
+            let outcome = match turn {
+                Turn::Done(snapshot) => return Ok(snapshot),
+                Turn::Accepted(accepted) => self.making.until_active(accepted).await,
+                Turn::InProgress(found) => match active::until_active(&scope, found).await {
+                    // It is judged by the rules for what is there.
+                    Err(error) if error.kind() == ErrorKind::BuildFailed => {
+                        self.failure = Some(error);
+                        scope.sink.clear_tail();
+                        continue;
+                    }
+                    outcome => outcome,
+                },
+                Turn::Again => continue,
+            };
+            match outcome {
+                Err(error) if has_moved(&error) => self.note_moved(error)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The error that a turn ended with, made as telling as it can be.
+    async fn last_word(&mut self, error: Error) -> Error {
+        match self.failure.take() {
+            // The same failure, with the last lines of its log.
+            Some(seen) if error.kind() == ErrorKind::BuildFailed && seen.snapshot() == error.snapshot() => seen,
+            _ => self.making.submission.settle_late(error).await,
+        }
+    }
+
+    /// Notes that somebody else was faster, which may go on for a while; not so that a name is taken by something unseen.
+    fn note_moved(&mut self, error: Error) -> Result<(), Error> {
+        let scope = &self.making.scope;
+        if error.kind() != ErrorKind::NameReserved {
+            self.invisible_since = None;
+        } else if has_passed(&mut self.invisible_since, INVISIBLE_LIMIT, &scope.client) {
+            return Err(error);
+        }
+        scope.sink.put_retry(&error);
+        Ok(())
+    }
+
+    /// Looks at what is there, and does what there is to do.
+    async fn turn(&mut self) -> Result<Turn, Error> {
+        let Some(found) = self.making.submission.find().await? else {
+            self.making.scope.deadline.note_nothing();
+            return self.create().await;
+        };
+        self.making.scope.deadline.note(&found);
+        if found.state == SnapshotState::Removing {
+            change::until_gone(&self.making.scope, &found.id).await?;
+            return Ok(Turn::Again);
+        }
+        let state = Outcome::of(&found.state);
+        if state == Outcome::Failed {
+            return self.failed(found).await;
+        }
+        let differences = self.making.submission.differences(&found).await?;
+        if !differences.is_empty() {
+            // A general snapshot of the same name does not keep the organization from having its own.
+            if found.general == Some(true) {
+                return self.create().await;
+            }
+            if self.may_replace && state != Outcome::Progress {
+                return self.replace(&found).await;
+            }
+            return Err(mismatch(&found, &differences, state));
+        }
+        let client = self.making.scope.client.clone();
+        match state {
+            Outcome::Ready => Ok(Turn::Done(found)),
+            Outcome::Progress => {
+                self.adopt(&found);
+                Ok(Turn::InProgress(found))
+            }
+            _ => match activate(client, found.id.clone()).await {
+                Ok(activated) => Ok(Turn::InProgress(activated)),
+                // Somebody else was faster.
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyActive | ErrorKind::NotFound) => Ok(Turn::Again),
+                Err(error) if error.kind() == ErrorKind::Rejected && is_state_refusal(&error) => Ok(Turn::Again),
+                Err(error) => Err(error.with_snapshot(SnapshotInfo::of(&found))),
+            },
+        }
+    }
+
+    /// Tells that a snapshot is waited for that somebody else is making.
+    fn adopt(&self, found: &Snapshot) {
+        self.making.scope.sink.put(Event::Adopted {
+            id: found.id.clone(),
+            name: found.name.clone(),
+            reason: format!("it is of the same definition, and {}", found.state),
+        });
+    }
+
+    /// What to do about a snapshot that has failed.
+    async fn failed(&mut self, found: Snapshot) -> Result<Turn, Error> {
+        if self.may_replace {
+            return self.replace(&found).await;
+        }
+        let error = outcome::failed(&found);
+        // What failed for want of its turn says nothing about the definition. It belongs to somebody else, who makes it again.
+        let is_twin =
+            Remedy::of(&error) == Some(Remedy::AfterTwin) && self.making.submission.is_same_definition(&found).await?;
+        if !is_twin {
+            return Err(error);
+        }
+        let now = self.making.scope.client.clock().now();
+        let since = match &self.abandoned {
+            Some((id, since)) if *id == found.id => *since,
+            _ => now,
+        };
+        self.abandoned = Some((found.id, since));
+        if now.saturating_sub(since) <= ABANDONED_LIMIT {
+            return Ok(Turn::Again);
+        }
+        Err(error.with_hint(
+            "the same was being built or pulled for another snapshot, and whoever created this one has not made it again: let \
+             `ensure` replace it",
+        ))
+    }
+
+    async fn create(&mut self) -> Result<Turn, Error> {
+        let submission = &mut self.making.submission;
+        let created = match submission.upload(Upload::missing(None)).await {
+            Ok(()) => submission.post().await,
+            Err(error) => return Err(error),
+        };
+        match created {
+            Ok(accepted) => Ok(Turn::Accepted(accepted)),
+            Err(error) if has_moved(&error) => {
+                self.note_moved(error)?;
+                Ok(Turn::Again)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn replace(&mut self, found: &Snapshot) -> Result<Turn, Error> {
+        let scope = &self.making.scope;
+        change::remove(&scope.client, &found.id)
+            .await
+            .map_err(|error| error.with_snapshot(SnapshotInfo::of(found)))?;
+        scope.sink.put(Event::Recreated {
+            reason: format!("snapshot {} is replaced", found.id),
+        });
+        scope.sink.clear_tail();
+        change::until_gone(scope, &found.id).await?;
+        scope.deadline.note_nothing();
+        self.create().await
+    }
+}
+
+/// Whether the error says no more than that somebody else has changed what is there.
+fn has_moved(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Gone | ErrorKind::AlreadyExists | ErrorKind::NameReserved
+    )
+}
+
+/// Whether something has lasted longer than the limit; it begins when this is asked first.
+fn has_passed(since: &mut Option<Duration>, limit: Duration, client: &ApiClient) -> bool {
+    let now = client.clock().now();
+    now.saturating_sub(*since.get_or_insert(now)) > limit
+}
+
+/// Whether an activation was refused because of the state, which somebody else has changed meanwhile.
+fn is_state_refusal(error: &Error) -> bool {
+    error
+        .server_message()
+        .is_some_and(|text| text.contains("cannot be activated"))
+}
+
+fn mismatch(found: &Snapshot, differences: &[String], state: Outcome) -> Error {
+    let way_out = if state == Outcome::Progress {
+        "it is being made: wait until that has ended"
+    } else {
+        "choose another name, or let `ensure` replace it"
+    };
+    let message = format!(
+        "snapshot `{}` is there and is not what was asked for: {}; {way_out}",
+        found.name,
+        differences.join("; ")
+    );
+    Error::new(ErrorKind::DefinitionMismatch, message).with_snapshot(SnapshotInfo::of(found))
+}

@@ -1,0 +1,225 @@
+//! Activation, deactivation and deletion.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use daytona_api::{ActivateSnapshot, DeactivateSnapshot, Snapshot, SnapshotId};
+
+use super::call::{Boxed, Call};
+use super::wait::done;
+use crate::api_client::ApiClient;
+use crate::error::{Error, SnapshotInfo};
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::active;
+use crate::snapshots::watch::change::{self, Removal, may_have_been_done};
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::outcome::Outcome;
+use crate::snapshots::watch::scope::Scope;
+
+/// How long the service may take to remove a snapshot that is marked for it, which takes about ten seconds, or to deactivate one.
+const CHANGE_LIMIT: Duration = Duration::from_mins(5);
+
+/// Starts to activate a snapshot, once it is awaited, and returns it as the server answers: not active yet.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let snapshot = daytona.snapshots().activate("my-app").wait().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Kind `AlreadyActive`, `Cooldown`, `Rejected` in any state but inactive, `QuotaExceeded`.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Activate {
+    client: ApiClient,
+    snapshot: SnapshotRef,
+}
+
+impl Activate {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
+        Self { client, snapshot }
+    }
+
+    /// Waits until it is active. Default timeout: the client's operation timeout, 130 minutes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the activation; then kind `BuildFailed`, `Gone` or `WaitTimeout`.
+    pub fn wait(self) -> Call<Snapshot> {
+        let limit = self.client.settings().operation_timeout;
+        Call::waiting(self.client, Goal::Active, limit, move |scope| async move {
+            let (_, accepted) = self.snapshot.resolve(&scope.client, activate).await?;
+            done(&scope, active::until_active(&scope, accepted).await)
+        })
+    }
+}
+
+impl IntoFuture for Activate {
+    type Output = Result<Snapshot, Error>;
+    type IntoFuture = Boxed<Snapshot>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, snapshot } = self;
+        let call = Call::new(client, move |scope| async move {
+            let (_, accepted) = snapshot.resolve(&scope.client, activate).await?;
+            Ok(accepted)
+        });
+        call.into_future()
+    }
+}
+
+/// Starts an activation. An answer that is lost is settled by looking.
+pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapshot, Error> {
+    let error = match client.call(&ActivateSnapshot::new(id.as_str())).await {
+        Ok(accepted) => return Ok(accepted),
+        Err(error) => error,
+    };
+    if !may_have_been_done(&error) {
+        return Err(error);
+    }
+    match change::current(&client, &id).await {
+        Ok(Some(found)) if matches!(Outcome::of(&found.state), Outcome::Progress | Outcome::Ready) => Ok(found),
+        Ok(Some(found)) => Err(error.with_snapshot(SnapshotInfo::of(&found))),
+        Ok(None) | Err(_) => Err(error),
+    }
+}
+
+/// Deactivates a snapshot, once it is awaited.
+///
+/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) sees to it that it
+/// is not. That of a snapshot which is being removed brings it back as inactive.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// daytona.snapshots().deactivate("my-app").await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Kind `NotFound`.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Deactivate {
+    client: ApiClient,
+    snapshot: SnapshotRef,
+}
+
+impl Deactivate {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
+        Self { client, snapshot }
+    }
+
+    /// Waits until it is inactive, and deactivates it again where that was undone. Of a snapshot that was being made it is awaited that
+    /// it stays inactive for some seconds. Default timeout: five minutes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the deactivation; then kind `Gone` if it is deleted meanwhile, and `WaitTimeout`.
+    pub fn wait(self) -> Call<Snapshot> {
+        Call::waiting(self.client, Goal::Inactive, CHANGE_LIMIT, move |scope| async move {
+            let (id, was_under_way) = self.snapshot.resolve(&scope.client, deactivate_known).await?;
+            change::until_inactive(&scope, &id, was_under_way).await
+        })
+    }
+}
+
+impl IntoFuture for Deactivate {
+    type Output = Result<(), Error>;
+    type IntoFuture = Boxed<()>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, snapshot } = self;
+        let call = Call::new(client, move |scope| async move {
+            let (_, ()) = snapshot.resolve(&scope.client, deactivate).await?;
+            Ok(())
+        });
+        call.into_future()
+    }
+}
+
+async fn deactivate(client: ApiClient, id: SnapshotId) -> Result<(), Error> {
+    client.call(&DeactivateSnapshot::new(id.as_str())).await
+}
+
+/// Deactivates a snapshot. Whether it was being made just before.
+async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Error> {
+    let found = change::current(&client, &id).await?;
+    let was_under_way = found.is_some_and(|found| Outcome::of(&found.state) == Outcome::Progress);
+    deactivate(client, id).await?;
+    Ok(was_under_way)
+}
+
+/// Marks a snapshot for removal, once it is awaited. It is gone, and its name free, about ten seconds later.
+///
+/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) sees to it that it
+/// is not.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// daytona.snapshots().delete("my-app").wait().await?; // its name is free now
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Kind `NotFound`, and `PermissionDenied` for a general snapshot.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Delete {
+    client: ApiClient,
+    snapshot: SnapshotRef,
+}
+
+impl Delete {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
+        Self { client, snapshot }
+    }
+
+    /// Waits until it is gone and its name is free, and deletes it again where that was undone. Default timeout: five minutes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the deletion; then kind `WaitTimeout`.
+    pub fn wait(self) -> Call<()> {
+        Call::waiting(self.client, Goal::Removal, CHANGE_LIMIT, move |scope| async move {
+            match self.snapshot.resolve(&scope.client, delete).await? {
+                (id, Removal::Marked) => change::until_gone(&scope, &id).await,
+                (_, Removal::Gone) => Ok(()),
+            }
+        })
+    }
+}
+
+impl IntoFuture for Delete {
+    type Output = Result<(), Error>;
+    type IntoFuture = Boxed<()>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { client, snapshot } = self;
+        let call = Call::new(client, move |scope| async move {
+            let (_, _) = snapshot.resolve(&scope.client, delete).await?;
+            Ok(())
+        });
+        call.into_future()
+    }
+}
+
+async fn delete(client: ApiClient, id: SnapshotId) -> Result<Removal, Error> {
+    change::delete(&client, &id).await
+}
+
+/// Deletes a snapshot that is being made, and returns when it is going or gone.
+pub(crate) fn cancel(client: ApiClient, id: SnapshotId) -> Call<()> {
+    Call::waiting(client, Goal::Removal, CHANGE_LIMIT, move |scope: Scope| async move {
+        match change::remove(&scope.client, &id).await? {
+            Removal::Marked => change::until_going(&scope, &id).await,
+            Removal::Gone => Ok(()),
+        }
+    })
+}

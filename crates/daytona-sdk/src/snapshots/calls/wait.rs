@@ -1,0 +1,86 @@
+//! Waiting for a snapshot that is being made.
+
+use std::future::IntoFuture;
+
+use daytona_api::{GetSnapshot, Snapshot};
+
+use super::call::Boxed;
+use crate::api_client::ApiClient;
+use crate::error::Error;
+use crate::snapshots::events::event::Event;
+use crate::snapshots::events::options::{Options, build_option_methods};
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::active;
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::{self, Scope};
+
+/// Waits until a snapshot is active, once it is awaited.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let snapshot = daytona.snapshots().wait("my-app").on_logs(|line| println!("{line}")).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Kind `BuildFailed`, `Gone`, or `WaitTimeout`; after the last, waiting again resumes. `NotFound` if it is not there.
+#[derive(Debug)]
+#[must_use = "does nothing until it is awaited"]
+pub struct Wait {
+    client: ApiClient,
+    snapshot: SnapshotRef,
+    options: Options,
+}
+
+impl Wait {
+    pub(crate) fn new(client: ApiClient, snapshot: SnapshotRef) -> Self {
+        Self {
+            options: Options::within(client.settings().operation_timeout),
+            client,
+            snapshot,
+        }
+    }
+
+    build_option_methods!();
+}
+
+impl IntoFuture for Wait {
+    type Output = Result<Snapshot, Error>;
+    type IntoFuture = Boxed<Snapshot>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            client,
+            snapshot,
+            options,
+        } = self;
+        Box::pin(async move {
+            scope::run(&client, Goal::Active, options, |scope| async move {
+                let first = first(&scope, &snapshot);
+                let found = scope.deadline.enforce(first).await?;
+                done(&scope, active::until_active(&scope, found).await)
+            })
+            .await
+        })
+    }
+}
+
+/// The snapshot as it is now, looked for until the deadline if the server cannot be asked.
+async fn first(scope: &Scope, snapshot: &SnapshotRef) -> Result<Snapshot, Error> {
+    let request = GetSnapshot::new(snapshot.as_str());
+    let found = Looks::new(scope).next(|| scope.client.call_once(&request, 0)).await?;
+    snapshot.check(found)
+}
+
+/// Tells that a snapshot is active, if that is the outcome.
+pub(crate) fn done(scope: &Scope, outcome: Result<Snapshot, Error>) -> Result<Snapshot, Error> {
+    if let Ok(snapshot) = &outcome {
+        scope.client.remember_made(&snapshot.id);
+        let snapshot = Box::new(snapshot.clone());
+        scope.sink.put(Event::Done { snapshot });
+    }
+    outcome
+}

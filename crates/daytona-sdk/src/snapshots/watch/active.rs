@@ -1,0 +1,142 @@
+//! Waiting until a snapshot is active, with its log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daytona_api::{Snapshot, SnapshotState};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+use super::outcome::{self, Outcome};
+use super::poll::Looks;
+use super::scope::Scope;
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::events::event::Event;
+use crate::snapshots::log::follow;
+
+/// How long a change that the server has acknowledged may be unknown to where snapshots are read from.
+pub(crate) const LAG: Duration = Duration::from_secs(30);
+
+/// How long the end of the log of a failed build is read for its error.
+const TAIL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Waits until the snapshot is active, of which this is what was seen last. The deadline is enforced; once the outcome is known, it
+/// no longer decides.
+pub(crate) async fn until_active(scope: &Scope, seen: Snapshot) -> Result<Snapshot, Error> {
+    let mut log = LogTask::default();
+    let outcome = scope.deadline.enforce(Box::pin(poll(scope, seen, &mut log))).await;
+    if matches!(&outcome, Err(error) if error.kind() == ErrorKind::WaitTimeout) {
+        return outcome;
+    }
+    scope.deadline.bound(log.finish()).await;
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::BuildFailed => Err(with_tail(scope, error).await),
+        outcome => outcome,
+    }
+}
+
+/// Looks at the snapshot until its state is final.
+async fn poll(scope: &Scope, mut snapshot: Snapshot, log: &mut LogTask) -> Result<Snapshot, Error> {
+    let Scope { client, deadline, sink } = scope;
+    let id = snapshot.id.clone();
+    let reason = Arc::new(Notify::new());
+    let mut looks = Looks::after_a_look(scope).sooner_on(Arc::clone(&reason));
+    let begun = client.clock().now();
+    let mut last: Option<SnapshotState> = None;
+    let mut was_found = false;
+    loop {
+        deadline.note(&snapshot);
+        let was_seen = last.is_some();
+        if last.as_ref() != Some(&snapshot.state) {
+            tracing::debug!(%id, state = %snapshot.state, "the snapshot's state");
+            if matches!(snapshot.state, SnapshotState::Unknown(_)) {
+                tracing::warn!(%id, state = %snapshot.state, "an unknown state counts as progress");
+            }
+            let (state, elapsed) = (snapshot.state.clone(), deadline.elapsed());
+            sink.put(Event::State { state, elapsed });
+            last = Some(snapshot.state.clone());
+        }
+        if sink.is_heard() && follow::has_log(&snapshot) {
+            log.start(scope, &snapshot, &reason);
+        }
+        match Outcome::of(&snapshot.state) {
+            Outcome::Ready => return Ok(snapshot),
+            Outcome::Failed => return Err(outcome::failed(&snapshot)),
+            Outcome::Gone => return Err(outcome::gone(&snapshot, was_seen)),
+            Outcome::Progress => {}
+        }
+        snapshot = loop {
+            let found = looks.at_own(&id).await;
+            match found.map_err(|error| error.with_snapshot(SnapshotInfo::of(&snapshot)))? {
+                Some(found) => break found,
+                // It was acknowledged a moment ago.
+                None if !was_found && client.clock().now().saturating_sub(begun) <= LAG => {}
+                None => return Err(outcome::deleted(&snapshot)),
+            }
+        };
+        was_found = true;
+        let (state, elapsed) = (snapshot.state.clone(), deadline.elapsed());
+        sink.put(Event::Polled { state, elapsed });
+    }
+}
+
+/// The error of a failed build with the last lines of its log; where nobody listened it is read now.
+async fn with_tail(scope: &Scope, error: Error) -> Error {
+    let Scope { client, deadline, sink } = scope;
+    if let (Some(snapshot), false) = (error.snapshot(), sink.is_heard()) {
+        let id = snapshot.id.clone();
+        let reading = async {
+            if let Some(found) = Looks::new(scope).at(&id).await?
+                && follow::has_log(&found)
+            {
+                follow::read_once(client.clone(), found, sink.clone()).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        // Whatever comes of it.
+        tokio::select! {
+            _ = deadline.bound(Box::pin(reading)) => {}
+            () = client.clock().sleep(TAIL_LIMIT) => {}
+        }
+    }
+    error.with_log_tail(sink.tail())
+}
+
+/// The task that reads the log. Ends with the value.
+#[derive(Debug, Default)]
+struct LogTask {
+    running: Option<(JoinHandle<()>, watch::Sender<bool>)>,
+}
+
+impl LogTask {
+    fn start(&mut self, scope: &Scope, snapshot: &Snapshot, reason_to_look: &Arc<Notify>) {
+        if self.running.is_none() {
+            let (is_over, receiver) = watch::channel(false);
+            let reading = follow::follow(
+                scope.client.clone(),
+                snapshot.clone(),
+                scope.sink.clone(),
+                receiver,
+                Arc::clone(reason_to_look),
+            );
+            self.running = Some((tokio::spawn(reading.in_current_span()), is_over));
+        }
+    }
+
+    /// Gives the log a while to end by itself.
+    async fn finish(mut self) {
+        if let Some((task, is_over)) = &mut self.running {
+            is_over.send_replace(true);
+            drop(task.await);
+        }
+    }
+}
+
+impl Drop for LogTask {
+    fn drop(&mut self) {
+        if let Some((task, _)) = &self.running {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Changes that the server acknowledges and carries out later: asked for, and asked for again until they are seen.
+//!
+//! An acknowledged deletion or deactivation may be undone by what the server does with the snapshot at the same time, or be ignored.
+//! So the snapshot is looked at until the change is there, and the change is asked for again while it is not.
+
+use std::time::Duration;
+
+use daytona_api::{DeactivateSnapshot, GetSnapshot, RemoveSnapshot, Snapshot, SnapshotId, SnapshotState};
+
+use super::poll::Looks;
+use super::scope::Scope;
+use crate::api_client::ApiClient;
+use crate::error::{Error, ErrorKind};
+
+/// After which time a change that is not seen is asked for again, at first; the time doubles with each repetition.
+const FIRST_REPETITION: Duration = Duration::from_secs(2);
+const LONGEST_REPETITION: Duration = Duration::from_mins(1);
+
+/// How long after it a deactivation of a snapshot that is being made may still be undone: by what the server's periodic task, which
+/// runs every ten seconds, was about to write.
+const UNDOING: Duration = Duration::from_secs(12);
+
+/// What a deletion came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is marked for it, or so the server says.
+    Marked,
+    /// There is no such snapshot any more.
+    Gone,
+}
+
+/// Marks a snapshot, which was seen, for removal. That it is not there any more is as good.
+pub(crate) async fn remove(client: &ApiClient, id: &SnapshotId) -> Result<Removal, Error> {
+    match delete(client, id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Removal::Gone),
+        outcome => outcome,
+    }
+}
+
+/// Marks a snapshot for removal. An answer that is lost is settled by looking.
+///
+/// # Errors
+///
+/// Kind `NotFound` if there was none, unless an earlier request of this call has removed it and its answer was lost.
+pub(crate) async fn delete(client: &ApiClient, id: &SnapshotId) -> Result<Removal, Error> {
+    let error = match client.call(&RemoveSnapshot::new(id.as_str())).await {
+        Ok(()) => return Ok(Removal::Marked),
+        Err(error) if error.kind() == ErrorKind::NotFound && error.attempts() > 1 => return Ok(Removal::Gone),
+        Err(error) => error,
+    };
+    if !may_have_been_done(&error) {
+        return Err(error);
+    }
+    match current(client, id).await {
+        Ok(None) => Ok(Removal::Gone),
+        Ok(Some(found)) if found.state == SnapshotState::Removing => Ok(Removal::Marked),
+        // What was lost says more than that looking failed too.
+        Ok(Some(_)) | Err(_) => Err(error),
+    }
+}
+
+/// Whether the server may have done what it was asked for, although the answer says otherwise or there was none.
+pub(crate) fn may_have_been_done(error: &Error) -> bool {
+    // A conflict says that the snapshot was changed by somebody else at the same moment, or is gone.
+    !error.proves_nothing_was_done() || error.kind() == ErrorKind::AlreadyExists
+}
+
+/// The snapshot as it is now; none if there is none.
+pub(crate) async fn current(client: &ApiClient, id: &SnapshotId) -> Result<Option<Snapshot>, Error> {
+    match client.call(&GetSnapshot::new(id.as_str())).await {
+        // A name can look like an id.
+        Ok(found) => Ok((found.id == *id).then_some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until no snapshot has this id any more, which was marked for removal.
+pub(crate) async fn until_gone(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
+    let mut looks = Looks::after_a_look(scope);
+    let mut repetition = Repetition::new(&scope.client);
+    while let Some(found) = looks.at_own(id).await? {
+        if found.state != SnapshotState::Removing && repetition.is_due() {
+            let reason = format!(
+                "snapshot {id} is {} although it was deleted: deleting it again",
+                found.state
+            );
+            scope.sink.put_retry(reason);
+            if repeated(remove(&scope.client, id).await)? == Some(Removal::Gone) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the snapshot, which was deleted, is being removed or is gone.
+pub(crate) async fn until_going(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
+    let mut looks = Looks::new(scope);
+    let mut repetition = Repetition::new(&scope.client);
+    while let Some(found) = looks.at_own(id).await? {
+        if found.state == SnapshotState::Removing {
+            break;
+        }
+        if repetition.is_due() {
+            let reason = format!(
+                "snapshot {id} is {} although it was deleted: deleting it again",
+                found.state
+            );
+            scope.sink.put_retry(reason);
+            repeated(remove(&scope.client, id).await)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the snapshot, which was deactivated, is inactive. `was_under_way`: it was being made before, so that it has to stay
+/// inactive for a while before that counts.
+pub(crate) async fn until_inactive(scope: &Scope, id: &SnapshotId, was_under_way: bool) -> Result<Snapshot, Error> {
+    let mut looks = Looks::new(scope);
+    let mut repetition = Repetition::new(&scope.client);
+    let mut inactive_since = None;
+    loop {
+        let Some(found) = looks.at_own(id).await? else {
+            let message = format!("snapshot {id} was deleted while it was deactivated");
+            return Err(Error::new(ErrorKind::Gone, message));
+        };
+        match found.state {
+            SnapshotState::Inactive => {
+                let now = scope.client.clock().now();
+                let since = *inactive_since.get_or_insert(now);
+                if !was_under_way || now.saturating_sub(since) >= UNDOING {
+                    return Ok(found);
+                }
+                continue;
+            }
+            // Somebody else is deleting it. A deactivation would bring it back.
+            SnapshotState::Removing => {
+                let message = format!("snapshot {id} is being removed: it was not deactivated");
+                return Err(Error::new(ErrorKind::Gone, message));
+            }
+            _ if repetition.is_due() => {
+                let reason = format!(
+                    "snapshot {id} is {} although it was deactivated: deactivating it again",
+                    found.state
+                );
+                scope.sink.put_retry(reason);
+                repeated(scope.client.call(&DeactivateSnapshot::new(id.as_str())).await)?;
+            }
+            _ => {}
+        }
+        inactive_since = None;
+    }
+}
+
+/// What a repeated request came to; none if that cannot be told, as the next look will.
+fn repeated<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_passing() || may_have_been_done(&error) || error.kind() == ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The growing time between requests for the same change.
+struct Repetition<'a> {
+    client: &'a ApiClient,
+    interval: Duration,
+    due: Duration,
+}
+
+impl<'a> Repetition<'a> {
+    fn new(client: &'a ApiClient) -> Self {
+        Self {
+            client,
+            interval: FIRST_REPETITION,
+            due: client.clock().now() + FIRST_REPETITION,
+        }
+    }
+
+    /// Whether it is time to ask again. Counts as asked.
+    fn is_due(&mut self) -> bool {
+        let now = self.client.clock().now();
+        let is_due = now >= self.due;
+        if is_due {
+            self.interval = (self.interval * 2).min(LONGEST_REPETITION);
+            self.due = now + self.interval;
+        }
+        is_due
+    }
+}

@@ -1,0 +1,199 @@
+//! One deadline over all that a call does, and what is known when it passes.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use daytona_api::Snapshot;
+
+use super::outcome::Outcome;
+use crate::api_client::ApiClient;
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+
+/// What the last look before the deadline may take, at the most.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// That a snapshot is active.
+    Active,
+    /// That it is inactive.
+    Inactive,
+    /// That it is gone.
+    Removal,
+    /// An answer.
+    Answer,
+}
+
+/// A point in time after which a call gives up, and what is to be told then.
+#[derive(Debug, Clone)]
+pub(crate) struct Deadline {
+    client: ApiClient,
+    goal: Goal,
+    start: Duration,
+    limit: Option<Duration>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    stage: Stage,
+    /// Why the last look failed, if it did.
+    problem: Option<String>,
+}
+
+/// How far a call has come.
+#[derive(Debug, Default)]
+enum Stage {
+    /// The server knows of nothing yet.
+    #[default]
+    Before,
+    /// It was asked to create this, and has not answered.
+    Asked(String),
+    /// The snapshot as it was seen last.
+    Seen(SnapshotInfo),
+    /// What had failed was deleted, and is not made again yet.
+    Deleted { name: String, reason: String },
+}
+
+impl Deadline {
+    /// Begins now.
+    pub(crate) fn start(client: &ApiClient, goal: Goal, limit: Option<Duration>) -> Self {
+        Self {
+            client: client.clone(),
+            goal,
+            start: client.clock().now(),
+            limit,
+            known: Arc::default(),
+        }
+    }
+
+    /// Since the beginning.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.client.clock().now().saturating_sub(self.start)
+    }
+
+    /// When a last look has to begin so that its answer can be there in time.
+    pub(crate) fn last_look_at(&self) -> Option<Duration> {
+        let limit = self.limit?;
+        Some(self.start.saturating_add(limit - LAST_LOOK.min(limit / 4)))
+    }
+
+    /// Notes as what a snapshot was seen.
+    pub(crate) fn note(&self, snapshot: &Snapshot) {
+        self.enter(Stage::Seen(SnapshotInfo::of(snapshot)));
+    }
+
+    /// Notes that the server is being asked to create a snapshot.
+    pub(crate) fn note_asked(&self, name: &str) {
+        self.enter(Stage::Asked(name.to_owned()));
+    }
+
+    /// Notes that nothing is there yet.
+    pub(crate) fn note_nothing(&self) {
+        self.enter(Stage::Before);
+    }
+
+    /// Notes that a snapshot was deleted to be made again.
+    pub(crate) fn note_deleted(&self, name: &str, reason: &str) {
+        self.enter(Stage::Deleted {
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Notes why the last look failed.
+    pub(crate) fn note_problem(&self, error: &Error) {
+        self.known().problem = Some(error.to_string());
+    }
+
+    fn enter(&self, stage: Stage) {
+        *self.known() = Known { stage, problem: None };
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result of `future`, or an error if the deadline passes first.
+    pub(crate) async fn enforce<T>(&self, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.bound(future).await {
+            Some(result) => result,
+            None => Err(self.passed()),
+        }
+    }
+
+    /// What comes of `future`, if the deadline does not pass first.
+    pub(crate) async fn bound<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let end = self.limit.map(|limit| self.start.saturating_add(limit));
+        self.until(end, future).await
+    }
+
+    /// What comes of a look, unless it hangs when the last look is due.
+    pub(crate) async fn before_last_look<T>(&self, look: impl Future<Output = T>) -> Option<T> {
+        let now = self.client.clock().now();
+        self.until(self.last_look_at().filter(|at| now < *at), look).await
+    }
+
+    async fn until<T>(&self, end: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+        let Some(end) = end else {
+            return Some(future.await);
+        };
+        let clock = self.client.clock();
+        tokio::select! {
+            // What is ready counts, even at the last moment.
+            biased;
+            value = future => Some(value),
+            () = clock.sleep(end.saturating_sub(clock.now())) => None,
+        }
+    }
+
+    /// The error of a deadline that has passed.
+    pub(crate) fn passed(&self) -> Error {
+        let elapsed = self.elapsed();
+        let known = self.known();
+        let mut message = match (&known.stage, self.goal) {
+            (Stage::Seen(snapshot), goal) => {
+                let SnapshotInfo { name, id, last_state } = snapshot;
+                let is_made = goal == Goal::Active && Outcome::of(last_state) == Outcome::Progress;
+                let way_on = if is_made {
+                    "; the server goes on making it, and `wait` with its id resumes"
+                } else {
+                    ""
+                };
+                format!("snapshot `{name}` ({id}) was still {last_state} after {elapsed:.0?}{way_on}")
+            }
+            (Stage::Asked(name), _) => format!(
+                "the server did not answer in time whether it creates snapshot `{name}`: it may have accepted it; look for \
+                 the name (gave up after {elapsed:.0?})"
+            ),
+            (Stage::Deleted { name, reason }, _) => format!(
+                "snapshot `{name}` had failed ({reason}), was deleted, and was not created again within {elapsed:.0?}"
+            ),
+            (Stage::Before, Goal::Active) => {
+                format!("the server was not yet asked to create the snapshot after {elapsed:.0?}")
+            }
+            (Stage::Before, Goal::Inactive) => format!("the snapshot was not inactive after {elapsed:.0?}"),
+            (Stage::Before, Goal::Removal) => format!("the snapshot was not gone after {elapsed:.0?}"),
+            (Stage::Before, Goal::Answer) => format!("no answer within {elapsed:.0?}"),
+        };
+        if let Some(problem) = &known.problem {
+            message.push_str("; the last request failed: ");
+            message.push_str(problem);
+        }
+        let error = Error::new(ErrorKind::WaitTimeout, message).with_elapsed(elapsed);
+        match &known.stage {
+            Stage::Seen(snapshot) => error.with_snapshot(snapshot.clone()),
+            _ => error,
+        }
+    }
+
+    /// The name that the server was asked to create without an answer, if the call has come to that.
+    pub(crate) fn asked_for(&self) -> Option<String> {
+        match &self.known().stage {
+            Stage::Asked(name) => Some(name.clone()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! When a look at the server is due.
+
+use std::future::pending;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::deadline::Deadline;
+use crate::api_client::ApiClient;
+
+/// Between two looks in the first minutes. Never is there more than one look in this time, whatever the reason for it.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two looks after that.
+const LATER_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the shorter interval holds, from the beginning of a wait.
+const EAGER: Duration = Duration::from_mins(10);
+
+/// By which part of it an interval may be longer, so that many waiters do not ask all at once.
+const SPREAD: f64 = 0.1;
+
+/// How long the server is left alone at the most, however long it asks for.
+const LONGEST_QUIET: Duration = Duration::from_mins(5);
+
+/// Where less than this part of the allowed requests is left, what is left is spread over the rest of its window.
+const SCARCE: f64 = 0.2;
+
+/// The pace at which something is looked at again.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    client: ApiClient,
+    begun: Duration,
+    /// When the last look began.
+    last: Option<Duration>,
+    /// Until when the server asks for quiet.
+    quiet_until: Duration,
+}
+
+impl Pace {
+    /// The first look is due at once.
+    pub(crate) fn new(client: &ApiClient) -> Self {
+        Self {
+            client: client.clone(),
+            begun: client.clock().now(),
+            last: None,
+            quiet_until: Duration::ZERO,
+        }
+    }
+
+    /// As if something had just been looked at: the first look is due after an interval.
+    pub(crate) fn after_a_look(client: &ApiClient) -> Self {
+        let mut pace = Self::new(client);
+        pace.last = Some(pace.begun);
+        pace
+    }
+
+    /// Heeds that the server asks to be left alone for this long.
+    pub(crate) fn heed(&mut self, wished: Option<Duration>) {
+        if let Some(wished) = wished {
+            let until = self.client.clock().now() + wished.min(LONGEST_QUIET);
+            self.quiet_until = self.quiet_until.max(until);
+        }
+    }
+
+    /// Waits until a look is due: an interval after the one before it; sooner if there is a reason to look; in any case once
+    /// before the deadline.
+    pub(crate) async fn due(&mut self, reason: Option<&Notify>, deadline: &Deadline) {
+        let clock = self.client.clock();
+        if let Some(last) = self.last {
+            let earliest = (last + INTERVAL).max(self.quiet_until).max(last + self.ration());
+            let due = earliest.max(last + self.interval());
+            let last_chance = deadline
+                .last_look_at()
+                .filter(|at| clock.now() < *at)
+                .map(|at| at.max(last + INTERVAL));
+            let until = |due: Duration| {
+                let due = last_chance.map_or(due, |chance| due.min(chance));
+                clock.sleep(due.saturating_sub(clock.now()))
+            };
+            tokio::select! {
+                () = until(due) => {}
+                () = async {
+                    match reason {
+                        Some(reason) => reason.notified().await,
+                        None => pending().await,
+                    }
+                    until(earliest).await;
+                } => {}
+            }
+        }
+        self.last = Some(clock.now());
+    }
+
+    fn interval(&self) -> Duration {
+        let clock = self.client.clock();
+        let age = clock.now().saturating_sub(self.begun);
+        let interval = if age < EAGER { INTERVAL } else { LATER_INTERVAL };
+        interval.mul_f64(1.0 + SPREAD * clock.jitter())
+    }
+
+    /// The interval at which what is left of the allowed requests lasts until there are new ones.
+    fn ration(&self) -> Duration {
+        match self.client.heard().allowance() {
+            Some(left) if left.is_below(SCARCE) => left.ration().min(LONGEST_QUIET),
+            _ => Duration::ZERO,
+        }
+    }
+}

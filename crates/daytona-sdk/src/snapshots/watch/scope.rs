@@ -1,0 +1,52 @@
+//! What a call that is under way has at hand.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::deadline::{Deadline, Goal};
+use crate::api_client::ApiClient;
+use crate::error::Error;
+use crate::snapshots::events::delivery::{self, Delivery, Sink};
+use crate::snapshots::events::options::Options;
+
+/// A call under way: how it asks, until when, and whom it tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    pub(crate) client: ApiClient,
+    pub(crate) deadline: Deadline,
+    pub(crate) sink: Sink,
+}
+
+impl Scope {
+    /// Begins a call now.
+    pub(crate) fn begin(client: &ApiClient, goal: Goal, options: Options) -> (Self, Delivery) {
+        let (sink, delivery) = delivery::start(options.callbacks);
+        (Self::with_sink(client, goal, options.limit, sink), delivery)
+    }
+
+    /// [`begin`](Self::begin), for a caller who delivers the events.
+    pub(crate) fn with_sink(client: &ApiClient, goal: Goal, limit: Option<Duration>, sink: Sink) -> Self {
+        Self {
+            client: client.for_one_call(),
+            deadline: Deadline::start(client, goal, limit),
+            sink,
+        }
+    }
+}
+
+/// Carries out a call from its beginning to its end. Whatever comes of it, the events up to then are delivered first.
+pub(crate) async fn run<T, F>(
+    client: &ApiClient,
+    goal: Goal,
+    options: Options,
+    body: impl FnOnce(Scope) -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let (scope, mut delivery) = Scope::begin(client, goal, options);
+    let deadline = scope.deadline.clone();
+    let outcome = delivery.watch(body(scope)).await;
+    deadline.bound(delivery.finish()).await;
+    outcome
+}

@@ -1,0 +1,603 @@
+//! Somebody else acts too, or an answer is lost: the outcome is true all the same, and nothing of somebody else's is deleted.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use daytona_emulator::{ApiKey, Emulator, Fault, Operation, ReadLag, Script, SeededSnapshot, UserToken};
+use daytona_sdk::transport::ServiceTransport;
+use daytona_sdk::{
+    CreateSnapshotParams, Daytona, ErrorKind, Event, Image, LogGap, LogGapKind, Permission, PrunePolicy, SandboxClass,
+    SnapshotState,
+};
+use jiff::SignedDuration;
+
+use crate::support::{Heard, app_plan, count, folder, image_params, in_process};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const TWIN: &str = "An operation is already in progress for this resource";
+
+/// A second client of the same organization, which knows nothing of what the first has made.
+fn another(emulator: &Emulator) -> Daytona {
+    client(emulator, emulator.api_key())
+}
+
+fn client(emulator: &Emulator, key: &str) -> Daytona {
+    Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(key)
+        .transport(ServiceTransport::new(emulator.service()))
+        .build()
+        .unwrap()
+}
+
+fn user(emulator: &Emulator) -> Daytona {
+    let organization = emulator.organization_id().to_owned();
+    let token = emulator.add_user_token(UserToken::new([organization.clone()]));
+    Daytona::builder()
+        .api_url(emulator.api_url())
+        .jwt_token(token)
+        .organization_id(organization)
+        .transport(ServiceTransport::new(emulator.service()))
+        .build()
+        .unwrap()
+}
+
+async fn states(daytona: &Daytona) -> Vec<(String, String)> {
+    let page = daytona.snapshots().list().await.unwrap();
+    let all = page.items.into_iter();
+    all.map(|snapshot| (snapshot.name, snapshot.state.to_string()))
+        .collect()
+}
+
+fn adopted(heard: &Heard) -> usize {
+    let events = heard.events();
+    events
+        .iter()
+        .filter(|event| matches!(event, Event::Adopted { .. }))
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_ensures_beside_a_build_of_the_same_come_to_one_snapshot() {
+    for offset in 0..10 {
+        let (emulator, daytona) = in_process(Emulator::builder().build_time(SECOND * 40));
+        let other = daytona.snapshots().create(image_params("other")).start().await.unwrap();
+        let one = tokio::spawn(daytona.snapshots().ensure(image_params("x")).into_future());
+        tokio::time::sleep(Duration::from_millis(500) * offset).await;
+        let two = tokio::spawn(another(&emulator).snapshots().ensure(image_params("x")).into_future());
+        let (one, two) = (one.await.unwrap().unwrap(), two.await.unwrap().unwrap());
+        assert_eq!((&one.id, &one.state), (&two.id, &SnapshotState::Active), "{offset}");
+        assert_eq!(other.wait().await.unwrap().state, SnapshotState::Active, "{offset}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_older_than_the_call_is_not_taken_for_its_own() {
+    let dockerfile = "FROM x:1\nRUN make\n";
+    let failed = || {
+        SeededSnapshot::from_dockerfile("x", dockerfile)
+            .state("build_failed")
+            .error_reason(TWIN)
+    };
+    for seeded in [failed(), SeededSnapshot::from_dockerfile("x", dockerfile)] {
+        let (emulator, daytona) = in_process(Emulator::builder());
+        let yesterday = emulator.clock().now() - SignedDuration::from_hours(24);
+        let id = emulator.add_snapshot(seeded.created(yesterday));
+        emulator.inject(Fault::status(503).on(Operation::CreateSnapshot));
+        let heard = Heard::default();
+        let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
+        let error = create.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(error.snapshot().unwrap().id.as_str(), id);
+        assert_eq!((count(&emulator, Operation::RemoveSnapshot), adopted(&heard)), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_the_same_second_may_be_older_than_the_call() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::lose_answer().on(Operation::CreateSnapshot));
+    let error = daytona.snapshots().create(image_params("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("cannot be told"), "{error}");
+    // Nor can anything be told where the server does not say what time it is.
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::without_header("date").always());
+    emulator.inject(Fault::delay(SECOND * 5).on(Operation::CreateSnapshot));
+    emulator.inject(Fault::lose_answer().on(Operation::CreateSnapshot));
+    let error = daytona.snapshots().create(image_params("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+}
+
+/// Its failure is the outcome, and it stays.
+#[tokio::test(start_paused = true)]
+async fn what_was_adopted_is_told_and_never_deleted() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script(Script::for_name("x").takes(SECOND * 5).fails(TWIN));
+    emulator.inject(Fault::delay(SECOND * 2).on(Operation::CreateSnapshot));
+    emulator.inject(Fault::gateway_page(524).carried_out().on(Operation::CreateSnapshot));
+    let heard = Heard::default();
+    let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
+    let error = create.await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::BuildFailed, Some(TWIN)));
+    let there = daytona.snapshots().get("x").await.unwrap();
+    assert_eq!(error.snapshot().unwrap().id, there.id);
+    assert_eq!((count(&emulator, Operation::RemoveSnapshot), adopted(&heard)), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_own_snapshot_is_found_although_it_cannot_be_read_yet() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.set_read_lag(ReadLag::new().created(SECOND * 20));
+    emulator.inject(Fault::delay(SECOND * 2).on(Operation::CreateSnapshot));
+    emulator.inject(Fault::lose_answer().on(Operation::CreateSnapshot));
+    let snapshot = daytona.snapshots().create(image_params("x")).await.unwrap();
+    assert_eq!(snapshot.state, SnapshotState::Active);
+    assert_eq!(states(&daytona).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_words_of_maintenance_prove_that_nothing_was_created() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::delay(SECOND * 2).on(Operation::CreateSnapshot));
+    emulator.inject(
+        Fault::status(503)
+            .message("upstream connect error")
+            .carried_out()
+            .on(Operation::CreateSnapshot),
+    );
+    let heard = Heard::default();
+    let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
+    create.await.unwrap();
+    assert_eq!((adopted(&heard), count(&emulator, Operation::CreateSnapshot)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_500_is_repeated_a_few_times() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::status(500).on(Operation::CreateSnapshot).times(4));
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    emulator.inject(Fault::status(500).on(Operation::CreateSnapshot).always());
+    let before = count(&emulator, Operation::CreateSnapshot);
+    let begun = tokio::time::Instant::now();
+    let error = daytona.snapshots().create(image_params("y")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ServerError);
+    assert!(count(&emulator, Operation::CreateSnapshot) - before <= 5);
+    assert!(begun.elapsed() < MINUTE);
+}
+
+/// Each build of one definition but the first is failed by the server, and so is each pull of one image.
+#[tokio::test(start_paused = true)]
+async fn several_creations_of_one_definition_all_succeed() {
+    for is_image in [true, false] {
+        let (_emulator, daytona) = in_process(Emulator::builder().build_time(SECOND * 30));
+        let create = |name: &str| {
+            let params = if is_image {
+                CreateSnapshotParams::new(name, "a:1")
+            } else {
+                image_params(name)
+            };
+            tokio::spawn(daytona.snapshots().create(params).into_future())
+        };
+        let all: Vec<_> = ["a", "b", "c", "d", "e"].into_iter().map(create).collect();
+        for one in all {
+            assert_eq!(one.await.unwrap().unwrap().state, SnapshotState::Active);
+        }
+        let there = states(&daytona).await;
+        assert!(
+            there.len() == 5 && there.iter().all(|(_, state)| state == "active"),
+            "{there:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn recreations_have_a_bound_that_the_caller_sets() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script(Script::for_name("x").takes(SECOND).fails(TWIN));
+    let create = daytona.snapshots().create(image_params("x")).max_recreations(2);
+    let error = create.await.unwrap_err();
+    assert_eq!(error.reason(), Some(TWIN));
+    assert_eq!(count(&emulator, Operation::CreateSnapshot), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_tells_what_is_known_at_that_moment() {
+    // What had failed is deleted, and not made again before the deadline.
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script(Script::for_name("other").takes(MINUTE * 60));
+    let _other = daytona.snapshots().create(image_params("other")).start().await.unwrap();
+    let create = daytona.snapshots().create(image_params("x")).timeout(MINUTE * 10);
+    let error = create.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(
+        error.to_string().contains("was deleted, and was not created again"),
+        "{error}"
+    );
+    assert_eq!(error.snapshot(), None);
+    assert_eq!(
+        daytona.snapshots().get("x").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    // The server creates it and does not answer.
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::stall(0).on(Operation::CreateSnapshot).always());
+    let create = daytona.snapshots().create(image_params("x")).timeout(SECOND * 30);
+    let error = create.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    let there = daytona.snapshots().get("x").await.unwrap();
+    assert_eq!(error.snapshot().map(|known| &known.id), Some(&there.id), "{error}");
+    // And cannot be asked.
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::stall(0).on(Operation::CreateSnapshot).always());
+    emulator.inject(Fault::stall(0).on(Operation::GetSnapshot).always());
+    let create = daytona.snapshots().create(image_params("x")).timeout(SECOND * 90);
+    let error = create.await.unwrap_err();
+    assert!(error.to_string().contains("may have accepted it"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_of_changes_are_settled_by_looking() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let snapshots = daytona.snapshots();
+    let x = snapshots.create(image_params("x")).await.unwrap();
+    snapshots.deactivate(&x).wait().await.unwrap();
+    emulator.clock().advance(MINUTE * 11);
+    emulator.inject(Fault::lose_answer().on(Operation::ActivateSnapshot));
+    assert_eq!(
+        snapshots.activate(&x).wait().await.unwrap().state,
+        SnapshotState::Active
+    );
+    // That of a deletion, always.
+    emulator.inject(Fault::lose_answer().on(Operation::RemoveSnapshot).always());
+    snapshots.delete(&x).wait().await.unwrap();
+    let build = snapshots.create(image_params("y")).start().await.unwrap();
+    build.cancel().await.unwrap();
+    // That of the deletion in a recreation.
+    emulator.script(Script::for_name("z").times(1).fails(TWIN));
+    assert_eq!(
+        snapshots.create(image_params("z")).await.unwrap().state,
+        SnapshotState::Active
+    );
+    // What was never there is an error all the same.
+    emulator.clear_faults();
+    assert_eq!(snapshots.delete("x").await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_is_ignored_or_undone_is_asked_for_again() {
+    for fault in [Fault::ignore().times(3), Fault::undo().times(2)] {
+        let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE * 3));
+        emulator.inject(fault.on(Operation::RemoveSnapshot).while_under_way());
+        daytona.snapshots().create(image_params("x")).start().await.unwrap();
+        tokio::time::sleep(SECOND * 5).await;
+        daytona.snapshots().delete("x").wait().await.unwrap();
+        assert_eq!(
+            daytona.snapshots().get("x").await.unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+    }
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE * 3));
+    emulator.inject(Fault::ignore().on(Operation::RemoveSnapshot).times(3));
+    let build = daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    tokio::time::sleep(SECOND * 5).await;
+    build.cancel().await.unwrap();
+    assert_eq!(count(&emulator, Operation::RemoveSnapshot), 4);
+    // One that is always ignored is not called done.
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE * 30));
+    emulator.inject(Fault::ignore().on(Operation::RemoveSnapshot).always());
+    let build = daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    let error = build.cancel().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert_eq!(error.snapshot().unwrap().last_state, SnapshotState::Building);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deactivation_that_is_undone_is_asked_for_again() {
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE));
+    emulator.inject(Fault::undo().on(Operation::DeactivateSnapshot).while_under_way());
+    daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    tokio::time::sleep(SECOND * 5).await;
+    let heard = Heard::default();
+    let deactivate = daytona.snapshots().deactivate("x").wait().on_event(heard.callback());
+    deactivate.await.unwrap();
+    // It is inactive, and stays so.
+    tokio::time::sleep(MINUTE * 5).await;
+    assert_eq!(
+        daytona.snapshots().get("x").await.unwrap().state,
+        SnapshotState::Inactive
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_log_ends_when_the_key_does() {
+    let (emulator, _) = in_process(Emulator::builder());
+    let end = emulator.clock().now() + SignedDuration::from_mins(5);
+    let key = emulator.add_api_key(ApiKey::new(emulator.organization_id()).expires(end));
+    let daytona = client(&emulator, &key);
+    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(["one", "two"]));
+    daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    tokio::time::sleep(SECOND * 20).await;
+    let mut log = daytona.snapshots().build_logs("x").follow().stream();
+    let mut last = None;
+    while let Some(event) = log.next().await {
+        last = Some(event);
+    }
+    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::Unauthorized);
+    let refused = emulator
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(401))
+        .count();
+    assert!(refused <= 2, "{refused} requests with a key that has expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_told_why_there_is_no_log() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    let error = user(&emulator).snapshots().build_logs("x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("API key"), "{error}");
+}
+
+/// The relay gives a silent log up after five minutes, and ends it as if it were whole.
+#[tokio::test(start_paused = true)]
+async fn what_a_user_misses_of_a_log_is_a_gap() {
+    let (emulator, _) = in_process(Emulator::builder());
+    let written: Vec<_> = (0..5).map(|number| format!("line {number}")).collect();
+    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(written.clone()));
+    let heard = Heard::default();
+    let create = user(&emulator)
+        .snapshots()
+        .create(image_params("x"))
+        .on_event(heard.callback());
+    create.await.unwrap();
+    let has_gap = matches!(
+        heard.gaps().as_slice(),
+        [LogGap {
+            kind: LogGapKind::Missing,
+            ..
+        }]
+    );
+    assert!(
+        heard.log() == written || has_gap,
+        "{:?} {:?}",
+        heard.log(),
+        heard.gaps()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_region_is_part_of_the_definition_where_one_is_given() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    daytona.snapshots().ensure(image_params("x")).await.unwrap();
+    daytona
+        .snapshots()
+        .ensure(image_params("x").region("us"))
+        .await
+        .unwrap();
+    let error = daytona
+        .snapshots()
+        .ensure(image_params("x").region("eu"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
+    assert!(error.to_string().contains("its region is us instead of eu"), "{error}");
+    let european = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .target("eu")
+        .transport(ServiceTransport::new(emulator.service()))
+        .build()
+        .unwrap();
+    let error = european.snapshots().ensure(image_params("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn classes_that_take_no_dockerfile_are_refused_before_anything_is_sent() {
+    for class in [SandboxClass::LinuxVm, SandboxClass::Windows] {
+        let (emulator, daytona) = in_process(Emulator::builder());
+        let error = daytona
+            .snapshots()
+            .create(image_params("x").sandbox_class(class))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(emulator.requests().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn prune_leaves_what_was_just_ensured() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    // A client's date goes on from when it was made.
+    let other = another(&emulator).snapshots();
+    another(&emulator)
+        .snapshots()
+        .create(image_params("ci-old"))
+        .await
+        .unwrap();
+    tokio::time::sleep(MINUTE).await;
+    let needed = daytona.snapshots().ensure(image_params("ci-a")).await.unwrap();
+    tokio::time::sleep(MINUTE).await;
+    let policy = || PrunePolicy::keep_newest(0).older_than(SECOND).name_prefix("ci-");
+    let names =
+        |plan: &daytona_sdk::PrunePlan| -> Vec<_> { plan.to_delete().iter().map(|one| one.name.clone()).collect() };
+    assert_eq!(names(&daytona.snapshots().prune(policy()).await.unwrap()), ["ci-old"]);
+    // Another program has to name it.
+    assert_eq!(names(&other.prune(policy()).await.unwrap()).len(), 2);
+    assert_eq!(
+        names(&other.prune(policy().except([&needed])).await.unwrap()),
+        ["ci-old"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_come_whatever_ends_the_call() {
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    // Longer than a request may be, in lines that Docker takes.
+    let long = vec!["#".repeat(40_000); 3];
+    let heard = Heard::default();
+    let params = CreateSnapshotParams::new("x", Image::base("a:1").run_commands(long));
+    let create = daytona.snapshots().create(params.clone()).on_event(heard.callback());
+    assert_eq!(create.await.unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert!(
+        matches!(heard.events().as_slice(), [Event::Planned { .. }]),
+        "{:?}",
+        heard.events()
+    );
+    let mut events = daytona.snapshots().create(params).events();
+    assert!(matches!(events.next().await, Some(Ok(Event::Planned { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_a_callback_is_the_callers() {
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    let create = daytona
+        .snapshots()
+        .create(image_params("x"))
+        .on_logs(|line| assert!(line.as_str().is_empty(), "an assertion"))
+        .into_future();
+    let ended = tokio::spawn(create).await.unwrap_err();
+    assert!(ended.is_panic());
+}
+
+/// The one thread there is is blocked by each line. Polls and the deadline have their turn between two of them.
+#[tokio::test]
+async fn a_callback_that_blocks_the_thread_does_not_hold_the_deadline_for_ever() {
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_mins(60)));
+    let lines: Vec<_> = (0..100).map(|number| format!("line {number}")).collect();
+    emulator.script(Script::for_name("x").takes(SECOND / 2).log(lines));
+    let heard = Heard::default();
+    let mut hear = heard.callback();
+    let create = daytona
+        .snapshots()
+        .create(image_params("x"))
+        .timeout(SECOND * 2)
+        .on_logs(move |line| {
+            #[expect(clippy::disallowed_methods, reason = "the test is about a callback that blocks")]
+            std::thread::sleep(Duration::from_millis(200));
+            hear(&Event::Log(line.clone()));
+        });
+    drop(create.await);
+    assert!(
+        heard.log().len() < 50,
+        "the deadline came after {} lines",
+        heard.log().len()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tail_of_a_failure_is_that_of_its_own_build() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script(
+        Script::for_name("x")
+            .times(1)
+            .takes(SECOND * 5)
+            .log(["of the first"])
+            .fails(TWIN),
+    );
+    emulator.script(
+        Script::for_name("x")
+            .takes(SECOND * 5)
+            .log(["of the second"])
+            .fails("exit code: 1"),
+    );
+    let heard = Heard::default();
+    let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
+    let error = create.await.unwrap_err();
+    assert_eq!(error.reason(), Some("exit code: 1"));
+    let tail = error.log_tail().join("\n");
+    assert!(
+        tail.contains("of the second") && !tail.contains("of the first"),
+        "{tail}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_problem_of_the_plan_wins_over_what_was_asked_beside_it() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::status(403).on(Operation::GetPushAccess).always());
+    let image = Image::base("a:1").add_local_dir("/no/such/folder", "/app");
+    let error = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new("x", image))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidImage);
+    // Nothing was stored or created.
+    let others = emulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.operation != Operation::GetPushAccess);
+    assert_eq!(others.count(), 0);
+    // Without files it does not matter either.
+    emulator.inject(Fault::status(403).on(Operation::GetPushAccess).always());
+    daytona.snapshots().create(image_params("y")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_definition_has_a_hash_and_may_name_the_snapshot() {
+    let (_emulator, daytona) = in_process(Emulator::builder());
+    let folder = folder(&["app/x"]);
+    let plan = app_plan(folder.path());
+    let definition = daytona
+        .snapshots()
+        .definition(CreateSnapshotParams::new("web", &plan))
+        .await
+        .unwrap();
+    let hash = definition.hash().to_string();
+    let named = || CreateSnapshotParams::named_after_content("web", &plan);
+    let created = daytona.snapshots().create(named()).await.unwrap();
+    assert_eq!(created.name, format!("web-{}", &hash[..16]));
+    assert_eq!(daytona.snapshots().ensure(named()).await.unwrap().id, created.id);
+    let build = created.r#ref.as_deref().unwrap_or_default();
+    assert!(build.ends_with(definition.build_ref().unwrap()), "{build}");
+    // Whatever is part of the definition changes the hash, and nothing else does.
+    let of = async |params: CreateSnapshotParams| daytona.snapshots().definition(params).await.unwrap().hash();
+    let same = definition.hash();
+    assert_eq!(of(CreateSnapshotParams::new("other", &plan)).await, same);
+    let others = [
+        CreateSnapshotParams::new("web", &plan).region("eu"),
+        CreateSnapshotParams::new("web", &plan).sandbox_class("container"),
+        CreateSnapshotParams::new("web", &plan).resources(daytona_sdk::Resources::new().cpu(1)),
+        CreateSnapshotParams::new("web", &plan).resources(daytona_sdk::Resources::new().memory(1)),
+        CreateSnapshotParams::new("web", &plan).resources(daytona_sdk::Resources::new().gpu_types(["H100"])),
+        CreateSnapshotParams::new("web", "a:1"),
+        CreateSnapshotParams::new("web", "a:1").entrypoint(["x"]),
+        CreateSnapshotParams::new("web", "a:1").entrypoint(["x", "y"]),
+        CreateSnapshotParams::new("web", "a:1").entrypoint(["xy"]),
+    ];
+    let mut hashes = std::collections::HashSet::from([same]);
+    for other in others {
+        assert!(hashes.insert(of(other.clone()).await), "{other:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_can_be_checked_before_it_is_needed() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let everything = daytona.check().await.unwrap();
+    assert_eq!(
+        everything.missing([Permission::WriteSnapshots, Permission::DeleteSnapshots]),
+        []
+    );
+    let key = ApiKey::new(emulator.organization_id()).permissions([daytona_emulator::Permission::WriteSnapshots]);
+    let key = client(&emulator, &emulator.add_api_key(key)).check().await.unwrap();
+    assert_eq!(
+        key.missing([Permission::WriteSnapshots, Permission::DeleteSnapshots]),
+        [Permission::DeleteSnapshots]
+    );
+    assert_eq!(
+        user(&emulator).check().await.unwrap_err().kind(),
+        ErrorKind::Unsupported
+    );
+    assert_eq!(
+        client(&emulator, "dtn_wrong").check().await.unwrap_err().kind(),
+        ErrorKind::Unauthorized
+    );
+}
