@@ -192,8 +192,7 @@ async fn twins_do_not_break_each_other() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_for_want_of_a_turn_is_left_to_whom_it_belongs() {
     let (emulator, daytona) = in_process(Emulator::builder());
-    let mut removed = 0;
-    for state in ["build_failed", "error"] {
+    for (removed, state) in ["build_failed", "error"].into_iter().enumerate() {
         let dockerfile = "FROM x:1\nRUN make\n";
         let seeded = SeededSnapshot::from_dockerfile(state, dockerfile)
             .state(state)
@@ -205,7 +204,6 @@ async fn a_failure_for_want_of_a_turn_is_left_to_whom_it_belongs() {
         assert!(error.to_string().contains("let `ensure` replace it"), "{error}");
         assert_eq!(count(&emulator, Operation::RemoveSnapshot), removed);
         let found = daytona.snapshots().ensure(image_params(state)).replace().await.unwrap();
-        removed += 1;
         assert_eq!(found.state, SnapshotState::Active);
         assert_ne!(found.id.as_str(), failed);
     }

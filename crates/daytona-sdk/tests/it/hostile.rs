@@ -361,7 +361,7 @@ async fn a_storage_shows_neither_its_secrets_nor_what_its_address_holds() {
 async fn neither_user_nor_query_of_a_log_address_shows() {
     let log = MockServer::start().await;
     let api = MockServer::start().await;
-    let snapshot = json!({"id": "i", "name": "x", "state": "active", "buildInfo": {"dockerfileContent": "FROM a:1"}});
+    let snapshot = json!({"id": "i", "name": "x", "state": "active", "initialRunnerId": "r", "buildInfo": {"dockerfileContent": "FROM a:1"}});
     Mock::given(path("/api/snapshots/x"))
         .respond_with(ResponseTemplate::new(200).set_body_json(snapshot))
         .mount(&api)

@@ -8,7 +8,7 @@ use daytona_emulator::{BuiltImage, Emulator};
 use daytona_sdk::{CreateSnapshotParams, DockerfileCommands, DockerfileSource, Image, PlanError, PlanOptions};
 use tempfile::TempDir;
 
-use crate::support::{folder, in_process, write};
+use crate::support::{folder, in_process, plan, write};
 
 /// A folder whose files say where they lie, and a home folder with a file.
 fn project() -> (TempDir, TempDir) {
@@ -239,7 +239,10 @@ async fn a_dockerfile_that_is_named_is_the_real_one() {
 fn raw_lines_that_name_the_dockerfile_are_refused() {
     let project = folder(&["a.txt"]);
     write(project.path(), "Dockerfile", b"FROM scratch\nCOPY Dockerfile /x\n");
-    let error = refused(&Image::from_dockerfile("Dockerfile"), project.path()).to_string();
+    // What is sent is this text: then it is the file that was meant.
+    plan(&Image::from_dockerfile("Dockerfile"), project.path());
+    let more = Image::from_dockerfile("Dockerfile").env([("A", "b")]);
+    let error = refused(&more, project.path()).to_string();
     assert!(
         error.contains("Dockerfile") && error.contains("add_local_file"),
         "{error}"

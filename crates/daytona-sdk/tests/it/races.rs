@@ -469,7 +469,7 @@ async fn a_panic_of_a_callback_is_the_callers() {
 /// The one thread there is is blocked by each line. Polls and the deadline have their turn between two of them.
 #[tokio::test]
 async fn a_callback_that_blocks_the_thread_does_not_hold_the_deadline_for_ever() {
-    let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_mins(60)));
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_hours(1)));
     let lines: Vec<_> = (0..100).map(|number| format!("line {number}")).collect();
     emulator.script(Script::for_name("x").takes(SECOND / 2).log(lines));
     let heard = Heard::default();

@@ -26,7 +26,8 @@ fn builder(url: &str) -> DaytonaBuilder {
 
 async fn server() -> MockServer {
     let server = MockServer::start().await;
-    let snapshot = r#"{"id":"i","name":"x","state":"active","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
+    let snapshot =
+        r#"{"id":"i","name":"x","state":"active","initialRunnerId":"r","buildInfo":{"dockerfileContent":"FROM a:1"}}"#;
     for (place, body) in [
         ("/api/snapshots/x", snapshot),
         (

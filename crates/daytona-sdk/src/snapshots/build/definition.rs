@@ -106,7 +106,7 @@ fn hash(request: &CreateSnapshot) -> Digest {
             encoding.text("image");
             encoding.text(request.image_name.as_deref().unwrap_or_default());
             encoding.optional(request.entrypoint.as_deref(), |encoding, words| {
-                encoding.texts(kept_words(words))
+                encoding.texts(kept_words(words));
             });
         }
     }

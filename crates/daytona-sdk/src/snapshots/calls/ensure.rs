@@ -152,7 +152,7 @@ async fn ensure(
             invisible_since: None,
             abandoned: None,
         };
-        done(&scope, ensuring.run().await)
+        done(&scope, Box::pin(ensuring.run()).await)
     };
     trace::within(&span, Box::pin(ensuring)).await
 }

@@ -77,7 +77,10 @@ impl Deadline {
     /// When a last look has to begin so that its answer can be there in time.
     pub(crate) fn last_look_at(&self) -> Option<Duration> {
         let limit = self.limit?;
-        Some(self.start.saturating_add(limit - LAST_LOOK.min(limit / 4)))
+        Some(
+            self.start
+                .saturating_add(limit.saturating_sub(LAST_LOOK.min(limit / 4))),
+        )
     }
 
     /// Notes as what a snapshot was seen.
