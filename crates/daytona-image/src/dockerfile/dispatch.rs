@@ -1,5 +1,7 @@
 //! What each instruction of a stage does to its variables, and what it takes from the build context.
 
+use std::collections::HashSet;
+
 use super::check;
 use super::heredoc;
 use super::instruction::{Arguments, Instruction};
@@ -372,10 +374,10 @@ impl Dispatcher<'_> {
         let scope = &self.scopes[self.stage];
         let instruction = &*command.instruction;
         let bodies = instruction.heredocs.iter().map(|heredoc| heredoc.body.as_str());
-        let mut names: Vec<String> = Vec::new();
+        let (mut names, mut seen) = (Vec::new(), HashSet::new());
         for text in instruction.words().iter().map(String::as_str).chain(bodies) {
             for name in variables_in(text) {
-                if scope.declares(name) && !names.iter().any(|other| other == name) {
+                if scope.declares(name) && seen.insert(name) {
                     names.push(name.to_owned());
                 }
             }
