@@ -8,6 +8,9 @@ pub(super) const SLACK: Duration = Duration::from_millis(10);
 /// The same where the pause was not the sender's: there was more to send all the time, but the machine had other things to do.
 pub(super) const SLACK_OF_BUSY: Duration = Duration::from_millis(200);
 
+/// The fewest bytes to let pass at once.
+const LEAST: usize = 64;
+
 /// One after the other, at a rate.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -25,6 +28,8 @@ impl Pace {
     /// Lets bytes pass after all that passed before them; returns when the last of them has.
     pub(super) fn pass(&mut self, bytes: usize, now: Instant, slack: Duration) -> Instant {
         let Some(rate) = self.rate else { return now };
+        // At a low rate each wake-up lets few bytes pass, and is as late as any other.
+        let slack = slack.max(time(4 * LEAST, rate));
         let begin = now.checked_sub(slack).map_or(self.free, |least| self.free.max(least));
         self.free = begin + time(bytes, rate);
         self.free.max(now)
@@ -32,9 +37,9 @@ impl Pace {
 
     /// How many bytes to let pass at once: about 5 ms of them, so that connections take turns.
     pub(super) fn share(rate: Option<u64>) -> usize {
-        const MOST: u64 = 16 << 10;
-        let share = rate.map_or(MOST, |rate| (rate / 200).clamp(64, MOST));
-        usize::try_from(share).unwrap_or(usize::MAX)
+        const MOST: usize = 16 << 10;
+        let share = rate.and_then(|rate| usize::try_from(rate / 200).ok());
+        share.map_or(MOST, |share| share.clamp(LEAST, MOST))
     }
 }
 
@@ -75,7 +80,7 @@ mod tests {
         let begin = Instant::now();
         let mut pace = Pace::new(Some(1000), begin);
         let later = begin + Duration::from_mins(1);
-        assert_eq!(pace.pass(1000, later, SLACK), later + Duration::from_millis(990));
+        assert_eq!(pace.pass(1000, later, SLACK), later + Duration::from_millis(744));
     }
 
     #[test]
