@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
 use crate::range::duration;
+use crate::region::Region;
 use crate::script::Script;
 use crate::service::{ServiceError, segments_below};
 use crate::world::{ReadLag, World};
@@ -178,6 +179,13 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
                 Ok(RateLimits::new(limits.requests, limits.failed_logins, window))
             });
             engine.limiter.set(limits.transpose()?);
+            nothing
+        }
+        (&Method::POST, ["regions"]) => {
+            let region: Region = read(body)?;
+            let mut world = engine.world();
+            world.put_region(region);
+            world.version += 1;
             nothing
         }
         (&Method::POST, ["api-keys"]) => Ok(new_key(engine, read(body)?)),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL,
+    CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -17,7 +20,6 @@ use crate::fault::checked_status;
 use crate::limit::LimitHeaders;
 use crate::operation::Operation;
 use crate::service::{ServiceError, base_url, full};
-use crate::world::REGION;
 
 mod auth;
 mod body;
@@ -64,7 +66,17 @@ impl Route {
         let trimmed = path.strip_prefix('/').unwrap_or(path);
         let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
         let decode = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
-        let segments: Vec<&str> = trimmed.split('/').collect();
+        let given: Vec<&str> = trimmed.split('/').collect();
+        // In what is no id or name, case does not matter.
+        let lower: Vec<String> = given.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let mut segments: Vec<&str> = lower.iter().map(String::as_str).collect();
+        let second = given.get(1).copied();
+        if let (Some(given), Some(second)) = (second, segments.get_mut(1))
+            && *second != "current"
+            && *second != "push-access"
+        {
+            *second = given;
+        }
         // HEAD is GET without a body.
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let (operation, id) = match (method.as_str(), segments.as_slice()) {
@@ -223,6 +235,16 @@ pub(crate) async fn answer(
 ) -> Result<Response<ResponseBody>, ServiceError> {
     let body = body::read(parts, body).await?;
     engine.settle().await;
+    let token = body
+        .as_ref()
+        .ok()
+        .and_then(|fields| fields.get(auth::TOKEN_FIELD)?.as_str());
+    let with_token = token.map(|token| {
+        let mut parts = parts.clone();
+        parts.extensions.insert(auth::TokenInBody(token.to_owned()));
+        parts
+    });
+    let parts = with_token.as_ref().unwrap_or(parts);
     let mut limits = LimitHeaders::new();
     let handled = match route {
         _ if engine.world().is_under_maintenance && route.operation() != Operation::Health => Err(Answer::refused(
@@ -252,7 +274,7 @@ async fn handle(
     let body = body.map_err(|problem| problem.into_answer(parts))?;
     match operation {
         Operation::Health => return Ok(Answer::json(&json!({"status": "ok"}))),
-        Operation::ListSharedRegions => return Ok(Answer::json(&[other::region(engine)])),
+        Operation::ListSharedRegions => return Ok(other::shared_regions(engine)),
         Operation::GetConfig => return Ok(other::config(&base_url(parts))),
         Operation::ListOrganizations => return Ok(other::organizations(engine, &auth::user(engine, parts, limits)?)),
         Operation::GetOrganizationUsage => return other::usage(engine, &auth::user(engine, parts, limits)?, id),
@@ -281,9 +303,8 @@ async fn handle(
         Operation::GetPushAccess => Ok(Answer::json(
             &engine.storage.issue(&caller.organization, &base_url(parts)),
         )),
-        Operation::ListAvailableRegions => Ok(Answer::json(&[other::region(engine)])),
-        Operation::GetRegionById if id == REGION => Ok(Answer::json(&other::region(engine))),
-        Operation::GetRegionById => Err(Answer::refused(404, "Region not found")),
+        Operation::ListAvailableRegions => Ok(other::regions(engine, &caller)),
+        Operation::GetRegionById => other::region(engine, &caller, id),
         _ => Err(no_route(parts)),
     }
 }
@@ -298,6 +319,24 @@ fn needed(operation: Operation) -> Option<&'static [Permission]> {
         Operation::GetPushAccess => Some(&[Permission::WriteSnapshots, Permission::WriteSandboxes]),
         _ => None,
     }
+}
+
+/// What a browser asks before it sends a request to another origin: anything may be sent.
+pub(crate) fn options(parts: &Parts) -> Response<ResponseBody> {
+    let mut response = response(StatusCode::NO_CONTENT, full(Bytes::new()), Some(0));
+    let headers = response.headers_mut();
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"),
+    );
+    headers.insert(
+        "Vary",
+        HeaderValue::from_static("Origin, Access-Control-Request-Headers"),
+    );
+    if let Some(wanted) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    response
 }
 
 /// What is neither API nor log host nor storage.
@@ -342,7 +381,7 @@ fn moved(parts: &Parts) -> Response<ResponseBody> {
 fn json_response(status: StatusCode, text: String, parts: &Parts) -> Response<ResponseBody> {
     let tag = entity_tag(&text);
     let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-    let has_it = parts.headers.get(IF_NONE_MATCH).is_some_and(|known| *known == tag);
+    let has_it = has_tag(parts, &tag);
     if status == StatusCode::OK && is_read && has_it {
         let mut response = response(StatusCode::NOT_MODIFIED, full(Bytes::new()), None);
         response.headers_mut().insert(ETAG, tag);
@@ -357,6 +396,22 @@ fn json_response(status: StatusCode, text: String, parts: &Parts) -> Response<Re
     );
     headers.insert(ETAG, tag);
     response
+}
+
+/// Whether the client has an answer with this tag, and does not want it anew.
+fn has_tag(parts: &Parts, tag: &HeaderValue) -> bool {
+    let text = |name| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let is_renewal = text(CACHE_CONTROL).is_some_and(|value| value.to_ascii_lowercase().contains("no-cache"));
+    let tag = tag.to_str().unwrap_or_default();
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let known = text(IF_NONE_MATCH).unwrap_or_default();
+    let has_it = known.trim() == "*" || known.split(',').any(|known| opaque(known) == opaque(tag));
+    has_it && !is_renewal
 }
 
 /// A weak tag as Express makes it: the length in hex, and a SHA-1 in base64 without its padding.

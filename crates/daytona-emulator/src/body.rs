@@ -20,10 +20,19 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {
         .boxed_unsync()
 }
 
-/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer.
+/// A body that nobody wants is read no further than this; then the connection is closed after the answer.
+const MOST_UNWANTED: u64 = 64 * 1024 * 1024;
+
+/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer. One that is very
+/// large is let go.
 pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
+    let mut left = MOST_UNWANTED;
     while let Some(frame) = body.frame().await {
-        frame.map_err(ServiceError::RequestBody)?;
+        let frame = frame.map_err(ServiceError::RequestBody)?;
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        if left == 0 {
+            break;
+        }
     }
     Ok(())
 }
@@ -69,17 +78,18 @@ impl Rest {
 
 /// Reads a body to its end; `None` if it is larger than the limit.
 pub(crate) async fn read_limited(mut body: ResponseBody, limit: usize) -> Result<Option<Vec<u8>>, ServiceError> {
-    let (mut bytes, mut is_too_large) = (Vec::new(), false);
+    let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(ServiceError::RequestBody)?.into_data() else {
             continue;
         };
-        is_too_large |= bytes.len() + data.len() > limit;
-        if !is_too_large {
-            bytes.extend_from_slice(&data);
+        if bytes.len() + data.len() > limit {
+            drain(body).await?;
+            return Ok(None);
         }
+        bytes.extend_from_slice(&data);
     }
-    Ok((!is_too_large).then_some(bytes))
+    Ok(Some(bytes))
 }
 
 /// Reads so many bytes of a body.

@@ -20,6 +20,7 @@ use crate::limit::RateLimits;
 use crate::listener::Listener;
 use crate::operation::Operation;
 use crate::range::fraction;
+use crate::region::Region;
 use crate::script::Script;
 use crate::service::EmulatorService;
 use crate::storage::{Storage, StorageOptions, StoredObject};
@@ -159,6 +160,11 @@ impl Emulator {
         id
     }
 
+    /// Adds a region, or changes the one with the same id.
+    pub fn put_region(&self, region: Region) {
+        self.change(|world| world.put_region(region));
+    }
+
     /// Adds an API key, or changes the one with the same value, and returns its value. So a key that is in use can be made to
     /// expire:
     ///
@@ -273,7 +279,10 @@ impl Emulator {
     /// ```
     pub async fn image(&self, id_or_name: &str) -> Option<Arc<BuiltImage>> {
         self.engine.settle().await;
-        self.engine.image(id_or_name)
+        let (engine, name) = (Arc::clone(&self.engine), id_or_name.to_owned());
+        // Archives may have to be read for it again.
+        let image = tokio::task::spawn_blocking(move || engine.image(&name)).await;
+        image.unwrap_or_default()
     }
 
     /// The requests that were answered so far, in the order of their answers; the last 100,000 of them, or fewer

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use daytona_emulator::{BuildEngine, Emulator, StorageOptions};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -56,6 +57,10 @@ struct Arguments {
     #[arg(long)]
     trust_hashes: bool,
 
+    /// Connections that are served at once; further ones wait.
+    #[arg(long, default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: u32,
+
     /// Print no requests.
     #[arg(long, short)]
     quiet: bool,
@@ -64,14 +69,15 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let level = if arguments.quiet {
-        tracing::Level::WARN
+    // What clients do wrong is in the answers that they get; the library for S3 tells it twice more, as errors of its own.
+    let filter = if arguments.quiet {
+        "warn,s3s=off"
     } else {
-        tracing::Level::INFO
+        "info,s3s=off"
     };
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_max_level(level)
+        .with_env_filter(EnvFilter::new(filter))
         .with_ansi(io::stderr().is_terminal())
         .event_format(Line)
         .init();
@@ -93,6 +99,7 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     let mut builder = Emulator::builder()
         .address(address)
         .speed(arguments.speed)
+        .connections(arguments.connections as usize)
         .verify_digests(!arguments.trust_hashes);
     if let Some(engine) = arguments.engine {
         engine.check().await?;

@@ -8,7 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, ORIGIN,
+    TRANSFER_ENCODING,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body::Body;
@@ -121,6 +124,7 @@ impl EmulatorService {
             return Ok(response);
         }
         let target = Target::of(&parts);
+        let origin = self.allowed_origin(&target, &parts);
         match target {
             Target::Admin => {
                 let mut response = admin::answer(&self.engine, &parts, body).await?;
@@ -134,6 +138,13 @@ impl EmulatorService {
                 return Ok(response);
             }
             _ => {}
+        }
+        if let (&Method::OPTIONS, Target::Api(_) | Target::Elsewhere) = (&parts.method, &target) {
+            drain(body).await?;
+            let mut response = api::options(&parts);
+            self.finish(&mut response, &[]);
+            allow(&mut response, origin);
+            return Ok(response);
         }
         let operation = target.operation(&parts);
         let effects = self.hit(operation, &target, &parts).await;
@@ -155,6 +166,7 @@ impl EmulatorService {
             *response = Answer::refused(500, message).into_response(&self.engine, &head);
         }
         if let Ok(response) = &mut answer {
+            allow(response, origin);
             self.finish(response, &effects);
         }
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
@@ -169,6 +181,13 @@ impl EmulatorService {
         tracing::info!("{record}");
         self.engine.remember(record);
         answer
+    }
+
+    /// The origin whose pages may read the answer: any, as on the real server, but only of the API, and not where what is sent is
+    /// run.
+    fn allowed_origin(&self, target: &Target, parts: &Parts) -> Option<HeaderValue> {
+        let is_open = matches!(target, Target::Api(_)) && self.engine.build_options.engine.is_none();
+        parts.headers.get(ORIGIN).filter(|_| is_open).cloned()
     }
 
     /// What is to go wrong with a request.
@@ -348,6 +367,12 @@ impl EmulatorService {
     }
 }
 
+fn allow(response: &mut Response<ResponseBody>, origin: Option<HeaderValue>) {
+    if let Some(origin) = origin {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+}
+
 /// Adds the headers that a fault asks for.
 fn with_headers(mut response: Response<ResponseBody>, answer: &StatusAnswer) -> Response<ResponseBody> {
     for (name, value) in &answer.headers {
@@ -403,10 +428,8 @@ enum Target {
 impl Target {
     fn of(parts: &Parts) -> Self {
         let path = parts.uri.path();
-        if let Some(rest) = path
-            .strip_prefix("/api")
-            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
-        {
+        let (start, rest) = path.split_at_checked(4).unwrap_or((path, ""));
+        if start.eq_ignore_ascii_case("/api") && (rest.is_empty() || rest.starts_with('/')) {
             return Self::Api(api::Route::of(&parts.method, rest));
         }
         if path.starts_with(admin::PREFIX) {

@@ -18,7 +18,9 @@ use crate::data_dir::{create_private_file, make_private_folder, sweep};
 mod access;
 mod blob;
 mod bucket;
+mod incoming;
 mod index;
+mod listing;
 mod options;
 mod strict;
 
@@ -123,6 +125,7 @@ pub(crate) struct Stored {
     pub(crate) blob: Blob,
     pub(crate) size: u64,
     pub(crate) etag: String,
+    pub(crate) modified: Timestamp,
 }
 
 #[derive(Debug)]
@@ -230,8 +233,15 @@ impl Storage {
             }
         };
         self.lock().used += size;
-        let etag = random(32);
-        self.replace(key.to_owned(), Stored { blob, size, etag })
+        let mut tag = incoming::Tag::default();
+        tag.update(bytes);
+        let stored = Stored {
+            blob,
+            size,
+            etag: tag.of_parts(1),
+            modified: self.inner.clock.now(),
+        };
+        self.replace(key.to_owned(), stored)
     }
 
     /// Makes an object visible, in place of what was there. What cannot be kept is not counted any more.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Accounts, Caller};
 use crate::builder::{self, BuiltImage};
 use crate::clock::after;
+use crate::region::{self, Region};
 use crate::script::{Script, Scripts};
 
 mod course;
@@ -28,9 +29,6 @@ use reads::Traces;
 pub use record::SeededSnapshot;
 pub(crate) use record::{Build, BuildInfo, Record, Resources, full_reference, snapshot_ref};
 pub(crate) use writing::Writing;
-
-/// Id of the one region.
-pub(crate) const REGION: &str = "us";
 
 /// Size of an image in GiB, if a script gives no other.
 const USUAL_SIZE: f64 = 0.117_187_5;
@@ -56,6 +54,7 @@ pub(crate) struct World {
     pub(crate) accounts: Accounts,
     pub(crate) snapshots: Vec<Record>,
     builds: HashMap<String, Build>,
+    regions: Vec<Region>,
     pub(crate) scripts: Scripts,
     events: BTreeMap<(Timestamp, u64), Event>,
     /// Events are told apart by a number, and happen in its order where their times are the same.
@@ -76,7 +75,13 @@ pub(crate) struct Saved {
     accounts: Accounts,
     snapshots: Vec<Record>,
     builds: HashMap<String, Build>,
+    #[serde(default = "first_region")]
+    regions: Vec<Region>,
     created_at: Timestamp,
+}
+
+fn first_region() -> Vec<Region> {
+    vec![Region::shared(region::DEFAULT)]
 }
 
 /// A build that has to be worked out before anything more can happen to its snapshot.
@@ -124,6 +129,7 @@ impl World {
                 accounts: Accounts::default(),
                 snapshots: Vec::new(),
                 builds: HashMap::new(),
+                regions: first_region(),
                 created_at: now,
             },
             now,
@@ -136,6 +142,7 @@ impl World {
             accounts: saved.accounts,
             snapshots: saved.snapshots,
             builds: saved.builds,
+            regions: saved.regions,
             scripts: Scripts::default(),
             events: BTreeMap::new(),
             sequence: 0,
@@ -221,12 +228,14 @@ impl World {
             accounts: &'a Accounts,
             snapshots: &'a [Record],
             builds: &'a HashMap<String, Build>,
+            regions: &'a [Region],
             created_at: Timestamp,
         }
         serde_json::to_vec(&Saving {
             accounts: &self.accounts,
             snapshots: &self.snapshots,
             builds: &self.builds,
+            regions: &self.regions,
             created_at: self.created_at,
         })
     }
@@ -257,6 +266,31 @@ impl World {
         }
         self.snapshots.push(record.clone());
         record
+    }
+
+    /// Adds a region, or changes the one with the same id.
+    pub(crate) fn put_region(&mut self, region: Region) {
+        match self.regions.iter_mut().find(|known| known.id == region.id) {
+            Some(known) => *known = region,
+            None => self.regions.push(region),
+        }
+    }
+
+    pub(crate) fn region(&self, id: &str) -> Option<&Region> {
+        self.regions.iter().find(|region| region.id == id)
+    }
+
+    /// The regions of an organization: its own first.
+    pub(crate) fn regions_of(&self, organization: &str) -> impl Iterator<Item = &Region> {
+        let own = self
+            .regions
+            .iter()
+            .filter(move |region| region.organization_id.as_deref() == Some(organization));
+        own.chain(self.shared_regions())
+    }
+
+    pub(crate) fn shared_regions(&self) -> impl Iterator<Item = &Region> {
+        self.regions.iter().filter(|region| region.organization_id.is_none())
     }
 
     /// The size that some snapshot of the same definition has, if a runner has it ready.
@@ -428,13 +462,23 @@ impl World {
     }
 }
 
-/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, comments included.
-pub(crate) fn entrypoint_of(dockerfile: &str) -> Vec<String> {
+/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, comments included. Blank words are left out,
+/// and nothing is kept where none is left. Where a word is no text, the server fails.
+#[expect(clippy::option_option, reason = "a failure, no entrypoint, and one")]
+pub(crate) fn entrypoint_of(dockerfile: &str) -> Option<Option<Vec<String>>> {
     let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
-        return vec!["sleep".to_owned(), "infinity".to_owned()];
+        return Some(Some(vec!["sleep".to_owned(), "infinity".to_owned()]));
     };
     let line = rest.lines().next().unwrap_or_default().trim();
-    serde_json::from_str(line).unwrap_or_else(|_| vec![line.replace(['"', '\''], "")])
+    let words = match serde_json::from_str::<Vec<serde_json::Value>>(line) {
+        Ok(words) => {
+            let words = words.into_iter().map(|word| word.as_str().map(ToOwned::to_owned));
+            words.collect::<Option<Vec<String>>>()?
+        }
+        Err(_) => vec![line.replace(['"', '\''], "")],
+    };
+    let words: Vec<String> = words.into_iter().filter(|word| !word.trim().is_empty()).collect();
+    Some((!words.is_empty()).then_some(words))
 }
 
 /// The next multiple of the sweep after `now`.

@@ -4,6 +4,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::Answer;
+use super::body::decode_pair;
 use crate::account::{ApiKey, Bearer, Caller, UserToken};
 use crate::engine::Engine;
 use crate::limit::{LimitHeaders, Verdict};
@@ -30,10 +31,12 @@ pub(super) fn caller(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) 
 
 /// The organization that a user names, one of the user's own.
 pub(super) fn organization(parts: &Parts, user: &UserToken) -> Result<String, Answer> {
-    let wanted = parts.headers.get(daytona_api::ORGANIZATION_HEADER);
+    let mut given = parts.headers.get_all(daytona_api::ORGANIZATION_HEADER).iter();
+    let (wanted, further) = (given.next(), given.next());
+    let wanted = wanted.filter(|_| further.is_none());
     let wanted = wanted.and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
     let mut own = user.organizations.iter();
-    own.find(|organization| *organization == wanted)
+    own.find(|organization| organization.eq_ignore_ascii_case(wanted))
         .cloned()
         .ok_or_else(no_context)
 }
@@ -57,14 +60,31 @@ pub(super) fn key(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) -> 
     }
 }
 
-/// Whom the request's token belongs to, past the limits.
+/// Name of the field, of a query or a body, that may hold the token.
+pub(super) const TOKEN_FIELD: &str = "access_token";
+
+/// The token in the body of a request.
+#[derive(Debug, Clone)]
+pub(super) struct TokenInBody(pub(super) String);
+
+/// Whom the request's token belongs to, past the limits. One in two places at once is none.
 pub(super) fn bearer(engine: &Engine, parts: &Parts) -> Option<Bearer> {
-    let header = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let in_header = header.and_then(|header| {
+        let (scheme, token) = header.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim_end().to_owned())
+    });
+    let pairs = parts.uri.query().unwrap_or_default().split('&').map(decode_pair);
+    let in_query = pairs.filter(|(name, _)| name == TOKEN_FIELD).map(|(_, token)| token);
+    let in_body = parts.extensions.get::<TokenInBody>().map(|token| token.0.clone());
+    let mut tokens = in_header.into_iter().chain(in_query).chain(in_body);
+    let token = tokens.next()?;
+    if tokens.next().is_some() {
         return None;
     }
-    engine.world().accounts.bearer(token.trim(), engine.clock.now())
+    engine.world().accounts.bearer(&token, engine.clock.now())
 }
 
 fn login(engine: &Engine, parts: &Parts, limits: &mut LimitHeaders) -> Result<Bearer, Answer> {

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::{Answer, Handled, image_name, snapshots};
 use crate::account::{Caller, Organization, new_id};
 use crate::engine::Engine;
-use crate::world::{BuildInfo, REGION, Record, Resources, World, entrypoint_of, full_reference, snapshot_ref};
+use crate::region;
+use crate::world::{BuildInfo, Record, Resources, World, entrypoint_of, full_reference, snapshot_ref};
 
 const GPU_TYPES: [&str; 2] = ["H100", "RTX-PRO-6000"];
 const CLASSES: [&str; 4] = ["linux-vm", "container", "android", "windows"];
@@ -28,8 +29,9 @@ pub(super) async fn create(engine: &Engine, caller: &Caller, fields: &Map<String
     if world.is_taken(&record.organization, &record.name, now) {
         return Err(taken(&record.name));
     }
+    let is_given = fields.get("createdAt").is_some_and(Value::is_string);
     let record = world.create(Record {
-        created: now,
+        created: if is_given { record.created } else { now },
         updated: now,
         ..record
     });
@@ -91,8 +93,15 @@ fn check(
             "This organization does not have a default region. Please open the Daytona Dashboard to set a default region.",
         ));
     }
-    if !matches!(text("regionId"), "" | REGION) {
-        return Err(Answer::refused(404, "Region not found"));
+    let region = match text("regionId").trim() {
+        "" => region::DEFAULT,
+        id => id,
+    };
+    let region = world
+        .region(region)
+        .ok_or_else(|| Answer::refused(404, "Region not found"))?;
+    if !region.is_for(&caller.organization) {
+        return Err(Answer::refused(404, format!("Region {} not found", region.id)));
     }
     image_name::snapshot_name(name).map_err(refuse)?;
     if build.is_none() {
@@ -100,6 +109,7 @@ fn check(
     }
     let class = match text("sandboxClass") {
         "" | "container" => "container",
+        "android" => "android",
         "windows" => {
             return Err(refuse(
                 "Windows snapshots cannot be created via this endpoint; they are produced by snapshot-from-sandbox flows.",
@@ -107,31 +117,31 @@ fn check(
         }
         class => {
             let message = format!(
-                "No runners are configured in region '{REGION}' for sandbox class '{class}'. Try a different region or sandbox class."
+                "No runners are configured in region '{}' for sandbox class '{class}'. Try a different region or sandbox class.",
+                region.name()
             );
             return Err(refuse(&message));
         }
     };
     check_suspension(world, &caller.organization)?;
-    let resources = resources(fields, &organization)?;
+    let wanted_gpu = gpu_type(fields);
+    let resources = resources(fields, &organization, |wants_gpu| {
+        if wants_gpu {
+            region.check_gpu(wanted_gpu)
+        } else {
+            Ok(())
+        }
+    })?;
     if usage(world, &caller.organization) >= organization.snapshot_quota {
         return Err(refuse(&format!(
             "Snapshot quota exceeded. Maximum allowed: {}",
             organization.snapshot_quota
         )));
     }
-    let gpu_type = gpu_type(fields).filter(|_| resources.gpu > 0.0).map(ToOwned::to_owned);
-    if resources.gpu > 0.0 {
-        let kind = gpu_type
-            .map(|kind| format!(" with GPU type: {kind}"))
-            .unwrap_or_default();
-        // No runner of the emulator has one.
-        return Err(refuse(&if kind.is_empty() {
-            "No available runners".to_owned()
-        } else {
-            format!("No available runners{kind}.")
-        }));
-    }
+    let gpu_type = match resources.gpu > 0.0 {
+        true => Some(region.gpu(wanted_gpu).map_err(|message| refuse(&message))?.to_owned()),
+        false => None,
+    };
     // A field that the server copies into its record, though it should not.
     let owner = fields
         .get("organizationId")
@@ -145,9 +155,12 @@ fn check(
         .cloned()
         .unwrap_or(Value::Null);
     let build = build.map(build_info).transpose()?;
-    if fields.contains_key("id") {
+    if fields.contains_key("id") || NUMBERS.iter().any(|name| !is_kept(fields, name)) {
         return Err(Answer::unexpected());
     }
+    // Further fields that the server copies, though only it should set them.
+    let stored = |name: &str| fields.get(name).and_then(Value::as_str);
+    let date = |name: &str| stored(name).and_then(|text| text.parse::<Timestamp>().ok());
     let record = Record {
         id: SnapshotId::from(new_id()),
         organization: owner.to_owned(),
@@ -155,20 +168,21 @@ fn check(
         name: name.to_owned(),
         image: image.to_owned(),
         state: SnapshotState::Pending,
-        size: None,
+        size: fields.get("size").and_then(Value::as_f64),
         entrypoint: match &build {
-            Some(info) => Some(entrypoint_of(&info.dockerfile)),
+            Some(info) => entrypoint_of(&info.dockerfile).ok_or_else(Answer::unexpected)?,
             None => given_entrypoint(fields),
         },
         resources,
         gpu_type,
-        error: None,
-        created: now,
+        error: stored("errorReason").map(ToOwned::to_owned),
+        created: date("createdAt").unwrap_or(now),
         updated: now,
-        used: None,
-        runner: None,
+        used: date("lastUsedAt"),
+        runner: stored("initialRunnerId").map(ToOwned::to_owned),
         reference: build.as_ref().map(|info| full_reference(&info.snapshot_ref)),
         class: class.to_owned(),
+        region: region.id.clone(),
         build,
         script: None,
         is_undone: false,
@@ -230,6 +244,9 @@ fn shape(fields: &Map<String, Value>) -> Vec<String> {
     }
     let is_gpu_type = |value: &Value| value.as_str().is_some_and(|value| GPU_TYPES.contains(&value));
     let gpu_types = given("gpuType").map(|value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]));
+    if gpu_types.as_ref().is_some_and(|types| types.len() > 1) {
+        messages.push("gpuType must contain no more than 1 elements".to_owned());
+    }
     if gpu_types.is_some_and(|types| !types.iter().all(is_gpu_type)) {
         messages.push(format!(
             "each value in gpuType must be one of the following values: {}",
@@ -251,8 +268,10 @@ fn shape(fields: &Map<String, Value>) -> Vec<String> {
 const NOT_PLAIN: &str = "name must not contain HTML tags, URLs, or control characters";
 
 fn is_plain(text: &str) -> bool {
-    let has_tag = text.split_once('<').is_some_and(|(_, rest)| rest.contains('>'));
-    !has_tag && !text.contains("://") && !text.chars().any(char::is_control)
+    let lower = text.to_ascii_lowercase();
+    let is_control = |character: char| character.is_ascii_control() && !matches!(character, '\t' | '\n' | '\r');
+    let has_url = ["://", "javascript:"].iter().any(|part| lower.contains(part)) || lower.starts_with("www.");
+    !has_url && !text.contains('<') && !text.chars().any(is_control)
 }
 
 fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<String> {
@@ -272,15 +291,21 @@ fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<Strin
     messages
 }
 
-/// The resources, within the limits of a sandbox. What passes the validation but not the database is a failure.
-fn resources(fields: &Map<String, Value>, organization: &Organization) -> Result<Resources, Answer> {
-    let value = |name: &str, default: f64| match fields.get(name) {
-        None => Ok(default),
-        Some(value) => value
-            .as_f64()
-            .filter(|value| value.fract() == 0.0)
-            .ok_or_else(Answer::unexpected),
-    };
+const NUMBERS: [&str; 4] = ["cpu", "gpu", "memory", "disk"];
+
+/// Whether a number can be written into the database: what passes the validation may still be none, or a fraction.
+fn is_kept(fields: &Map<String, Value>, name: &str) -> bool {
+    let number = |value: &Value| value.as_f64().is_some_and(|value| value.fract() == 0.0);
+    fields.get(name).is_none_or(number)
+}
+
+/// The resources, within the limits of a sandbox.
+fn resources(
+    fields: &Map<String, Value>,
+    organization: &Organization,
+    check_gpu: impl Fn(bool) -> Result<(), String>,
+) -> Result<Resources, Answer> {
+    let value = |name: &str, default: f64| fields.get(name).and_then(Value::as_f64).unwrap_or(default);
     let limit = |what: &str, unit: &str, value: f64, largest: f64| {
         if value <= largest {
             return Ok(());
@@ -291,14 +316,15 @@ fn resources(fields: &Map<String, Value>, organization: &Organization) -> Result
         Err(Answer::refused(400, message))
     };
     let resources = Resources {
-        cpu: value("cpu", 1.0)?,
-        gpu: value("gpu", 0.0)?,
-        memory: value("memory", 1.0)?,
-        disk: value("disk", 3.0)?,
+        cpu: value("cpu", 1.0),
+        gpu: value("gpu", 0.0),
+        memory: value("memory", 1.0),
+        disk: value("disk", 3.0),
     };
     if resources.gpu > 0.0 && organization.gpus == 0 {
         return Err(Answer::refused(400, "GPU quota exceeded. Maximum allowed: 0."));
     }
+    check_gpu(resources.gpu > 0.0).map_err(|message| Answer::refused(400, message))?;
     limit("CPU", "", resources.cpu, organization.cpu)?;
     limit("Memory", "GB", resources.memory, organization.memory)?;
     limit("Disk", "GB", resources.disk, organization.disk)?;

@@ -19,11 +19,12 @@ pub(super) fn snapshot_name(name: &str) -> Result<(), &'static str> {
 
 /// What is wrong with the name of an image.
 pub(super) fn image_name(image: &str) -> Result<(), &'static str> {
-    if let Some((name, digest)) = image.split_once('@') {
-        if !is_digest(digest) || name.is_empty() {
+    if let Some((name, digest)) = image.rsplit_once("@sha256:") {
+        let is_whole = digest.len() == 64 && digest.bytes().all(is_lower_hex);
+        if !is_whole || name.is_empty() {
             return Err("Invalid digest format. Must be image@sha256:64_hex_characters");
         }
-        return is_path(name);
+        return name.split('@').try_for_each(is_path);
     }
     // The colon of a registry's port counts as well.
     if !image.contains(':') || image.ends_with(':') {
@@ -51,5 +52,9 @@ fn is_path(name: &str) -> Result<(), &'static str> {
 
 fn is_digest(digest: &str) -> bool {
     let digits = digest.strip_prefix("sha256:").unwrap_or_default();
-    digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    digits.len() == 64 && digits.bytes().all(is_lower_hex)
+}
+
+fn is_lower_hex(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }

@@ -16,6 +16,9 @@ const ORDERS: [&str; 2] = ["asc", "desc"];
 const LARGEST_PAGE: f64 = 200.0;
 
 pub(super) fn list(engine: &Engine, caller: &Caller, query: &str) -> Handled {
+    if query.split('&').any(|pair| decode_pair(pair).1.contains('\0')) {
+        return Err(Answer::unexpected());
+    }
     let parameters = Parameters::of(query).map_err(|messages| Answer::refused(400, messages.join(", ")))?;
     let world = engine.world();
     let mut found: Vec<Cow<'_, Record>> = world
@@ -73,8 +76,12 @@ impl Parameters {
         let all = |name: &str| {
             pairs
                 .iter()
-                .filter(move |(other, _)| other == name)
-                .map(|(_, value)| value.as_str())
+                .filter_map(move |(other, value)| match other.strip_prefix(name) {
+                    Some("") => Some(value.as_str()),
+                    // A list, which is no value.
+                    Some(rest) if rest.starts_with('[') => Some(LIST),
+                    _ => None,
+                })
                 .collect::<Vec<_>>()
         };
         let mut messages = Vec::new();
@@ -139,7 +146,7 @@ fn number(name: &str, values: &[&str], default: f64, largest: Option<f64>, messa
     let value = match values {
         [] => return default,
         [""] => 0.0,
-        [value] => value.trim().parse().unwrap_or(f64::NAN),
+        [value] => script_number(value),
         _ => f64::NAN,
     };
     if value.is_nan() || value.fract() != 0.0 {
@@ -152,6 +159,32 @@ fn number(name: &str, values: &[&str], default: f64, largest: Option<f64>, messa
         messages.push(format!("{name} must not be greater than {largest}"));
     }
     value
+}
+
+/// What stands for a list in place of a value: a text that is no number and no name of an order.
+const LIST: &str = "[]";
+
+/// A text as the server's language turns it into a number.
+fn script_number(text: &str) -> f64 {
+    let text = text.trim();
+    let lower = text.to_ascii_lowercase();
+    for (start, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = lower.strip_prefix(start) {
+            let number = u64::from_str_radix(digits, radix)
+                .ok()
+                .filter(|_| !digits.starts_with('+'));
+            #[expect(clippy::cast_precision_loss, reason = "as the server has it")]
+            return number.map_or(f64::NAN, |number| number as f64);
+        }
+    }
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    if is_plain {
+        text.parse().unwrap_or(f64::NAN)
+    } else {
+        f64::NAN
+    }
 }
 
 fn choice(name: &str, values: &[&str], allowed: &[&str], default: &str, messages: &mut Vec<String>) -> String {

@@ -44,6 +44,9 @@ pub(super) async fn address(engine: &Arc<Engine>, parts: &Parts, caller: &Caller
                 return Err(not_read(&world, id, now));
             }
             if record.id.as_str() != id {
+                if record.id.as_str().eq_ignore_ascii_case(id) {
+                    return Err(not_read(&world, id, now));
+                }
                 return Err(Answer::unexpected());
             }
             if record.build.is_none() {
@@ -72,6 +75,9 @@ pub(super) async fn address(engine: &Arc<Engine>, parts: &Parts, caller: &Caller
 pub(super) fn relay(engine: &Arc<Engine>, parts: &Parts, caller: &Caller, id: &str) -> Handled {
     let world = engine.world();
     let record = find_owned(&world, caller, id)?;
+    if record.id.as_str() != id {
+        return Err(Answer::unexpected());
+    }
     if record.build.is_none() {
         return Err(Answer::refused(404, format!("Snapshot {id} has no build info")));
     }

@@ -4,18 +4,19 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Answer, Handled, VERSION, auth, time};
-use crate::account::UserToken;
+use crate::account::{Caller, UserToken};
 use crate::engine::Engine;
-use crate::world::REGION;
+use crate::region::{self, Region};
+use crate::world::World;
 
 /// A region, in the server's order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the names of the wire")]
-pub(super) struct Region {
-    id: &'static str,
-    name: &'static str,
-    organization_id: Option<String>,
+struct Shown<'a> {
+    id: &'a str,
+    name: &'a str,
+    organization_id: Option<&'a str>,
     region_type: &'static str,
     created_at: String,
     updated_at: String,
@@ -24,19 +25,47 @@ pub(super) struct Region {
     snapshot_manager_url: Option<String>,
 }
 
-pub(super) fn region(engine: &Engine) -> Region {
-    let created = time(engine.world().created_at);
-    Region {
-        id: REGION,
-        name: REGION,
-        organization_id: None,
-        region_type: "shared",
+fn shown<'a>(world: &World, region: &'a Region) -> Shown<'a> {
+    let created = time(world.created_at);
+    Shown {
+        id: &region.id,
+        name: region.name(),
+        organization_id: region.organization_id.as_deref(),
+        region_type: if region.organization_id.is_some() {
+            "custom"
+        } else {
+            "shared"
+        },
         created_at: created.clone(),
         updated_at: created,
         proxy_url: None,
         ssh_gateway_url: None,
         snapshot_manager_url: None,
     }
+}
+
+pub(super) fn shared_regions(engine: &Engine) -> Answer {
+    let world = engine.world();
+    let regions: Vec<_> = world.shared_regions().map(|region| shown(&world, region)).collect();
+    Answer::json(&regions)
+}
+
+pub(super) fn regions(engine: &Engine, caller: &Caller) -> Answer {
+    let world = engine.world();
+    let regions = world.regions_of(&caller.organization);
+    let regions: Vec<_> = regions.map(|region| shown(&world, region)).collect();
+    Answer::json(&regions)
+}
+
+/// One region, of the organization's own: a shared one is not found here.
+pub(super) fn region(engine: &Engine, caller: &Caller, id: &str) -> Handled {
+    let world = engine.world();
+    let region = world.region(id).filter(|region| {
+        let owner = region.organization_id.as_deref();
+        owner == Some(caller.organization.as_str())
+    });
+    let region = region.ok_or_else(|| Answer::refused(404, "Region not found"))?;
+    Ok(Answer::json(&shown(&world, region)))
 }
 
 /// What the installation says of itself.
@@ -62,7 +91,7 @@ pub(super) fn organizations(engine: &Engine, user: &UserToken) -> Answer {
             "suspended": suspension.is_some(),
             "suspensionReason": suspension.map(|suspension| &suspension.reason),
             "suspendedUntil": suspension.and_then(|suspension| suspension.until).map(time),
-            "defaultRegionId": organization.has_default_region.then_some(REGION),
+            "defaultRegionId": organization.has_default_region.then_some(region::DEFAULT),
         })
     });
     Answer::json(&shown.collect::<Vec<_>>())

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Answer, Handled, Twist, create, time};
 use crate::account::Caller;
 use crate::engine::Engine;
-use crate::world::{REGION, Record, World};
+use crate::world::{Record, World};
 
 pub(super) fn get(engine: &Engine, caller: &Caller, id_or_name: &str) -> Handled {
     let world = engine.world();
@@ -81,7 +81,9 @@ pub(super) fn not_read(world: &World, id_or_name: &str, now: jiff::Timestamp) ->
 }
 
 fn not_found(world: &World, id_or_name: &str) -> Answer {
-    let is_elsewhere = world.snapshots.iter().any(|record| record.id.as_str() == id_or_name);
+    let mut snapshots = world.snapshots.iter();
+    let is_elsewhere =
+        snapshots.any(|record| record.id.as_str() == id_or_name || record.general && record.name == id_or_name);
     no_snapshot(id_or_name, is_elsewhere)
 }
 
@@ -128,7 +130,7 @@ pub(super) struct Shown<'a> {
     last_used_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     build_info: Option<ShownBuild<'a>>,
-    region_ids: [&'static str; 1],
+    region_ids: [&'a str; 1],
     /// Absent at creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     initial_runner_id: Option<Nullable<'a>>,
@@ -197,7 +199,7 @@ pub(super) fn shown_at_creation<'a>(world: &'a World, record: &'a Record, hashes
             updated_at: time(build.updated),
             snapshot_ref: &info.snapshot_ref,
         }),
-        region_ids: [REGION],
+        region_ids: [&record.region],
         initial_runner_id: None,
         sandbox_class: &record.class,
     }

@@ -41,11 +41,7 @@ impl S3Access for Policy {
         let credentials = context.credentials().ok_or_else(denied)?;
         let mut state = self.0.lock();
         let issued = state.credentials.get_mut(&credentials.access_key).ok_or_else(denied)?;
-        let token = context
-            .headers()
-            .get("x-amz-security-token")
-            .and_then(|token| token.to_str().ok());
-        if token != Some(issued.token.as_str()) {
+        if security_token(context).as_deref() != Some(issued.token.as_str()) {
             return Err(s3_error!(
                 InvalidToken,
                 "The provided token is malformed or otherwise invalid."
@@ -87,6 +83,25 @@ impl S3Access for Policy {
         }
         Ok(())
     }
+}
+
+/// The token of temporary credentials: in a header, or in the query of a presigned address.
+fn security_token(context: &S3AccessContext<'_>) -> Option<String> {
+    if let Some(token) = context.headers().get("x-amz-security-token") {
+        return token.to_str().ok().map(ToOwned::to_owned);
+    }
+    let pairs = context
+        .uri()
+        .query()?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let mut tokens = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("X-Amz-Security-Token"));
+    let (_, token) = tokens.next()?;
+    Some(
+        percent_encoding::percent_decode_str(token)
+            .decode_utf8_lossy()
+            .into_owned(),
+    )
 }
 
 /// Whether the prefix that is asked for is the organization's, or below it.

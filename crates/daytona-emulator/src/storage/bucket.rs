@@ -1,136 +1,33 @@
 //! The operations of S3 that the policy leaves.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::io::SeekFrom;
+use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use s3s::dto::{
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
-    UploadPartInput, UploadPartOutput,
+    Checksum, CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput,
+    HeadObjectOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput,
+    PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use sha2::{Digest, Sha256};
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::blob::Blob;
-use super::{Storage, Stored};
-use crate::clock::after;
-use crate::data_dir::create_private_file;
-
-/// Bytes read or written at a time.
-const CHUNK: usize = 1024 * 1024;
+use super::incoming::{self, CHUNK, Said, Tag, internal};
+use super::{Storage, Stored, listing};
 
 /// All parts but the last have at least so many bytes.
 const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
-/// Keys of one answer to a list.
-const MOST_KEYS: i32 = 1000;
-
 pub(super) struct Bucket(pub(super) Storage);
 
-/// Bytes that come in: what was reserved for them is given back if they do not stay.
-struct Incoming<'a> {
-    storage: &'a Storage,
-    size: u64,
-    sink: Sink,
-    is_kept: bool,
-}
-
-enum Sink {
-    Memory(BytesMut),
-    File { file: File, path: std::path::PathBuf },
-}
-
-impl Incoming<'_> {
-    async fn write(&mut self, chunk: &[u8]) -> S3Result<()> {
-        let size = chunk.len() as u64;
-        let largest = self.storage.options().largest_object;
-        if self.size + size > largest || !self.storage.reserve(size) {
-            let message = format!(
-                "the emulator takes objects of at most {largest} bytes, and {} bytes in all",
-                self.storage.options().largest_total
-            );
-            return Err(S3Error::with_message(S3ErrorCode::EntityTooLarge, message));
-        }
-        self.size += size;
-        match &mut self.sink {
-            Sink::Memory(bytes) => bytes.extend_from_slice(chunk),
-            Sink::File { file, .. } => file.write_all(chunk).await.map_err(internal)?,
-        }
-        Ok(())
-    }
-
-    async fn keep(mut self, etag: String) -> S3Result<Stored> {
-        let blob = match &mut self.sink {
-            Sink::Memory(bytes) => Blob::Memory(std::mem::take(bytes).freeze()),
-            Sink::File { file, path } => {
-                file.flush().await.map_err(internal)?;
-                self.storage.file(path.clone())
-            }
-        };
-        self.is_kept = true;
-        Ok(Stored {
-            blob,
-            size: self.size,
-            etag,
-        })
-    }
-}
-
-impl Drop for Incoming<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            self.storage.release(self.size);
-            if let Sink::File { path, .. } = &self.sink {
-                drop(std::fs::remove_file(path));
-            }
-        }
-    }
-}
-
 impl Bucket {
-    /// Takes a body in; nothing stays of one that breaks off.
-    async fn write(&self, body: Option<StreamingBlob>) -> S3Result<Stored> {
-        let sink = match self.0.new_path() {
-            None => Sink::Memory(BytesMut::new()),
-            Some(path) => {
-                let private = path.clone();
-                let created = tokio::task::spawn_blocking(move || create_private_file(&private)).await;
-                let created = created.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-                let mut file = File::from_std(created.map_err(internal)?);
-                file.set_max_buf_size(CHUNK);
-                Sink::File { file, path }
-            }
-        };
-        let mut incoming = Incoming {
-            storage: &self.0,
-            size: 0,
-            sink,
-            is_kept: false,
-        };
-        let begin = self.0.inner.clock.now();
-        let Some(mut body) = body else {
-            return incoming.keep(etag(Sha256::new())).await;
-        };
-        let mut hasher = Sha256::new();
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| mismatch(error.as_ref()))?;
-            hasher.update(&chunk);
-            incoming.write(&chunk).await?;
-            if let Some(rate) = self.0.options().bytes_per_second {
-                let due = std::time::Duration::from_millis(incoming.size.saturating_mul(1000) / rate);
-                self.0.inner.clock.sleep_until(after(begin, due)).await;
-            }
-        }
-        incoming.keep(etag(hasher)).await
-    }
-
     /// Makes the object visible, in place of what was there.
     async fn replace(&self, key: String, stored: Stored) -> S3Result<()> {
         let storage = self.0.clone();
@@ -146,7 +43,7 @@ impl Bucket {
         uploaded: &BTreeMap<i32, Stored>,
         named: &[s3s::dto::CompletedPart],
     ) -> S3Result<Stored> {
-        let mut parts = Vec::new();
+        let (mut parts, mut tags) = (Vec::new(), Vec::new());
         for (index, part) in named.iter().enumerate() {
             let stored = part.part_number.and_then(|number| uploaded.get(&number));
             let stored = stored
@@ -157,11 +54,25 @@ impl Bucket {
                     "Your proposed upload is smaller than the minimum allowed size"
                 ));
             }
+            let is_meant = part.e_tag.as_ref().is_none_or(|tag| tag.value() == stored.etag);
+            if !is_meant {
+                return Err(s3_error!(
+                    InvalidPart,
+                    "One or more of the specified parts could not be found."
+                ));
+            }
             parts.push(stored.blob.clone());
+            tags.push(stored.etag.clone());
         }
-        let chunks = stream::iter(parts).flat_map(read_blob);
-        self.write(Some(StreamingBlob::wrap(SyncStream::new(chunks.boxed()))))
-            .await
+        let mut tag = Tag::default();
+        for part in &tags {
+            tag.update(part.as_bytes());
+        }
+        let chunks = stream::iter(parts).flat_map(|blob| read_blob(blob, 0..u64::MAX));
+        let body = StreamingBlob::wrap(SyncStream::new(chunks.boxed()));
+        let (stored, _) = incoming::write(&self.0, Some(body), &Said::default()).await?;
+        let etag = tag.of_parts(tags.len());
+        Ok(Stored { etag, ..stored })
     }
 
     /// An object that is there, or the answer for one that is not.
@@ -178,43 +89,60 @@ impl Bucket {
     }
 }
 
-fn etag(hasher: Sha256) -> String {
-    hex::encode(&hasher.finalize()[..16])
-}
-
-/// The bytes of a blob, chunk by chunk.
-fn read_blob(blob: Blob) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+/// The bytes of a blob in a range, chunk by chunk.
+fn read_blob(blob: Blob, range: Range<u64>) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
     let file = match blob {
-        Blob::Memory(bytes) => return stream::once(async move { Ok(bytes) }).boxed(),
+        Blob::Memory(bytes) => {
+            let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+            let part = bytes.slice(place(range.start)..place(range.end));
+            return stream::once(async move { Ok(part) }).boxed();
+        }
         Blob::File(file) => file,
     };
-    stream::try_unfold((file, None), |(file, opened)| async move {
+    let left = range.end - range.start;
+    stream::try_unfold((file, None, left), move |(file, opened, left)| async move {
         let mut opened = match opened {
             Some(opened) => opened,
-            None => File::open(file.path()).await?,
+            None => {
+                let mut opened = File::open(file.path()).await?;
+                if range.start > 0 {
+                    opened.seek(SeekFrom::Start(range.start)).await?;
+                }
+                opened
+            }
         };
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
         let count = opened.read(&mut chunk).await?;
         chunk.truncate(count);
-        Ok((count > 0).then(|| (Bytes::from(chunk), (file, Some(opened)))))
+        let left = left - count as u64;
+        Ok((count > 0).then(|| (Bytes::from(chunk), (file, Some(opened), left))))
     })
     .boxed()
 }
 
-/// The signature covers the payload's hash and its length: s3s ends the stream with an error where they differ.
-fn mismatch(error: &(dyn std::error::Error + 'static)) -> S3Error {
-    let code = S3ErrorCode::from_bytes(b"XAmzContentSHA256Mismatch").unwrap_or(S3ErrorCode::InvalidRequest);
-    let mut answer = S3Error::with_message(code, format!("The payload is not the one that was signed: {error}"));
-    answer.set_status_code(StatusCode::BAD_REQUEST);
-    answer
+/// The answer where the client wants an object only in a certain state.
+fn check_conditions(stored: &Stored, wanted: Option<&ETagCondition>, unwanted: Option<&ETagCondition>) -> S3Result<()> {
+    let is_it = |condition: &ETagCondition| condition.as_etag().is_none_or(|tag| tag.value() == stored.etag);
+    if wanted.is_some_and(|wanted| !is_it(wanted)) {
+        return Err(precondition_failed());
+    }
+    if unwanted.is_some_and(is_it) {
+        let mut unchanged = S3Error::new(S3ErrorCode::NotModified);
+        unchanged.set_status_code(StatusCode::NOT_MODIFIED);
+        return Err(unchanged);
+    }
+    Ok(())
+}
+
+fn precondition_failed() -> S3Error {
+    s3_error!(
+        PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold"
+    )
 }
 
 fn no_such_upload() -> S3Error {
     s3_error!(NoSuchUpload, "The specified upload does not exist.")
-}
-
-fn internal(error: std::io::Error) -> S3Error {
-    s3_error!(error, InternalError, "the emulator's storage failed")
 }
 
 fn length(size: u64) -> Option<i64> {
@@ -224,32 +152,67 @@ fn length(size: u64) -> Option<i64> {
 #[async_trait::async_trait]
 impl S3 for Bucket {
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let stored = self.stored(&request.input.key)?;
+        let input = request.input;
+        let stored = self.stored(&input.key)?;
+        check_conditions(&stored, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         Ok(S3Response::new(HeadObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
             content_length: length(stored.size),
+            last_modified: Some(listing::modified(&stored)),
             e_tag: Some(ETag::Strong(stored.etag)),
-            last_modified: Some(Timestamp::from(SystemTime::UNIX_EPOCH)),
             ..HeadObjectOutput::default()
         }))
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let stored = self.stored(&request.input.key)?;
-        let chunks = read_blob(stored.blob);
-        Ok(S3Response::new(GetObjectOutput {
-            body: Some(StreamingBlob::wrap(SyncStream::new(chunks.boxed()))),
-            content_length: length(stored.size),
+        let input = request.input;
+        let stored = self.stored(&input.key)?;
+        check_conditions(&stored, input.if_match.as_ref(), input.if_none_match.as_ref())?;
+        let part = input.range.map(|range| range.check(stored.size)).transpose()?;
+        let range = part.clone().unwrap_or(0..stored.size);
+        let output = GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: length(range.end - range.start),
+            content_range: part
+                .as_ref()
+                .map(|part| format!("bytes {}-{}/{}", part.start, part.end - 1, stored.size)),
+            last_modified: Some(listing::modified(&stored)),
+            body: Some(StreamingBlob::wrap(SyncStream::new(
+                read_blob(stored.blob, range).boxed(),
+            ))),
             e_tag: Some(ETag::Strong(stored.etag)),
             ..GetObjectOutput::default()
-        }))
+        };
+        Ok(match part {
+            Some(_) => S3Response::with_status(output, StatusCode::PARTIAL_CONTENT),
+            None => S3Response::new(output),
+        })
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let stored = self.write(request.input.body).await?;
+        let input = request.input;
+        if input.if_none_match.is_some_and(|unwanted| unwanted.is_any()) && self.0.open(&input.key).is_some() {
+            return Err(precondition_failed());
+        }
+        let checksum = Checksum {
+            checksum_crc32: input.checksum_crc32,
+            checksum_crc32c: input.checksum_crc32c,
+            checksum_crc64nvme: input.checksum_crc64nvme,
+            checksum_sha1: input.checksum_sha1,
+            checksum_sha256: input.checksum_sha256,
+            checksum_type: None,
+        };
+        let said = Said::new(input.content_md5, checksum, &request.headers, request.trailing_headers);
+        let (stored, checksum) = incoming::write(&self.0, input.body, &said).await?;
         let etag = stored.etag.clone();
-        self.replace(request.input.key, stored).await?;
+        self.replace(input.key, stored).await?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
             ..PutObjectOutput::default()
         }))
     }
@@ -269,7 +232,16 @@ impl S3 for Bucket {
 
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
-        let part = self.write(input.body).await?;
+        let checksum = Checksum {
+            checksum_crc32: input.checksum_crc32,
+            checksum_crc32c: input.checksum_crc32c,
+            checksum_crc64nvme: input.checksum_crc64nvme,
+            checksum_sha1: input.checksum_sha1,
+            checksum_sha256: input.checksum_sha256,
+            checksum_type: None,
+        };
+        let said = Said::new(input.content_md5, checksum, &request.headers, request.trailing_headers);
+        let (part, checksum) = incoming::write(&self.0, input.body, &said).await?;
         let etag = part.etag.clone();
         let mut state = self.0.lock();
         let upload = state
@@ -287,6 +259,11 @@ impl S3 for Bucket {
         }
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
+            checksum_crc32: checksum.checksum_crc32,
+            checksum_crc32c: checksum.checksum_crc32c,
+            checksum_crc64nvme: checksum.checksum_crc64nvme,
+            checksum_sha1: checksum.checksum_sha1,
+            checksum_sha256: checksum.checksum_sha256,
             ..UploadPartOutput::default()
         }))
     }
@@ -322,31 +299,13 @@ impl S3 for Bucket {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let prefix = input.prefix.clone().unwrap_or_default();
-        let most = usize::try_from(input.max_keys.unwrap_or(MOST_KEYS)).unwrap_or(0);
-        let most = most.min(usize::try_from(MOST_KEYS).unwrap_or(0));
-        let (contents, is_truncated) = {
-            let state = self.0.lock();
-            let mut below = state.objects.iter().filter(|(key, _)| key.starts_with(&prefix));
-            let objects = below.by_ref().take(most).map(|(key, stored)| Object {
-                key: Some(key.clone()),
-                size: length(stored.size),
-                e_tag: Some(ETag::Strong(stored.etag.clone())),
-                ..Object::default()
-            });
-            let objects: Vec<Object> = objects.collect();
-            (objects, below.next().is_some())
-        };
-        Ok(S3Response::new(ListObjectsV2Output {
-            name: Some(input.bucket),
-            prefix: input.prefix,
-            key_count: i32::try_from(contents.len()).ok(),
-            max_keys: i32::try_from(most).ok(),
-            is_truncated: Some(is_truncated),
-            contents: Some(contents),
-            ..ListObjectsV2Output::default()
-        }))
+        let output = listing::second_version(&self.0.lock().objects, request.input)?;
+        Ok(S3Response::new(output))
+    }
+
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let output = listing::first_version(&self.0.lock().objects, request.input)?;
+        Ok(S3Response::new(output))
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ struct Entry {
     key: String,
     size: u64,
     etag: String,
+    #[serde(default)]
+    modified: Option<Timestamp>,
     /// Name of the file in the same folder.
     data: String,
 }
@@ -48,6 +51,7 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
                     blob: Blob::File(ObjectFile::new(bytes, None)),
                     size: entry.size,
                     etag: entry.etag,
+                    modified: entry.modified.unwrap_or(Timestamp::UNIX_EPOCH),
                 };
                 objects.insert(entry.key, stored);
             }
@@ -70,6 +74,7 @@ pub(super) fn write(folder: &Path, key: &str, stored: &Stored) -> io::Result<()>
         key: key.to_owned(),
         size: stored.size,
         etag: stored.etag.clone(),
+        modified: Some(stored.modified),
         data: name.to_string_lossy().into_owned(),
     };
     crate::data_dir::replace_file(&path_of(folder, key), &serde_json::to_vec(&entry)?)

@@ -155,7 +155,7 @@ impl World {
         }
         let takes = record.script.as_ref().and_then(|script| script.inspection_takes);
         let end = after(time, takes.unwrap_or(INSPECTION));
-        let job = Job::Inspect(full_name(&record.image));
+        let job = Job::Inspect(full_name(&record.image), record.region.clone());
         if self.jobs.begin(job, time, end) {
             self.schedule(end, Event::Inspected(id.clone()));
         } else if let Some(record) = self.find_id(id) {
@@ -242,9 +242,10 @@ impl World {
         let Some(record) = self.find_id(id) else { return };
         let script = record.script.clone().unwrap_or_default();
         let reference = record.reference.clone().unwrap_or_default();
-        let is_there = script.fails.is_none() && self.is_ready(&reference);
+        let region = record.region.clone();
+        let is_there = script.fails.is_none() && self.is_ready(&reference, &region);
         let end = after(time, script.takes.unwrap_or(PULL));
-        if !self.jobs.begin(Job::Pull(reference), time, end) {
+        if !self.jobs.begin(Job::Pull(reference, region), time, end) {
             let rejected = Event::Rejected(id.clone(), SnapshotState::Pulling);
             return self.schedule(after(time, ASSIGNMENT), rejected);
         }
@@ -252,9 +253,9 @@ impl World {
         self.schedule(ready, Event::Pulled(id.clone()));
     }
 
-    /// Whether a runner has what the reference names: another snapshot of it is active.
-    fn is_ready(&self, reference: &str) -> bool {
-        let is_it = |record: &Record| record.reference.as_deref() == Some(reference);
+    /// Whether a runner of the region has what the reference names: another snapshot of it is active.
+    fn is_ready(&self, reference: &str, region: &str) -> bool {
+        let is_it = |record: &Record| record.reference.as_deref() == Some(reference) && record.region == region;
         let mut snapshots = self.snapshots.iter();
         snapshots.any(|record| record.state == SnapshotState::Active && is_it(record))
     }

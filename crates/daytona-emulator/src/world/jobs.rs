@@ -1,4 +1,4 @@
-//! The jobs of the runner: at most one is unfinished for one subject, whichever snapshots it is for, and whether or not they
+//! The jobs of the runner of each region: at most one is unfinished for one subject, whichever snapshots it is for, and whether or not they
 //! are still there.
 
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use jiff::Timestamp;
 /// What a job is about. Builds are told apart by their own records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Job {
-    /// Looking an image up in its registry, by its full name.
-    Inspect(String),
-    /// Pulling what a reference names.
-    Pull(String),
+    /// Looking an image up in its registry, by its full name, in a region.
+    Inspect(String, String),
+    /// Pulling what a reference names, in a region.
+    Pull(String, String),
 }
 
 /// The jobs that are under way, and when they end.

@@ -36,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) runner: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) class: String,
+    #[serde(default = "default_region")]
+    pub(crate) region: String,
     pub(crate) build: Option<BuildInfo>,
     /// What was scripted for it.
     pub(crate) script: Option<Script>,
@@ -48,6 +50,10 @@ pub(crate) struct Record {
     /// What reads see for a while.
     #[serde(skip)]
     pub(crate) stale: Option<Stale>,
+}
+
+fn default_region() -> String {
+    crate::region::DEFAULT.to_owned()
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -200,6 +206,8 @@ pub struct SeededSnapshot {
     created: Option<Timestamp>,
     used: Option<Timestamp>,
     resources: Resources,
+    gpu_type: Option<String>,
+    region: String,
     log: Option<Vec<u8>>,
 }
 
@@ -220,6 +228,8 @@ impl SeededSnapshot {
             created: None,
             used: None,
             resources: Resources::default(),
+            gpu_type: None,
+            region: default_region(),
             log: None,
         }
     }
@@ -281,6 +291,18 @@ impl SeededSnapshot {
         self
     }
 
+    /// With this kind of GPU; none if it is empty. Default: none.
+    pub fn gpu_type(mut self, kind: impl Into<String>) -> Self {
+        self.gpu_type = Some(kind.into()).filter(|kind| !kind.is_empty());
+        self
+    }
+
+    /// In the region with this id. Default: `us`.
+    pub fn region(mut self, id: impl Into<String>) -> Self {
+        self.region = id.into();
+        self
+    }
+
     /// Created at this time. Default: now.
     pub fn created(mut self, at: Timestamp) -> Self {
         self.created = Some(at);
@@ -312,7 +334,7 @@ impl SeededSnapshot {
             Some(info) => Some(full_reference(&info.snapshot_ref)),
             None => is_ready.then(|| full_reference(&snapshot_ref(&full_name(&self.image), &[]))),
         };
-        let from_dockerfile = || build.as_ref().map(|info| super::entrypoint_of(&info.dockerfile));
+        let from_dockerfile = || super::entrypoint_of(&build.as_ref()?.dockerfile).flatten();
         let record = Record {
             id: SnapshotId::from(self.id.unwrap_or_else(new_id)),
             organization: self.organization.unwrap_or_else(|| organization.to_owned()),
@@ -322,7 +344,7 @@ impl SeededSnapshot {
             size: self.size,
             entrypoint: self.entrypoint.or_else(from_dockerfile),
             resources: self.resources,
-            gpu_type: None,
+            gpu_type: self.gpu_type,
             error: self.error,
             created,
             updated: created,
@@ -330,6 +352,7 @@ impl SeededSnapshot {
             runner: (self.state != SnapshotState::Pending).then(new_id),
             reference,
             class: "container".to_owned(),
+            region: self.region,
             build,
             script: None,
             is_undone: false,

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod answers;
+mod classes;
 mod faults;
 mod http;
 mod image;
@@ -10,6 +11,7 @@ mod kept;
 mod life;
 mod neighbours;
 mod page;
+mod presigned;
 mod program;
 mod replay;
 mod s3;

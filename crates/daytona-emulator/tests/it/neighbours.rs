@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daytona_emulator::{ApiKey, Organization, Script, SeededSnapshot, UserToken};
+use daytona_emulator::{ApiKey, Organization, Region, Script, SeededSnapshot, UserToken};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
@@ -56,11 +56,9 @@ struct Stage {
 
 impl Translate for Stage {
     fn translate(&self, text: &str) -> String {
-        // The emulator has one region.
-        let text = text.replace("\"eu\"", "\"us\"");
         self.ids
             .iter()
-            .fold(text, |text, (theirs, ours)| text.replace(theirs, ours))
+            .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
     }
 }
 
@@ -275,7 +273,10 @@ async fn bring_into(stage: &Stage, state: &str, form: &Value) -> String {
     if let Some(size) = form["size"].as_f64() {
         script = script.size(size);
     }
-    let body = match state {
+    if let Some(region) = form["regionIds"][0].as_str() {
+        emulator.put_region(Region::shared(region));
+    }
+    let mut body = match state {
         "building" | "build_failed" => json!({"name": name, "buildInfo": {"dockerfileContent": dockerfile}}),
         _ => json!({"name": name, "imageName": image}),
     };
@@ -293,6 +294,7 @@ async fn bring_into(stage: &Stage, state: &str, form: &Value) -> String {
         "pending, no runner there" => emulator.set_runner(false),
         _ => {}
     }
+    body["regionId"] = form["regionIds"][0].clone();
     emulator.script(script);
     stage.wait_for_a_tick().await;
     let (status, made) = stage.ask("POST", "/snapshots", &body).await;
@@ -391,6 +393,56 @@ async fn every_operation_in_every_state() {
         .filter(|exchange| label(exchange).ends_with(" > create"))
         .count();
     assert_eq!(replayed + not_alone, recorded.len(), "every exchange has its turn");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gpus_regions_and_classes() {
+    let exchanges = exchanges();
+    let mut differences = Vec::new();
+    let mut stage = Stage::new();
+    for exchange in of_section(&exchanges, "GPU, regions, classes") {
+        let emulator = &stage.asked.emulator;
+        let mut eu = Region::shared("eu").gpu_types(["RTX-PRO-6000"]);
+        let mut gpus = 10;
+        match label(exchange).rsplit(": ").next().unwrap() {
+            "empty list of allowed types" => eu = eu.allowed_gpu_types(Vec::<String>::new()),
+            "list of the region, no type" => eu = eu.allowed_gpu_types(["RTX-PRO-6000"]),
+            "quota 0" => gpus = 0,
+            _ => {}
+        }
+        emulator.put_region(eu);
+        emulator.put_region(Region::shared("us").gpu_types(["H100"]));
+        emulator.put_region(Region::custom("own-34e19012-2b33-4aa7-b038-13ec6ca900c8", "dc", OTHER));
+        emulator.put_organization(Organization::new("own").id(OWN).gpu_quota(gpus));
+        let body = &exchange["response"]["body"];
+        if let (Some(name), Some(size)) = (body["name"].as_str(), body["size"].as_f64()) {
+            // Its creation was not recorded, or was replayed before.
+            let path = exchange["request"]["path"].as_str().unwrap().split('/').nth(3);
+            if path.is_some_and(|theirs| !stage.ids.contains_key(theirs)) {
+                let seed = SeededSnapshot::from_image(name, body["imageName"].as_str().unwrap());
+                let seed = seed.resources(1.0, body["gpu"].as_f64().unwrap_or(0.0), 1.0, 3.0);
+                let seed = seed
+                    .size(Some(size))
+                    .organization(OWN)
+                    .gpu_type(body["gpuType"].as_str().unwrap_or_default());
+                emulator.add_snapshot(seed.id(path.unwrap()));
+            }
+        } else if let Some(name) = exchange["request"]["body"]["name"].as_str() {
+            let followed = format!("{} > get", label(exchange));
+            let get = exchanges.iter().find(|other| label(other) == followed);
+            if let Some(size) = get.and_then(|get| get["response"]["body"]["size"].as_f64()) {
+                emulator.script(Script::for_name(name).size(size));
+            }
+        }
+        let actual = stage.replay(exchange).await;
+        differences.extend(stage.differences(exchange, &actual));
+        let made: Value = serde_json::from_slice(actual.body()).unwrap_or_default();
+        if let (Some(theirs), Some(ours)) = (body["id"].as_str(), made["id"].as_str()) {
+            stage.ids.insert(theirs.to_owned(), ours.to_owned());
+        }
+        stage.wait(5.0).await;
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 /// The seconds after which the creations of a label were sent.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tower_service::Service;
 
+use crate::presigned::presign;
 use crate::signature::sign;
 use crate::support::Asked;
 
@@ -40,7 +41,19 @@ impl<'a> Signed<'a> {
 
     /// Sends a request whose payload is said to have this hash.
     async fn send_as(&self, method: &str, path: &str, query: &str, hash: &str, body: &[u8]) -> Response<Bytes> {
-        let request = sign(&self.access, &self.region, method, path, query, hash)
+        let request = sign(&self.access, &self.region, method, path, query, hash);
+        self.send_signed(request, body).await
+    }
+
+    /// Sends a request with a further header.
+    async fn send_with(&self, method: &str, path: &str, header: (&str, &str), body: &[u8]) -> Response<Bytes> {
+        let hash = hex::encode(Sha256::digest(body));
+        let request = sign(&self.access, &self.region, method, path, "", &hash);
+        self.send_signed(request.header(header.0, header.1), body).await
+    }
+
+    async fn send_signed(&self, request: http::request::Builder, body: &[u8]) -> Response<Bytes> {
+        let request = request
             .header("content-length", body.len())
             .body(Full::new(Bytes::copy_from_slice(body)))
             .unwrap();
@@ -281,4 +294,184 @@ async fn a_fault_can_be_for_one_part() {
         answer(500, "InternalError")
     );
     assert_eq!(s3.code("PUT", &path, "partNumber=2&uploadId=x", b"x").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_part_of_an_object_is_read() {
+    for options in [StorageOptions::new(), StorageOptions::new().in_memory()] {
+        let asked = with(options);
+        let s3 = Signed::new(&asked).await;
+        let path = s3.path("abc/context.tar");
+        let put = s3.send("PUT", &path, "", b"0123456789").await;
+        let tag = put.headers()["etag"].to_str().unwrap().to_owned();
+        for (range, part, place) in [
+            ("bytes=2-4", "234", "bytes 2-4/10"),
+            ("bytes=7-", "789", "bytes 7-9/10"),
+            ("bytes=-3", "789", "bytes 7-9/10"),
+            ("bytes=8-99", "89", "bytes 8-9/10"),
+        ] {
+            let answer = s3.send_with("GET", &path, ("range", range), b"").await;
+            let text = String::from_utf8_lossy(answer.body()).into_owned();
+            assert_eq!((answer.status().as_u16(), text.as_str()), (206, part), "{range}");
+            assert_eq!(answer.headers()["content-range"], place);
+            assert_eq!(answer.headers()["content-length"], part.len().to_string().as_str());
+        }
+        let beyond = s3.send_with("GET", &path, ("range", "bytes=10-"), b"").await;
+        assert_eq!(code(&beyond), answer(416, "InvalidRange"));
+        let whole = s3.send("GET", &path, "", b"").await;
+        assert_eq!((whole.status().as_u16(), whole.body().len()), (200, 10));
+        assert!(whole.headers().contains_key("last-modified") && whole.headers()["accept-ranges"] == "bytes");
+        assert_eq!(
+            s3.send_with("GET", &path, ("if-none-match", &tag), b"").await.status(),
+            304
+        );
+        assert_eq!(
+            s3.send_with("GET", &path, ("if-match", "\"other\""), b"")
+                .await
+                .status(),
+            412
+        );
+        assert_eq!(s3.send_with("GET", &path, ("if-match", &tag), b"").await.status(), 200);
+        assert_eq!(
+            s3.send_with("PUT", &path, ("if-none-match", "*"), b"x").await.status(),
+            412
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_has_dates_folders_and_further_parts() {
+    let asked = Asked::new();
+    let own = asked.emulator.organization_id().to_owned();
+    for key in ["a/1", "a/2", "b c", "b/1", "z"] {
+        asked.emulator.put_object(&format!("{own}/{key}"), b"x").unwrap();
+    }
+    let s3 = Signed::new(&asked).await;
+    let text = async |query: &str| {
+        let answer = s3.send("GET", "/daytona", query, b"").await;
+        String::from_utf8(answer.body().to_vec()).unwrap()
+    };
+    let all = |text: &str, tag: &str| {
+        let tag = format!("<{tag}>");
+        let pieces = text.split(&tag).skip(1);
+        pieces
+            .filter_map(|piece| piece.split("</").next())
+            .map(|piece| piece.replace(&format!("{own}/"), ""))
+            .collect::<Vec<_>>()
+    };
+    let folded = text(&format!("delimiter=%2F&list-type=2&prefix={own}%2F")).await;
+    assert_eq!(all(&folded, "Key"), ["b c", "z"]);
+    assert_eq!(all(&folded, "Prefix"), ["", "a/", "b/"], "{folded}");
+    assert_eq!(all(&folded, "LastModified").len(), 2);
+    for (version, next, parameter) in [
+        ("list-type=2&", "NextContinuationToken", "continuation-token"),
+        ("", "NextMarker", "marker"),
+    ] {
+        let (mut seen, mut token, mut parts) = (Vec::new(), String::new(), 0);
+        loop {
+            // Parameters are signed in their order.
+            let place = if token.is_empty() {
+                String::new()
+            } else {
+                format!("{parameter}={token}&")
+            };
+            let query = if version.is_empty() {
+                format!("delimiter=%2F&{place}max-keys=1&prefix={own}%2F")
+            } else {
+                format!("{place}delimiter=%2F&{version}max-keys=1&prefix={own}%2F")
+            };
+            let page = text(&query).await;
+            parts += 1;
+            seen.extend(all(&page, "Key"));
+            seen.extend(all(&page, "Prefix").into_iter().skip(1));
+            assert!(parts < 9, "{page}");
+            let piece = page.split(&format!("<{next}>")).nth(1);
+            let Some(piece) = piece else { break };
+            token = piece
+                .split("</")
+                .next()
+                .unwrap()
+                .replace('/', "%2F")
+                .replace(' ', "%20");
+        }
+        assert_eq!(
+            (seen, parts),
+            (["a/", "b c", "b/", "z"].map(ToOwned::to_owned).to_vec(), 4),
+            "{version}"
+        );
+    }
+    let encoded = text(&format!("encoding-type=url&list-type=2&prefix={own}%2Fb")).await;
+    assert!(
+        encoded.contains("/b%20c<") && encoded.contains("<EncodingType>url<"),
+        "{encoded}"
+    );
+    let wrong = s3
+        .send(
+            "GET",
+            "/daytona",
+            &format!("continuation-token=nonsense&list-type=2&prefix={own}"),
+            b"",
+        )
+        .await;
+    assert_eq!(code(&wrong), answer(400, "InvalidArgument"));
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_its_bytes_is_checked() {
+    let asked = Asked::new();
+    let s3 = Signed::new(&asked).await;
+    let path = s3.path("abc/context.tar");
+    // Of "hello".
+    for (name, good) in [
+        ("x-amz-checksum-crc32", "NhCmhg=="),
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+        ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+    ] {
+        assert_eq!(
+            s3.send_with("PUT", &path, (name, good), b"hello").await.status(),
+            200,
+            "{name}"
+        );
+        let other = s3.path("other/context.tar");
+        let refused = s3.send_with("PUT", &other, (name, good), b"world").await;
+        assert_eq!(code(&refused), answer(400, "BadDigest"), "{name}");
+        assert_eq!(s3.code("HEAD", &other, "", b"").await.0, 404, "{name}");
+    }
+    let refused = s3
+        .send_with("PUT", &path, ("content-md5", "bm9uc2Vuc2U="), b"hello")
+        .await;
+    assert_eq!(code(&refused), answer(400, "InvalidDigest"));
+}
+
+#[tokio::test]
+async fn a_presigned_address_needs_its_token_and_nothing_else() {
+    let asked = Asked::new();
+    let s3 = Signed::new(&asked).await;
+    let path = s3.path("abc/context.tar");
+    let send = async |method: &str, address: &str, body: &str| {
+        let request = http::Request::builder().method(method).uri(address);
+        asked.send(request.body(body.to_owned()).unwrap()).await.unwrap()
+    };
+    let put = presign(&s3.access, "us-east-1", "PUT", &path);
+    assert_eq!(send("PUT", &put, "hello").await.status(), 200);
+    let get = presign(&s3.access, "us-east-1", "GET", &path);
+    assert_eq!(send("GET", &get, "").await.body().as_ref(), b"hello");
+    let other = send("GET", &presign(&s3.access, "us-east-1", "GET", "/daytona/other/x"), "").await;
+    assert_eq!(code(&other), answer(403, "AccessDenied"));
+    assert_ne!(
+        send(
+            "GET",
+            &get.replace("X-Amz-Security-Token=", "X-Amz-Security-Token=0"),
+            ""
+        )
+        .await
+        .status(),
+        200
+    );
+    let remembered = asked.emulator.requests();
+    assert!(
+        remembered
+            .iter()
+            .all(|request| !request.address.contains(s3.field("sessionToken")))
+    );
 }
