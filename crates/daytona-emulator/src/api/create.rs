@@ -138,9 +138,11 @@ fn check(
             organization.snapshot_quota
         )));
     }
-    let gpu_type = match resources.gpu > 0.0 {
-        true => Some(region.gpu(wanted_gpu).map_err(|message| refuse(&message))?.to_owned()),
-        false => None,
+    let gpu_type = if resources.gpu > 0.0 {
+        let kind = region.gpu(wanted_gpu).map_err(|message| refuse(&message))?;
+        Some(kind.to_owned())
+    } else {
+        None
     };
     // A field that the server copies into its record, though it should not.
     let owner = fields

@@ -12,7 +12,6 @@ use crate::world::World;
 /// A region, in the server's order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 struct Shown<'a> {
     id: &'a str,
     name: &'a str,
