@@ -377,6 +377,14 @@ impl Accounts {
         self.organizations.push(organization);
     }
 
+    /// Changes the organization with the same id, in its place.
+    pub(crate) fn change_organization(&mut self, organization: Organization) {
+        let mut organizations = self.organizations.iter_mut();
+        if let Some(known) = organizations.find(|known| known.id == organization.id) {
+            *known = organization;
+        }
+    }
+
     pub(crate) fn organization(&self, id: &str) -> Option<&Organization> {
         self.organizations.iter().find(|organization| organization.id == id)
     }

@@ -11,18 +11,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::ResponseBody;
-use crate::account::{ApiKey, Permission, UserToken};
+use crate::account::{ApiKey, Organization, Permission, UserToken};
 use crate::api::time;
 use crate::body::{full, read_limited};
 use crate::builder::Unknown;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limit::RateLimits;
-use crate::range::duration;
+use crate::range::{duration, fraction};
 use crate::region::Region;
 use crate::script::Script;
 use crate::service::{ServiceError, segments_below};
-use crate::world::{ReadLag, World};
+use crate::world::{ReadLag, SeededSnapshot, World};
 
 /// What the paths of all admin routes begin with.
 pub(crate) const PREFIX: &str = "/_emulator";
@@ -181,6 +181,9 @@ fn carry_out(engine: &Engine, parts: &Parts, body: &[u8]) -> Done {
             engine.limiter.set(limits.transpose()?);
             nothing
         }
+        (&Method::POST, ["snapshots"]) => seed(engine, read(body)?),
+        (&Method::GET, ["organization"]) => Ok(shown_organization(engine)),
+        (&Method::PUT, ["organization"]) => change_organization(engine, read(body)?),
         (&Method::POST, ["regions"]) => {
             let region: Region = read(body)?;
             let mut world = engine.world();
@@ -222,6 +225,133 @@ fn state(engine: &Engine) -> Value {
         "faults": engine.faults.list(),
         "scripts": world.scripts.0,
     })
+}
+
+/// A snapshot that is there past the API.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewSnapshot {
+    name: String,
+    image_name: Option<String>,
+    dockerfile: Option<String>,
+    id: Option<String>,
+    state: Option<String>,
+    size: Option<f64>,
+    error_reason: Option<String>,
+    log: Option<String>,
+    region_id: Option<String>,
+    #[serde(default)]
+    general: bool,
+    created_at: Option<jiff::Timestamp>,
+    last_used_at: Option<jiff::Timestamp>,
+}
+
+fn seed(engine: &Engine, wanted: NewSnapshot) -> Done {
+    let mut snapshot = match (wanted.image_name, wanted.dockerfile) {
+        (Some(image), None) => SeededSnapshot::from_image(wanted.name, image),
+        (None, Some(dockerfile)) => SeededSnapshot::from_dockerfile(wanted.name, dockerfile),
+        _ => return Err(refused("either imageName or dockerfile is needed".to_owned())),
+    };
+    if let Some(size) = wanted.size {
+        fraction("size", size, 0.0..=1e6).map_err(refused)?;
+        snapshot = snapshot.size(Some(size));
+    }
+    if let Some(id) = wanted.id {
+        snapshot = snapshot.id(id);
+    }
+    if let Some(state) = wanted.state {
+        snapshot = snapshot.state(state.as_str());
+    }
+    if let Some(reason) = wanted.error_reason {
+        snapshot = snapshot.error_reason(reason);
+    }
+    if let Some(log) = wanted.log {
+        snapshot = snapshot.log(log);
+    }
+    if let Some(region) = wanted.region_id {
+        snapshot = snapshot.region(region);
+    }
+    if wanted.general {
+        snapshot = snapshot.general();
+    }
+    if let Some(created) = wanted.created_at {
+        snapshot = snapshot.created(created);
+    }
+    if let Some(used) = wanted.last_used_at {
+        snapshot = snapshot.last_used(used);
+    }
+    let mut world = engine.world();
+    let (record, log) = snapshot.into_record(&own_organization(&world), engine.clock.now());
+    let id = record.id.clone();
+    world.seed(record, log);
+    Ok(json!({"id": id}))
+}
+
+/// What can be changed of the organization; what is not named stays.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct OrganizationChange {
+    snapshot_quota: Option<u32>,
+    max_cpu_per_sandbox: Option<f64>,
+    max_memory_per_sandbox: Option<f64>,
+    max_disk_per_sandbox: Option<f64>,
+    max_snapshot_size: Option<f64>,
+    gpu_quota: Option<u32>,
+    /// The reason; an empty one ends a suspension.
+    suspended: Option<String>,
+}
+
+fn own(engine: &Engine) -> Option<Organization> {
+    engine.world().accounts.organizations().first().cloned()
+}
+
+fn shown_organization(engine: &Engine) -> Value {
+    own(engine).map_or(Value::Null, |own| {
+        json!({
+            "id": own.id, "name": own.name, "snapshotQuota": own.snapshot_quota, "gpuQuota": own.gpus,
+            "maxCpuPerSandbox": own.cpu, "maxMemoryPerSandbox": own.memory, "maxDiskPerSandbox": own.disk,
+            "maxSnapshotSize": own.snapshot_size,
+            "suspended": own.suspension.map(|suspension| suspension.reason),
+        })
+    })
+}
+
+fn change_organization(engine: &Engine, change: OrganizationChange) -> Done {
+    let mut organization = own(engine).ok_or_else(|| refused("there is no organization".to_owned()))?;
+    if let Some(quota) = change.snapshot_quota {
+        organization.snapshot_quota = quota as usize;
+    }
+    if let Some(quota) = change.gpu_quota {
+        organization.gpus = quota as usize;
+    }
+    for (name, value, place) in [
+        ("maxCpuPerSandbox", change.max_cpu_per_sandbox, &mut organization.cpu),
+        (
+            "maxMemoryPerSandbox",
+            change.max_memory_per_sandbox,
+            &mut organization.memory,
+        ),
+        ("maxDiskPerSandbox", change.max_disk_per_sandbox, &mut organization.disk),
+        (
+            "maxSnapshotSize",
+            change.max_snapshot_size,
+            &mut organization.snapshot_size,
+        ),
+    ] {
+        if let Some(value) = value {
+            fraction(name, value, 0.0..=1e6).map_err(refused)?;
+            *place = value;
+        }
+    }
+    organization = match change.suspended {
+        None => organization,
+        Some(reason) if reason.is_empty() => organization.resumed(),
+        Some(reason) => organization.suspended(reason),
+    };
+    let mut world = engine.world();
+    world.accounts.change_organization(organization);
+    world.version += 1;
+    Ok(json!({}))
 }
 
 fn own_organization(world: &World) -> String {
@@ -273,6 +403,10 @@ fn new_token(engine: &Engine, wanted: NewToken) -> Value {
     json!({"value": value})
 }
 
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn requests(engine: &Engine) -> Value {
     let requests = engine
         .requests
@@ -281,7 +415,7 @@ fn requests(engine: &Engine) -> Value {
     let shown = requests.iter().map(|request| {
         json!({
             "time": time(request.time), "operation": request.operation, "method": request.method.as_str(),
-            "address": request.address, "status": request.status,
+            "address": request.address, "status": request.status, "took": milliseconds(request.took),
         })
     });
     shown.collect()

@@ -35,6 +35,7 @@ pub(crate) use logs::{answer_log_host, follow_log, refuse_log};
 
 /// Version that the answers claim.
 pub(crate) const VERSION: &str = "0.190.0";
+const VERSION_HEADER: &str = "X-Daytona-Api-Version";
 
 /// What a fault makes of a deletion, an activation or a deactivation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +247,8 @@ pub(crate) async fn answer(
     });
     let parts = with_token.as_ref().unwrap_or(parts);
     let mut limits = LimitHeaders::new();
+    // What the body's parser or the path's refuses is answered before there is a version to tell.
+    let is_before_routing = body.is_err() || has_broken_escape(parts.uri.path());
     let handled = match route {
         _ if engine.world().is_under_maintenance && route.operation() != Operation::Health => Err(Answer::refused(
             503,
@@ -258,6 +261,9 @@ pub(crate) async fn answer(
     };
     engine.announce();
     let mut response = handled.unwrap_or_else(|refusal| refusal).into_response(engine, parts);
+    if is_before_routing {
+        response.headers_mut().remove(VERSION_HEADER);
+    }
     response.headers_mut().extend(limits);
     Ok(response)
 }
@@ -429,7 +435,7 @@ fn response(status: StatusCode, body: ResponseBody, length: Option<usize>) -> Re
     let headers = response.headers_mut();
     headers.insert("X-Powered-By", HeaderValue::from_static("Express"));
     headers.insert("Vary", HeaderValue::from_static("Origin"));
-    headers.insert("X-Daytona-Api-Version", HeaderValue::from_static(VERSION));
+    headers.insert(VERSION_HEADER, HeaderValue::from_static(VERSION));
     headers.insert("Connection", HeaderValue::from_static("keep-alive"));
     headers.insert("Keep-Alive", HeaderValue::from_static("timeout=5"));
     if let Some(length) = length {

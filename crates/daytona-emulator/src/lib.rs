@@ -18,6 +18,7 @@ mod page;
 mod range;
 mod region;
 mod script;
+mod sender;
 mod service;
 mod storage;
 mod world;

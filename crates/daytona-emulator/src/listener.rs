@@ -20,7 +20,8 @@ use tokio::time::{Instant, Sleep};
 use tower_service::Service;
 
 use crate::BoxError;
-use crate::service::{EmulatorService, PeerAddress};
+use crate::sender::PeerAddress;
+use crate::service::EmulatorService;
 
 /// A connection that is idle for so long is closed without a word, as on the real server; so is one whose head does not come
 /// to its end.

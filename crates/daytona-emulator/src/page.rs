@@ -12,7 +12,8 @@ use crate::api::{follow_log, time};
 use crate::body::full;
 use crate::builder::{self, bytes};
 use crate::engine::Engine;
-use crate::service::{PeerAddress, names_this_machine, segments_below};
+use crate::sender::{PeerAddress, is_from_elsewhere, names_this_machine};
+use crate::service::segments_below;
 use crate::world::Record;
 use crate::{ResponseBody, admin};
 
@@ -27,7 +28,7 @@ const SCRIPT: &str = include_str!("page/live.js");
 
 pub(crate) async fn answer(engine: &Arc<Engine>, parts: &Parts) -> Response<ResponseBody> {
     // It shows Dockerfiles and logs without a key.
-    let is_local = PeerAddress::is_local(parts) && names_this_machine(parts);
+    let is_local = PeerAddress::is_local(parts) && names_this_machine(parts) && !is_from_elsewhere(parts);
     if !is_local && !admin::has_key(engine, parts) {
         let text = "the page is shown on this machine only, under localhost or an address of the loopback";
         return response(

@@ -1,7 +1,6 @@
 //! The emulator as a `tower::Service`: API, log host, object storage and status page at one address, faults applied.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +12,7 @@ use http::header::{
     TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
@@ -26,6 +25,7 @@ use crate::emulator::RequestRecord;
 use crate::engine::Engine;
 use crate::fault::{Call, Effect, StatusAnswer, checked_status};
 use crate::operation::Operation;
+use crate::sender::{is_from_elsewhere, malformed};
 use crate::storage::{self, BUCKET, Refusal};
 use crate::{BoxError, ResponseBody, admin, gateway, page};
 
@@ -54,51 +54,6 @@ pub enum ServiceError {
     RequestBody(#[source] BoxError),
 }
 
-/// The address that a request came from, if it came over a socket.
-#[derive(Debug, Clone)]
-pub(crate) struct PeerAddress(IpAddr);
-
-impl From<SocketAddr> for PeerAddress {
-    fn from(peer: SocketAddr) -> Self {
-        Self(peer.ip().to_canonical())
-    }
-}
-
-impl PeerAddress {
-    pub(crate) fn of(parts: &Parts) -> String {
-        let peer = parts.extensions.get::<Self>();
-        peer.map_or_else(|| "in process".to_owned(), |peer| peer.0.to_string())
-    }
-
-    /// Whether a request came from this machine.
-    pub(crate) fn is_local(parts: &Parts) -> bool {
-        parts.extensions.get::<Self>().is_none_or(|peer| peer.0.is_loopback())
-    }
-}
-
-/// The name or address in the `Host` of a request, without the port; `None` if there are several.
-pub(crate) fn host_name(parts: &Parts) -> Option<&str> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let host = hosts.next()?.to_str().ok()?;
-    if hosts.next().is_some() {
-        return None;
-    }
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    Some(name.trim_start_matches('[').trim_end_matches(']'))
-}
-
-/// Whether a request names this machine itself. A name may be one that somebody else's page made to point here, so that a
-/// browser would let that page read the answer.
-pub(crate) fn names_this_machine(parts: &Parts) -> bool {
-    host_name(parts).is_some_and(|name| {
-        let address = name.parse::<IpAddr>();
-        matches!(name, "localhost" | "daytona.emulator") || address.is_ok_and(|address| address.is_loopback())
-    })
-}
-
 impl EmulatorService {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let storage = storage::service(&engine.storage);
@@ -115,9 +70,9 @@ impl EmulatorService {
         if let (false, Some(authority)) = (parts.headers.contains_key(HOST), authority) {
             parts.headers.insert(HOST, authority);
         }
-        if parts.headers.get_all(HOST).iter().count() > 1 {
+        if let Some(status) = malformed(&parts) {
             let mut response = Response::new(full(Bytes::new()));
-            *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            *response.status_mut() = status;
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -126,6 +81,15 @@ impl EmulatorService {
         let target = Target::of(&parts);
         let origin = self.allowed_origin(&target, &parts);
         match target {
+            Target::Admin if is_from_elsewhere(&parts) => {
+                drain(body).await?;
+                let mut response = Response::new(full(
+                    "{\"error\": \"the admin routes are not for pages of other sites\"}\n",
+                ));
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                self.finish(&mut response, &[]);
+                return Ok(response);
+            }
             Target::Admin => {
                 let mut response = admin::answer(&self.engine, &parts, body).await?;
                 self.finish(&mut response, &[]);

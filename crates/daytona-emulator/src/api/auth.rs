@@ -8,7 +8,7 @@ use super::body::decode_pair;
 use crate::account::{ApiKey, Bearer, Caller, UserToken};
 use crate::engine::Engine;
 use crate::limit::{LimitHeaders, Verdict};
-use crate::service::PeerAddress;
+use crate::sender::PeerAddress;
 
 const TOO_MANY: &str = "ThrottlerException: Too Many Requests";
 

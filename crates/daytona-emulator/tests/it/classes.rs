@@ -234,3 +234,24 @@ async fn a_creation_is_checked_as_the_server_checks_it() {
         assert_eq!(answer[field], stored[field], "{field}");
     }
 }
+
+#[tokio::test]
+async fn answers_before_routing_tell_no_version() {
+    let asked = Asked::new();
+    let json = ("content-type", "application/json");
+    let large = " ".repeat(102_401);
+    for (method, path, body, has_version) in [
+        ("POST", "/api/snapshots", "{", false),
+        ("POST", "/api/snapshots", large.as_str(), false),
+        ("GET", "/api/snapshots/%zz", "", false),
+        ("POST", "/api/snapshots", "{}", true),
+        ("GET", "/api/nope", "", true),
+    ] {
+        let answer = send(&asked, method, path, &[json], body).await;
+        assert_eq!(
+            answer.headers().contains_key("x-daytona-api-version"),
+            has_version,
+            "{method} {path}"
+        );
+    }
+}

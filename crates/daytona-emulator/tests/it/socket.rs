@@ -272,3 +272,111 @@ async fn the_time_on_the_socket_is_the_emulators() {
     let answer = ask(address(&emulator.api_url()), "GET", "/api/health", "", "").await;
     assert!(!answer.head.contains("date: "), "{}", answer.head);
 }
+
+/// A request as it is, and the first line of the answer.
+async fn first_line(emulator: &Emulator, request: &str) -> String {
+    let mut stream = TcpStream::connect(address(&emulator.api_url())).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let count = stream.read(&mut answer).await.unwrap();
+    let text = String::from_utf8_lossy(&answer[..count]).into_owned();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_head_is_refused_as_the_server_refuses_it() {
+    let emulator = Emulator::start().await.unwrap();
+    let long = "x".repeat(16_500);
+    for (request, status) in [
+        ("GET /api/health HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        ("GET /api/health HTTP/1.0\r\n\r\n".to_owned(), "200"),
+        (
+            "GET /api/health HTTP/1.1\r\nhost: x\r\nexpect: nonsense\r\n\r\n".to_owned(),
+            "417",
+        ),
+        (format!("GET /api/snapshots/{long} HTTP/1.1\r\nhost: x\r\n\r\n"), "431"),
+    ] {
+        let line = first_line(&emulator, &request).await;
+        assert_eq!(line.split(' ').nth(1), Some(status), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_do_not_reach_the_admin_routes() {
+    let emulator = Emulator::start().await.unwrap();
+    let to = address(&emulator.api_url());
+    let key = bearer(emulator.admin_key());
+    let with = |head: &str| format!("{key}{head}\r\n");
+    assert_eq!(ask(to, "GET", "/_emulator", &key, "").await.status, 200);
+    let own = with(&format!("origin: http://{to}"));
+    assert_eq!(ask(to, "GET", "/_emulator", &own, "").await.status, 200);
+    for path in ["/_emulator", "/dashboard/"] {
+        let answer = ask(to, "GET", path, "origin: https://page.example\r\n", "").await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(!answer.head.contains("access-control"), "{path}");
+    }
+    let request = format!("GET /_emulator HTTP/1.1\r\nhost: page.example\r\n{key}\r\n");
+    assert!(first_line(&emulator, &request).await.contains(" 403 "));
+    let request = "GET /dashboard/ HTTP/1.1\r\nhost: 10.0.0.5\r\n\r\n";
+    assert!(first_line(&emulator, request).await.contains(" 403 "));
+}
+
+#[tokio::test]
+async fn another_language_seeds_snapshots_and_changes_the_organization() {
+    let emulator = Emulator::start().await.unwrap();
+    let seed = json!({"name": "old", "dockerfile": "FROM a:1\n", "state": "error", "errorReason": "no", "log": "one\n", "createdAt": "2020-01-01T00:00:00Z"});
+    let made = admin(&emulator, "POST", "/snapshots", &seed).await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let shown = api(&emulator, "GET", "/snapshots/old", "").await.json();
+    assert_eq!(
+        (&shown["errorReason"], &shown["createdAt"]),
+        (&json!("no"), &json!("2020-01-01T00:00:00.000Z"))
+    );
+    assert_eq!(shown["id"], made.json()["id"]);
+    for body in [
+        json!({"name": "x"}),
+        json!({"name": "x", "imageName": "a:1", "dockerfile": "FROM a:1"}),
+        json!({"name": "x", "imageName": "a:1", "size": -1}),
+    ] {
+        assert_eq!(
+            admin(&emulator, "POST", "/snapshots", &body).await.status,
+            400,
+            "{body}"
+        );
+    }
+    let change = json!({"snapshotQuota": 1, "maxCpuPerSandbox": 2});
+    assert_eq!(admin(&emulator, "PUT", "/organization", &change).await.status, 200);
+    let own = admin(&emulator, "GET", "/organization", &Value::Null).await.json();
+    assert_eq!(
+        (
+            &own["snapshotQuota"],
+            &own["maxCpuPerSandbox"],
+            &own["maxDiskPerSandbox"]
+        ),
+        (&json!(1), &json!(2.0), &json!(10.0))
+    );
+    let refused = api(
+        &emulator,
+        "POST",
+        "/snapshots",
+        "{\"name\":\"x\",\"imageName\":\"a:1\"}",
+    )
+    .await;
+    assert_eq!(refused.json()["message"], "Snapshot quota exceeded. Maximum allowed: 1");
+    let refused = admin(&emulator, "PUT", "/organization", &json!({"maxCpuPerSandbox": -1})).await;
+    assert_eq!(
+        refused.json()["error"],
+        "maxCpuPerSandbox has to be from 0 to 1000000, and is -1"
+    );
+    admin(&emulator, "PUT", "/organization", &json!({"suspended": "unpaid"})).await;
+    let refused = api(
+        &emulator,
+        "POST",
+        "/snapshots",
+        "{\"name\":\"x\",\"imageName\":\"a:1\"}",
+    )
+    .await;
+    assert_eq!(refused.json()["message"], "Organization is suspended: unpaid");
+    let requests = admin(&emulator, "GET", "/requests", &Value::Null).await.json();
+    assert!(requests[0]["took"].is_u64(), "{requests}");
+}
