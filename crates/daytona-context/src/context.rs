@@ -1,10 +1,6 @@
 //! The context of an image: a list of archives.
 
-use std::path::Path;
-
 use daytona_image::ImagePlan;
-use daytona_image::ignore::IgnoreRules;
-use daytona_image::walk::{DOCKERIGNORE, Walk, read_rules};
 
 use crate::archive::Archive;
 use crate::digest::Digest;
@@ -12,6 +8,7 @@ use crate::error::ScanError;
 use crate::hashing;
 use crate::layout::{END, Entry};
 use crate::read_error::ReadError;
+use crate::scan::Scan;
 use crate::split::split;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
@@ -21,6 +18,7 @@ use crate::split::split;
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     archives: Vec<Archive>,
+    warnings: Vec<String>,
 }
 
 impl Context {
@@ -30,6 +28,9 @@ impl Context {
     }
 
     /// The files below a folder, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
+    ///
+    /// Takes a path, or a [`Scan`](crate::Scan) where options are needed. What cannot be sent is left out:
+    /// [`warnings`](Self::warnings) lists it.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -43,17 +44,20 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ScanError`] with everything that cannot be sent: links out of the folder, broken links, special files, names that
-    /// are not UTF-8, and a `.dockerignore` that cannot be read.
-    pub fn scan(folder: impl AsRef<Path>) -> Result<Self, ScanError> {
-        let folder = folder.as_ref();
-        let walked = Walk::new(folder).rules(ignore_rules(folder)?).run();
-        if !walked.problems.is_empty() {
-            return Err(ScanError::new(walked.problems));
-        }
-        Ok(Self::from_entries(
-            walked.files.into_iter().map(Entry::from_found).collect(),
-        ))
+    /// [`ScanError`] with everything that cannot be read: folders, names that are not UTF-8, a `.dockerignore` that is no text, and
+    /// with [`Links::Strict`](daytona_image::Links) what cannot be sent.
+    pub fn scan(folder: impl Into<Scan>) -> Result<Self, ScanError> {
+        let walked = folder.into().walk()?;
+        let warnings = walked.remarks("");
+        Ok(Self {
+            warnings,
+            ..Self::from_entries(walked.files.into_iter().map(Entry::from_found).collect())
+        })
+    }
+
+    /// What a scan left out though no rule says so, in words.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The archives of these entries, which are sorted by their names.
@@ -69,6 +73,7 @@ impl Context {
             .map(|length| Archive::new(entries.by_ref().take(length).collect()));
         Self {
             archives: archives.collect(),
+            warnings: Vec::new(),
         }
     }
 
@@ -82,6 +87,7 @@ impl Context {
             } else {
                 vec![Archive::new(entries)]
             },
+            warnings: self.warnings,
         }
     }
 
@@ -103,11 +109,4 @@ impl Context {
     pub fn size(&self) -> u64 {
         self.archives.iter().map(Archive::size).sum()
     }
-}
-
-fn ignore_rules(folder: &Path) -> Result<IgnoreRules, ScanError> {
-    let rules = read_rules(folder, Path::new(DOCKERIGNORE), &folder.join(DOCKERIGNORE));
-    rules
-        .map(Option::unwrap_or_default)
-        .map_err(|problem| ScanError::new(vec![problem]))
 }

@@ -19,13 +19,14 @@ mod reader;
 mod reading;
 #[cfg(feature = "s3")]
 pub mod s3;
+mod scan;
 mod split;
 mod storage;
 
 pub use archive::Archive;
 pub use body_error::{BodyError, BoxError};
 pub use context::Context;
-pub use daytona_image::{ignore, walk};
+pub use daytona_image::{Links, ignore, walk};
 pub use digest::{Digest, InvalidDigest};
 pub use error::{ContextError, ScanError};
 pub use export::{ExportFormat, export};
@@ -33,6 +34,7 @@ pub use index::IndexError;
 pub use payload::{Chunks, Payload};
 pub use push::{Progress, Push, Pushed, Target};
 pub use read_error::ReadError;
+pub use scan::Scan;
 pub use split::{MAX_ARCHIVE_SIZE, MAX_ARCHIVES, SPLIT_VERSION};
 pub use storage::{
     DirectoryStorage, Head, MemoryStorage, MultipartUpload, ObjectStorage, StorageError, StorageErrorKind, conformance,

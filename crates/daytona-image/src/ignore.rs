@@ -7,13 +7,21 @@
 //! - A pattern that matches a directory matches all below it.
 //! - `!` takes back. The last rule that matches decides.
 //!
-//! Reference: <https://docs.docker.com/build/concepts/context/#dockerignore-files>. Two corners differ on purpose: moby turns
-//! patterns into regular expressions, so that there `\d` is a digit and `[*]` no class; here a backslash always quotes, and
-//! characters in a class stand for themselves.
+//! It is a walk that decides, as in BuildKit: a directory hands down which patterns matched it, and what is below is compared
+//! only with those that could change anything. So an exception that did not change a directory's fate does nothing for what is
+//! below: with `**/node_modules` and then `!packages`, `packages/a/node_modules` stays ignored.
+//!
+//! Reference: <https://docs.docker.com/build/concepts/context/#dockerignore-files>. What odd patterns mean follows from moby's
+//! translation to regular expressions, and so it does here: `\d` is a digit, and a pattern with `\y` is refused.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::escape;
+
+mod expression;
 mod pattern;
+mod syntax;
 
 use pattern::Pattern;
 
@@ -31,12 +39,16 @@ use pattern::Pattern;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IgnoreRules {
-    rules: Vec<Rule>,
+    /// Clones share them.
+    rules: Arc<[Rule]>,
 }
 
-/// One rule.
+/// One rule. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct Rule(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     text: String,
     origin: String,
     line: Option<usize>,
@@ -46,7 +58,13 @@ pub struct Rule {
 
 /// A pattern that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}{}: `{}` is no pattern: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default(), .text.escape_debug())]
+#[error(
+    "{}{}: invalid pattern `{}`: {}",
+    escape::text(.origin),
+    .line.map(|line| format!(":{line}")).unwrap_or_default(),
+    escape::text(.text),
+    escape::text(.problem)
+)]
 #[non_exhaustive]
 pub struct IgnoreError {
     /// The file, or `patterns` for those given in code.
@@ -55,11 +73,11 @@ pub struct IgnoreError {
     pub line: Option<usize>,
     /// The pattern.
     pub text: String,
-    problem: &'static str,
+    problem: String,
 }
 
 /// What the rules say of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Decision<'a> {
     rule: Option<&'a Rule>,
 }
@@ -94,45 +112,41 @@ impl IgnoreRules {
     fn read<'a>(lines: impl Iterator<Item = (Option<usize>, &'a str)>, origin: &str) -> Result<Self, IgnoreError> {
         let mut rules = Vec::new();
         for (line, text) in lines {
-            let text = text.trim();
-            if text.is_empty() {
-                continue;
-            }
-            let error = |problem| IgnoreError {
+            let error = |problem: String| IgnoreError {
                 origin: origin.to_owned(),
                 line,
-                text: text.to_owned(),
+                text: text.trim().chars().take(LONGEST_SHOWN).collect(),
                 problem,
             };
-            let (is_exception, pattern) = match text.strip_prefix('!') {
-                Some(rest) => (true, rest.trim_start()),
-                None => (false, text),
+            if text.len() > LONGEST_LINE {
+                return Err(error(format!("it is longer than {LONGEST_LINE} bytes")));
+            }
+            let Some((is_exception, pattern)) = normal_form(text) else {
+                continue;
             };
             if pattern.is_empty() {
-                return Err(error("`!` has to be followed by what it takes back"));
+                return Err(error("`!` has to be followed by what it takes back".to_owned()));
             }
-            let cleaned = clean(pattern);
-            let relative = if cleaned.len() > 1 {
-                cleaned.strip_prefix('/').unwrap_or(&cleaned)
-            } else {
-                &cleaned
-            };
-            rules.push(Rule {
-                text: text.to_owned(),
+            rules.push(Rule(Arc::new(Parts {
+                text: text.trim().to_owned(),
                 origin: origin.to_owned(),
                 line,
                 is_exception,
-                pattern: Pattern::parse(relative).map_err(error)?,
-            });
+                pattern: Pattern::parse(&pattern).map_err(error)?,
+            })));
         }
-        Ok(Self { rules })
+        Ok(Self { rules: rules.into() })
     }
 
     /// These rules, and then those: the later ones have the last word.
     #[must_use]
-    pub fn and(mut self, later: Self) -> Self {
-        self.rules.extend(later.rules);
-        self
+    pub fn and(self, later: &Self) -> Self {
+        if later.is_empty() {
+            return self;
+        }
+        Self {
+            rules: self.rules.iter().chain(later.rules.iter()).cloned().collect(),
+        }
     }
 
     /// The rules, in their order.
@@ -147,31 +161,42 @@ impl IgnoreRules {
 
     /// What the rules say of a path, relative to the root and `/`-separated.
     pub fn decide(&self, path: &str) -> Decision<'_> {
-        let mut matches = Matches::default();
-        let ends = path.match_indices('/').map(|(index, _)| index).chain([path.len()]);
-        for end in ends {
-            matches = self.enter(&matches, &path[..end]);
+        match path.rsplit_once('/') {
+            Some((folder, _)) => self.decide_in(&self.enter_all(folder), path),
+            None => self.decide_in(&Matches::default(), path),
         }
-        self.decision(&matches)
     }
 
-    /// Which rules match a path or one of the directories above it, given those that match its directory.
-    pub(crate) fn enter(&self, parent: &Matches, path: &str) -> Matches {
-        let known = |index: usize| parent.0.get(index).copied().unwrap_or(false);
-        let matches = self
-            .rules
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| known(index) || rule.pattern.matches(path));
-        Matches(matches.collect())
+    /// What the folders of a path hand down, and this one itself.
+    pub(crate) fn enter_all(&self, folder: &str) -> Matches {
+        let ends = folder.match_indices('/').map(|(index, _)| index).chain([folder.len()]);
+        ends.filter(|end| *end > 0).fold(Matches::default(), |matches, end| {
+            self.enter(&matches, &folder[..end]).1
+        })
     }
 
-    /// What follows from the rules that match: the last one that changes anything decides.
-    pub(crate) fn decision(&self, matches: &Matches) -> Decision<'_> {
+    /// What the rules say of a directory, and what it hands down, given what its own directory does.
+    pub(crate) fn enter(&self, parent: &Matches, path: &str) -> (Decision<'_>, Matches) {
+        let mut matches = Matches::none(self.rules.len());
+        let decision = self.examine(parent, path, |index| matches.set(index));
+        (decision, matches)
+    }
+
+    /// What the rules say of a path, given what its directory hands down.
+    pub(crate) fn decide_in(&self, parent: &Matches, path: &str) -> Decision<'_> {
+        self.examine(parent, path, |_| {})
+    }
+
+    /// Compares a path with every rule that its directory did not match and that could change anything.
+    fn examine(&self, parent: &Matches, path: &str, mut matched: impl FnMut(usize)) -> Decision<'_> {
         let mut decision = Decision { rule: None };
-        for (rule, _) in self.rules.iter().zip(&matches.0).filter(|(_, matched)| **matched) {
-            if rule.is_exception == decision.is_ignored() {
-                decision.rule = Some(rule);
+        for (index, rule) in self.rules.iter().enumerate() {
+            let changes = rule.0.is_exception == decision.is_ignored();
+            if parent.has(index) || (changes && rule.0.pattern.matches(path)) {
+                matched(index);
+                if changes {
+                    decision.rule = Some(rule);
+                }
             }
         }
         decision
@@ -180,56 +205,109 @@ impl IgnoreRules {
     /// Whether an exception could match something below an ignored directory, so that it has to be looked into.
     pub(crate) fn may_except_below(&self, matches: &Matches, directory: &str) -> bool {
         let below = format!("{directory}/");
-        let unmatched = self
-            .rules
-            .iter()
-            .zip(&matches.0)
-            .filter(|(rule, matched)| rule.is_exception && !**matched);
-        unmatched
-            .into_iter()
-            .any(|(rule, _)| rule.pattern.may_begin_with(&below))
+        let mut rules = self.rules.iter().enumerate();
+        rules.any(|(index, rule)| rule.0.is_exception && !matches.has(index) && rule.0.pattern.may_begin_with(&below))
     }
 }
 
-/// Which rules match a path or a directory above it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Matches(Vec<bool>);
+/// Which rules a directory has matched, or one of those above it. The empty list is that of the root: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Matches(Box<[u64]>);
+
+impl Matches {
+    fn none(rules: usize) -> Self {
+        Self(vec![0; rules.div_ceil(64)].into())
+    }
+
+    fn has(&self, index: usize) -> bool {
+        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+
+    fn set(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+}
+
+/// A longer line is refused by Docker.
+const LONGEST_LINE: usize = 65_535;
+
+/// As much of a line is shown in a message.
+const LONGEST_SHOWN: usize = 200;
+
+/// Whether a line is an exception, and its pattern as Docker cleans it. `None` for a blank line. Docker cleans twice, the second
+/// time with the `!` before it.
+fn normal_form(line: &str) -> Option<(bool, String)> {
+    let line = line.trim();
+    let (mark, pattern) = match line.strip_prefix('!') {
+        Some(rest) => ("!", rest.trim()),
+        None => ("", line),
+    };
+    if line.is_empty() {
+        return None;
+    }
+    let cleaned = if pattern.is_empty() {
+        String::new()
+    } else {
+        clean(pattern)
+    };
+    let relative = match cleaned.strip_prefix('/') {
+        Some(relative) if !relative.is_empty() => relative,
+        _ => &cleaned,
+    };
+    let whole = format!("{mark}{relative}");
+    if whole.trim().is_empty() {
+        return None;
+    }
+    let whole = clean(whole.trim());
+    Some(match whole.strip_prefix('!') {
+        Some(pattern) => (true, pattern.to_owned()),
+        None => (false, whole),
+    })
+}
 
 impl Rule {
     /// The rule as it was written.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The file it stands in, or `patterns` for one that was given in code.
     pub fn origin(&self) -> &str {
-        &self.origin
+        &self.0.origin
     }
 
     /// Its line in the file, counted from 1.
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.0.line
     }
 
     /// Whether it takes back what earlier rules ignore.
     pub fn is_exception(&self) -> bool {
-        self.is_exception
+        self.0.is_exception
     }
 }
 
 impl fmt::Display for Rule {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(formatter, "{} ({}:{line})", self.text, self.origin),
-            None => write!(formatter, "{} ({})", self.text, self.origin),
+        write!(
+            formatter,
+            "{} ({}",
+            escape::text(self.text()),
+            escape::text(self.origin())
+        )?;
+        if let Some(line) = self.line() {
+            write!(formatter, ":{line}")?;
         }
+        formatter.write_str(")")
     }
 }
 
 impl<'a> Decision<'a> {
     /// Whether the path is ignored.
     pub fn is_ignored(&self) -> bool {
-        self.rule.is_some_and(|rule| !rule.is_exception)
+        self.rule.is_some_and(|rule| !rule.0.is_exception)
     }
 
     /// The rule that decided; `None` if none matches.

@@ -2,25 +2,29 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::path::PathBuf;
 
 mod apt;
 pub(crate) mod archive_name;
 pub(crate) mod dockerfile_source;
 pub(crate) mod instruction;
-mod local;
+pub(crate) mod local;
 pub(crate) mod pip;
+mod pyproject;
 mod python;
 mod registry;
+mod requirement;
+pub(crate) mod requirements;
 
 pub use apt::AptInstall;
 pub use dockerfile_source::{DockerfileCommands, DockerfileSource};
-pub use instruction::Command;
 use instruction::Instruction;
-pub use local::{Links, LocalDir};
-pub use pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
+pub use instruction::{Command, Commands};
+pub use local::{LocalDir, LocalFile};
+pub use pip::{PipInstall, UvPipInstall};
+pub use pyproject::Pyproject;
 pub use python::PythonVersion;
 pub use registry::{RegistryImage, RegistryImageError};
+pub use requirements::Requirements;
 
 /// An image, described step by step.
 ///
@@ -91,7 +95,8 @@ impl Image {
 
     /// Installs the packages of a local requirements file with pip.
     ///
-    /// Takes a path, or [`Requirements`] where options are needed. The file is copied to `/.requirements.txt`.
+    /// Takes a path, or [`Requirements`] where options are needed. The file is copied to `/.requirements.txt`; if it names others,
+    /// it goes to `/.requirements/` together with them.
     #[track_caller]
     pub fn pip_install_from_requirements(self, file: impl Into<Requirements>) -> Self {
         self.step("pip_install_from_requirements", Instruction::Requirements(file.into()))
@@ -174,10 +179,12 @@ impl Image {
 
     /// Copies a local file to `target`; if that ends in `/`, the file keeps its name below it.
     ///
+    /// Takes a path, or a [`LocalFile`] where options are needed.
+    ///
     /// A relative path is resolved in the plan's base folder, `~` in the home folder. Links are followed: what is sent
     /// is the content. Docker expands variables in the target.
     #[track_caller]
-    pub fn add_local_file(self, file: impl Into<PathBuf>, target: impl Into<String>) -> Self {
+    pub fn add_local_file(self, file: impl Into<LocalFile>, target: impl Into<String>) -> Self {
         let (file, target) = (file.into(), target.into());
         self.step("add_local_file", Instruction::AddLocalFile { file, target })
     }
@@ -185,7 +192,7 @@ impl Image {
     /// Copies the contents of a local folder to the folder `target`, as Docker's `COPY` does.
     ///
     /// Takes a path, or a [`LocalDir`] where options are needed. The folder is a boundary: links inside it are sent as
-    /// their content, links that leave it are errors.
+    /// their content, links that leave it are left out with a warning.
     #[track_caller]
     pub fn add_local_dir(self, dir: impl Into<LocalDir>, target: impl Into<String>) -> Self {
         let (dir, target) = (dir.into(), target.into());
@@ -194,11 +201,11 @@ impl Image {
 
     /// Runs commands while the image is built, one layer each.
     ///
-    /// A text is a shell command (`RUN {text}`), a list is an executable and its arguments (`RUN ["…", "…"]`).
+    /// Takes one command or a list of them. A text is a shell command (`RUN {text}`), a list in the list is an executable and
+    /// its arguments (`RUN ["…", "…"]`).
     #[track_caller]
-    pub fn run_commands<C: Into<Command>>(self, commands: impl IntoIterator<Item = C>) -> Self {
-        let commands = commands.into_iter().map(Into::into).collect();
-        self.step("run_commands", Instruction::RunCommands(commands))
+    pub fn run_commands(self, commands: impl Into<Commands>) -> Self {
+        self.step("run_commands", Instruction::RunCommands(commands.into().0))
     }
 
     /// Sets environment variables, in the given order. The values are taken literally.

@@ -12,9 +12,9 @@ pub mod walk;
 
 pub use cancel::Cancellation;
 pub use image::{
-    AptInstall, Command, DockerfileCommands, DockerfileSource, Image, Links, LocalDir, PipInstall, Pyproject,
-    PythonVersion, RegistryImage, RegistryImageError, Requirements, UvPipInstall,
+    AptInstall, Command, Commands, DockerfileCommands, DockerfileSource, Image, LocalDir, LocalFile, PipInstall,
+    Pyproject, PythonVersion, RegistryImage, RegistryImageError, Requirements, UvPipInstall,
 };
 pub use plan::{ExcludedPath, Explanation, ImagePlan, Member, PlanOptions, PlanWarning};
 pub use problem::{DockerfileLine, PlanError, Problem, ProblemKind};
-pub use walk::Fingerprint;
+pub use walk::{Fingerprint, Links};

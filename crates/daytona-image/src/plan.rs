@@ -9,6 +9,7 @@ mod options;
 mod part;
 mod planner;
 mod render;
+mod requirements;
 mod resolve;
 mod rewrite;
 mod source;

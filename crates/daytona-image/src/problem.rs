@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use crate::escape;
 use crate::ignore::Rule;
-use crate::image::PythonVersion;
 use crate::walk::{self, WalkProblem};
 
 /// Why an image cannot be planned: all problems of all steps, in their order.
@@ -154,6 +153,8 @@ pub enum ProblemKind {
     UnsupportedPythonVersion {
         /// The version.
         version: String,
+        /// The series that are supported.
+        series: &'static [&'static str],
     },
     /// A local path that does not exist.
     #[non_exhaustive]
@@ -203,6 +204,30 @@ pub enum ProblemKind {
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A line of a requirements file that cannot work in the image.
+    Requirements {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it, and the way out.
+        problem: String,
+    },
+    /// An owner of files that is none.
+    InvalidOwner {
+        /// The text.
+        owner: String,
+    },
+    /// A mode of files that is none.
+    InvalidMode {
+        /// The number.
+        mode: u32,
+    },
+    /// A label that Docker could not read.
+    InvalidLabel {
+        /// Its name.
+        label: String,
     },
     /// A port that is none.
     InvalidPort {
@@ -258,10 +283,10 @@ impl fmt::Display for ProblemKind {
                 "`{}` is no Python version: write a series such as `3.12` or a release such as `3.12.4`",
                 version.escape_debug()
             ),
-            Self::UnsupportedPythonVersion { version } => write!(
+            Self::UnsupportedPythonVersion { version, series } => write!(
                 formatter,
                 "Python {version} is not supported: choose one of {}, or start from `Image::base`",
-                PythonVersion::SERIES.join(", ")
+                series.join(", ")
             ),
             Self::NotFound { path, base: Some(base) } => write!(
                 formatter,
@@ -301,7 +326,26 @@ impl fmt::Display for ProblemKind {
                 escape::path(path)
             ),
             Self::Dockerfile { problem } => formatter.write_str(problem),
-            Self::InvalidPyproject { path, problem } => write!(formatter, "`{}`: {problem}", escape::path(path)),
+            Self::InvalidPyproject { path, problem } => {
+                write!(formatter, "`{}`: {}", escape::path(path), escape::text(problem))
+            }
+            Self::Requirements { path, line, problem } => {
+                write!(formatter, "`{}:{line}`: {}", escape::path(path), escape::text(problem))
+            }
+            Self::InvalidOwner { owner } => write!(
+                formatter,
+                "invalid owner `{}`: write a name or an id, with a group after a colon if need be, such as `app:app`",
+                escape::text(owner)
+            ),
+            Self::InvalidMode { mode } => write!(
+                formatter,
+                "invalid mode `{mode:o}`: write it in octal, such as `0o755`, up to `0o7777`"
+            ),
+            Self::InvalidLabel { label } => write!(
+                formatter,
+                "invalid label `{}`: its name holds `=` or a quote, which Docker has no way to write",
+                escape::text(label)
+            ),
             Self::InvalidPort { port } => write!(
                 formatter,
                 "`{}` is no port: write a number up to 65535, or a range, with `/tcp` or `/udp` if need be",

@@ -1,28 +1,34 @@
 //! The walk of a local folder: every file that would be sent, what is left out and why, and what cannot be sent.
 //!
 //! The folder is a boundary. Directories are opened relative to their parents and never through a link, so that a link which
-//! is put in place of a directory during the walk leads nowhere. A link is followed only if its target, resolved by the file
-//! system, lies inside. Files are not opened at all, special files least of all. The result does not depend on the order in
-//! which the file system lists entries.
+//! is put in place of a directory during the walk leads nowhere. A link is followed with the folder as the root of everything:
+//! an absolute target begins there, and `..` ends there. Files are not opened at all, special files least of all. The result
+//! does not depend on the order in which the file system lists entries.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::cancel::Cancellation;
 use crate::ignore::{IgnoreRules, Rule};
-use crate::image::Links;
 
+mod budget;
 mod directory;
 mod fingerprint;
 mod helpers;
+mod names;
 mod problem;
 mod read;
+mod remarks;
 mod rules;
 #[cfg(all(test, unix))]
 mod tests;
 mod walker;
 mod within;
 
+use budget::{Budget, Limits};
+pub use budget::{MOST_ENTRIES, MOST_THROUGH_LINKS};
 use directory::Directory;
 pub use fingerprint::{Fingerprint, Identity};
 use helpers::Helpers;
@@ -30,7 +36,21 @@ pub use problem::WalkProblem;
 pub(crate) use problem::unreadable;
 pub use read::{LARGEST_TEXT, ReadError, read_text};
 pub use rules::{DOCKERIGNORE, read_rules};
-use walker::Walker;
+use walker::{Root, Walker};
+
+/// What to do with what cannot be sent below a folder: a link that leads out of it, to nothing, or back to a folder that it
+/// lies in, and a FIFO, socket or device.
+///
+/// Other links are sent as what they lead to, under their own names: the service has no links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Links {
+    /// It is left out, with one warning that lists all of it. It is an error nevertheless where it is named itself. The default.
+    #[default]
+    Skip,
+    /// It is an error.
+    Strict,
+}
 
 /// A walk of a folder, with its options.
 ///
@@ -50,10 +70,19 @@ use walker::Walker;
 #[must_use]
 pub struct Walk {
     root: PathBuf,
+    /// The components of the path at which the walk begins.
+    start: Vec<String>,
+    cancellation: Cancellation,
+    limits: Limits,
+    settings: Settings,
+}
+
+/// What holds for all of a walk.
+#[derive(Debug, Clone)]
+struct Settings {
     shown: PathBuf,
     links: Links,
     rules: IgnoreRules,
-    start: String,
     only: Option<Arc<dyn Selection>>,
     /// Called with a path after it was looked at and before it is opened.
     #[cfg(test)]
@@ -61,7 +90,7 @@ pub struct Walk {
 }
 
 /// What a walk is after, where that is not all of a folder. Names are relative to the root and `/`-separated.
-pub(crate) trait Selection: std::fmt::Debug + Send + Sync {
+pub(crate) trait Selection: fmt::Debug + Send + Sync {
     /// Whether the file of this name is wanted, or all of the folder.
     fn takes(&self, name: &str) -> bool;
 
@@ -77,11 +106,11 @@ pub struct Walked {
     pub files: Vec<Found>,
     /// What the ignore rules left out, sorted by name. Of a directory that was not looked into only the directory itself.
     pub excluded: Vec<Excluded>,
-    /// Directories below the root without any file to send, but for those inside of another.
+    /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
     pub empty: Vec<String>,
-    /// What was left out because of [`Links::Skip`].
+    /// What cannot be sent and was left out because of [`Links::Skip`].
     pub skipped: Vec<WalkProblem>,
-    /// What cannot be sent.
+    /// What cannot be sent and has to be.
     pub problems: Vec<WalkProblem>,
     /// How many directories were read.
     pub directories_read: usize,
@@ -111,6 +140,8 @@ pub struct Excluded {
     pub path: PathBuf,
     /// The rule that decided.
     pub rule: Rule,
+    /// Whether the rule only matches the name that it has through a link. Docker would send it, as the link's target.
+    pub by_link: bool,
 }
 
 impl Found {
@@ -124,9 +155,9 @@ impl Found {
         }
     }
 
-    /// Whether both are read from the same place, under whatever name.
+    /// Whether both are read from the same place and have the same mode, under whatever name.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.source == other.source && self.is_executable == other.is_executable
     }
 }
 
@@ -135,44 +166,62 @@ impl Walk {
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         Self {
-            shown: root.clone(),
+            start: Vec::new(),
+            cancellation: Cancellation::new(),
+            limits: Limits::default(),
+            settings: Settings {
+                shown: root.clone(),
+                links: Links::default(),
+                rules: IgnoreRules::none(),
+                only: None,
+                #[cfg(test)]
+                meanwhile: None,
+            },
             root,
-            links: Links::default(),
-            rules: IgnoreRules::none(),
-            start: String::new(),
-            only: None,
-            #[cfg(test)]
-            meanwhile: None,
         }
     }
 
-    /// Only what is at or below this path, relative to the root and `/`-separated. Names stay relative to the root.
-    pub fn below(mut self, path: impl Into<String>) -> Self {
-        self.start = path.into();
+    /// Only what is at or below this path, relative to the root and `/`-separated; `..` ends at the root. Names stay relative to
+    /// the root.
+    pub fn below(mut self, path: impl AsRef<str>) -> Self {
+        self.start = Vec::new();
+        for name in path.as_ref().split('/') {
+            match name {
+                "" | "." => {}
+                ".." => drop(self.start.pop()),
+                name => self.start.push(name.to_owned()),
+            }
+        }
         self
     }
 
     /// Only what is selected.
     pub(crate) fn only(mut self, selection: impl Selection + 'static) -> Self {
-        self.only = Some(Arc::new(selection));
+        self.settings.only = Some(Arc::new(selection));
         self
     }
 
-    /// What to do with links. Default: [`Links::Follow`].
+    /// What to do with what cannot be sent. Default: [`Links::Skip`].
     pub fn links(mut self, links: Links) -> Self {
-        self.links = links;
+        self.settings.links = links;
         self
     }
 
     /// What to leave out. Default: nothing.
     pub fn rules(mut self, rules: IgnoreRules) -> Self {
-        self.rules = rules;
+        self.settings.rules = rules;
         self
     }
 
     /// How the root is called in messages. Default: as it was given.
     pub fn shown_as(mut self, path: impl Into<PathBuf>) -> Self {
-        self.shown = path.into();
+        self.settings.shown = path.into();
+        self
+    }
+
+    /// Lets another thread stop the walk. What was found until then has [`WalkProblem::Cancelled`] among its problems.
+    pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
+        self.cancellation = cancellation.clone();
         self
     }
 
@@ -183,23 +232,22 @@ impl Walk {
 
     fn run_with(&self, helpers: &Helpers) -> Walked {
         let opened = fs::canonicalize(&self.root)
-            .and_then(|root| Directory::open_root(&root).map(|directory| (root, directory)));
-        let (root, directory) = match opened {
-            Ok(opened) => opened,
+            .and_then(|path| Directory::open_root(&path).map(|directory| Root { path, directory }));
+        let shown = &self.settings.shown;
+        let root = match opened {
+            Ok(root) => root,
             Err(source) => {
                 let mut walked = Walked::default();
-                let path = self.shown.clone();
+                let path = shown.clone();
                 walked.problems.push(WalkProblem::Unreadable { path, source });
                 return walked;
             }
         };
-        let mut walker = Walker::new(self, &root, helpers);
-        if self.start.is_empty() {
-            walker.root(directory);
-        } else {
-            walker.start(&directory, &self.start);
-        }
+        let budget = Budget::new(self.limits, &self.cancellation);
+        let mut walker = Walker::new(&self.settings, &root, helpers, &budget);
+        walker.walk(&self.start);
         let mut result = walker.result;
+        result.problems.extend(budget.problem(shown));
         result.files.sort_by(|one, other| one.name.cmp(&other.name));
         result.excluded.sort_by(|one, other| one.name.cmp(&other.name));
         result.empty.sort();

@@ -32,10 +32,11 @@ async fn create(arguments: &[&str]) -> Result<(), BoxError> {
     let image = Image::base("alpine:3.20");
     let image = match what {
         // A line of a Dockerfile has an end.
-        "api" => image.run_commands(noise(bytes).as_bytes().chunks(8_000).map(|part| {
-            let part = String::from_utf8_lossy(part);
-            format!("echo {part}")
-        })),
+        "api" => {
+            let noise = noise(bytes);
+            let parts = noise.as_bytes().chunks(8_000).map(String::from_utf8_lossy);
+            image.run_commands(parts.map(|part| format!("echo {part}")).collect::<Vec<_>>())
+        }
         "storage" => {
             std::fs::write(folder.path().join("noise.txt"), noise(bytes))?;
             image.add_local_dir(folder.path(), "/noise")

@@ -29,9 +29,9 @@ pub use daytona_api::{
 };
 pub use daytona_context::{BoxError, Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
-    AptInstall, Command, DockerfileCommands, DockerfileSource, ExcludedPath, Explanation, Image, ImagePlan, Links,
-    LocalDir, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem, ProblemKind, Pyproject, PythonVersion,
-    RegistryImage, Requirements, UvPipInstall, ignore,
+    AptInstall, Cancellation, Command, Commands, DockerfileCommands, DockerfileSource, ExcludedPath, Explanation,
+    Image, ImagePlan, Links, LocalDir, LocalFile, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem,
+    ProblemKind, Pyproject, PythonVersion, RegistryImage, Requirements, UvPipInstall, ignore,
 };
 /// The crates that this one is made of, whole: for a storage of one's own, say, or an operation that is sent by hand.
 #[doc(no_inline)]

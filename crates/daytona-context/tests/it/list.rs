@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
-use daytona_context::{Archive, Context, MAX_ARCHIVE_SIZE, MemoryStorage, Progress, Push};
+use daytona_context::{Archive, Context, Links, MAX_ARCHIVE_SIZE, MemoryStorage, Progress, Push, Scan};
 
 use crate::support::{archive, bytes, folder};
 
@@ -120,7 +120,16 @@ fn a_folder_is_scanned_by_its_own_rules_and_says_all_that_is_wrong() {
     {
         std::os::unix::fs::symlink("/etc", folder.path().join("escape")).unwrap();
         std::os::unix::fs::symlink("gone", folder.path().join("broken")).unwrap();
-        let error = Context::scan(folder.path()).unwrap_err();
+        let context = Context::scan(folder.path()).unwrap();
+        assert_eq!(context.archives()[0].names().collect::<Vec<_>>(), ["sub/kept"]);
+        assert_eq!(context.warnings().len(), 1, "{:?}", context.warnings());
+        assert!(
+            context.warnings()[0].contains("leads out of the folder"),
+            "{:?}",
+            context.warnings()
+        );
+        assert_eq!(context.clone().in_one_archive().warnings(), context.warnings());
+        let error = Context::scan(Scan::new(folder.path()).links(Links::Strict)).unwrap_err();
         assert_eq!(error.problems().len(), 2, "{error}");
     }
     fs::write(folder.path().join(".dockerignore"), "a[").unwrap();

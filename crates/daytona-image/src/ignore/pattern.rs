@@ -1,199 +1,117 @@
 //! One pattern, and how it is matched.
+//!
+//! moby turns a pattern into a comparison where it can and into one of Go's regular expressions where it cannot; what an odd
+//! pattern means follows from that translation. So it is the same here, but for the engine: all possibilities run at once, so
+//! that time is bounded, and whether a pattern could match below a directory can be asked.
+
+use super::expression::Expression;
+use super::syntax;
 
 /// A pattern, taken apart.
-///
-/// Matching runs all possibilities at once, character by character, so that its time is bounded whatever the pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
-    tokens: Vec<Token>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    Literal(char),
-    /// `?`: any character but a slash.
-    AnyCharacter,
-    /// `*`: any characters but slashes.
-    AnyName,
-    /// `**` with more after it: nothing, or anything that ends in a slash.
-    AnyDirectories,
-    /// `**` at an end: anything.
-    Anything,
-    Class {
-        ranges: Vec<(char, char)>,
-        is_negated: bool,
-    },
+pub(super) enum Pattern {
+    /// This path.
+    Exact(String),
+    /// All that begins with this.
+    Prefix(String),
+    /// All that ends in this, and what is this without its leading slash.
+    Suffix(String),
+    Expression(Box<Expression>),
 }
 
 impl Pattern {
     /// Reads a pattern that is clean and relative.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let characters: Vec<char> = text.chars().collect();
-        // A leading `**` before plain text is matched as an end of the path, of whatever length.
-        let is_plain_after_stars = !text.get(2..).unwrap_or_default().contains(['*', '?', '[', ']', '\\']);
-        let mut tokens = Vec::new();
-        let mut index = 0;
-        while let Some(character) = characters.get(index) {
-            index += 1;
-            match character {
-                '*' if characters.get(index) == Some(&'*') => {
-                    let is_first = index == 1;
-                    index += 1;
-                    let has_slash = characters.get(index) == Some(&'/');
-                    index += usize::from(has_slash);
-                    let is_last = index == characters.len();
-                    let is_suffix = is_first && !has_slash && is_plain_after_stars;
-                    tokens.push(if is_last || is_suffix {
-                        Token::Anything
-                    } else {
-                        Token::AnyDirectories
-                    });
-                }
-                '*' => tokens.push(Token::AnyName),
-                '?' => tokens.push(Token::AnyCharacter),
-                '[' => {
-                    let (class, length) = read_class(&characters[index..])?;
-                    tokens.push(class);
-                    index += length;
-                }
-                '\\' => {
-                    let quoted = characters
-                        .get(index)
-                        .ok_or("it ends in a backslash, which quotes nothing")?;
-                    tokens.push(Token::Literal(*quoted));
-                    index += 1;
-                }
-                literal => tokens.push(Token::Literal(*literal)),
-            }
-        }
-        Ok(Self { tokens })
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        syntax::check(text)?;
+        translate(text)
     }
 
     /// Whether it matches the whole path.
     pub(super) fn matches(&self, path: &str) -> bool {
-        // Most paths are told apart by their last character alone.
-        if let Some(Token::Literal(last)) = self.tokens.last()
-            && !path.ends_with(*last)
-        {
-            return false;
+        match self {
+            Self::Exact(text) => path == text,
+            Self::Prefix(start) => path.starts_with(start.as_str()),
+            Self::Suffix(end) => path.ends_with(end.as_str()) || end.strip_prefix('/') == Some(path),
+            Self::Expression(expression) => expression.matches(path),
         }
-        self.run(path).before[self.tokens.len()]
     }
 
     /// Whether it could match some path that begins with this text.
     pub(super) fn may_begin_with(&self, start: &str) -> bool {
-        self.run(start).is_alive()
-    }
-
-    fn run(&self, text: &str) -> States {
-        let mut states = States::start(self.tokens.len());
-        states.close(&self.tokens);
-        for character in text.chars() {
-            states = self.step(&states, character);
-            if !states.is_alive() {
-                break;
-            }
+        match self {
+            Self::Exact(text) => text.starts_with(start),
+            Self::Prefix(prefix) => prefix.starts_with(start) || start.starts_with(prefix.as_str()),
+            Self::Suffix(_) => true,
+            Self::Expression(expression) => expression.may_begin_with(start),
         }
-        states
-    }
-
-    fn step(&self, states: &States, character: char) -> States {
-        let mut next = States::dead(self.tokens.len());
-        for (index, token) in self.tokens.iter().enumerate() {
-            if states.inside[index] {
-                next.inside[index] = true;
-                next.before[index + 1] |= character == '/';
-            }
-            if !states.before[index] {
-                continue;
-            }
-            match token {
-                Token::Literal(literal) => next.before[index + 1] |= *literal == character,
-                Token::AnyCharacter => next.before[index + 1] |= character != '/',
-                Token::AnyName => next.before[index] |= character != '/',
-                Token::Anything => next.before[index] = true,
-                Token::AnyDirectories => {
-                    next.inside[index] = true;
-                    next.before[index + 1] |= character == '/';
-                }
-                Token::Class { ranges, is_negated } => {
-                    let is_in = ranges.iter().any(|(low, high)| (*low..=*high).contains(&character));
-                    next.before[index + 1] |= is_in != *is_negated;
-                }
-            }
-        }
-        next.close(&self.tokens);
-        next
     }
 }
 
-/// Where in the pattern a text may have led.
-struct States {
-    /// Before the token of that number; after the last one at the end.
-    before: Vec<bool>,
-    /// In the middle of `AnyDirectories`, after a character that is no slash.
-    inside: Vec<bool>,
+/// What a pattern turned out to be so far.
+#[derive(PartialEq)]
+enum Kind {
+    Exact,
+    Prefix,
+    Suffix,
+    Expression,
 }
 
-impl States {
-    fn dead(tokens: usize) -> Self {
-        Self {
-            before: vec![false; tokens + 1],
-            inside: vec![false; tokens],
-        }
-    }
-
-    fn start(tokens: usize) -> Self {
-        let mut states = Self::dead(tokens);
-        states.before[0] = true;
-        states
-    }
-
-    /// Tokens that match nothing at all let one pass.
-    fn close(&mut self, tokens: &[Token]) {
-        for (index, token) in tokens.iter().enumerate() {
-            let may_be_empty = matches!(token, Token::AnyName | Token::Anything | Token::AnyDirectories);
-            self.before[index + 1] |= self.before[index] && may_be_empty;
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.before.contains(&true) || self.inside.contains(&true)
-    }
-}
-
-/// A class after its opening bracket, and how many characters it takes.
-fn read_class(characters: &[char]) -> Result<(Token, usize), &'static str> {
-    const OPEN: &str = "its `[` is not closed";
-    let is_negated = characters.first() == Some(&'^');
-    let mut index = usize::from(is_negated);
-    let mut ranges = Vec::new();
-    let quoted = |index: &mut usize| {
-        if characters.get(*index) == Some(&'\\') {
-            *index += 1;
-        }
-        let character = characters.get(*index).copied().ok_or(OPEN)?;
-        *index += 1;
-        Ok::<char, &'static str>(character)
-    };
-    loop {
-        match characters.get(index) {
-            None => return Err(OPEN),
-            Some(']') if ranges.is_empty() => return Err("its `[]` holds nothing"),
-            Some(']') => return Ok((Token::Class { ranges, is_negated }, index + 1)),
-            Some('-') => return Err("a range in its `[]` has no beginning"),
-            Some(_) => {
-                let low = quoted(&mut index)?;
-                let mut high = low;
-                if characters.get(index) == Some(&'-') {
+/// moby's translation, step by step.
+fn translate(text: &str) -> Result<Pattern, String> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut expression = String::new();
+    let mut kind = Kind::Exact;
+    let mut index = 0;
+    while let Some(character) = characters.get(index) {
+        let is_first = index == 0;
+        index += 1;
+        match character {
+            '*' if characters.get(index) == Some(&'*') => {
+                index += 1;
+                if characters.get(index) == Some(&'/') {
                     index += 1;
-                    if characters.get(index) == Some(&']') {
-                        return Err("a range in its `[]` has no end");
-                    }
-                    high = quoted(&mut index)?;
                 }
-                ranges.push((low, high));
+                if index < characters.len() {
+                    expression.push_str("(.*/)?");
+                    kind = Kind::Expression;
+                } else if kind == Kind::Exact {
+                    kind = Kind::Prefix;
+                } else {
+                    expression.push_str(".*");
+                    kind = Kind::Expression;
+                }
+                if is_first {
+                    kind = Kind::Suffix;
+                }
             }
+            '*' => {
+                expression.push_str("[^/]*");
+                kind = Kind::Expression;
+            }
+            '?' => {
+                expression.push_str("[^/]");
+                kind = Kind::Expression;
+            }
+            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', *character]),
+            '\\' => {
+                expression.push('\\');
+                if let Some(quoted) = characters.get(index) {
+                    expression.push(*quoted);
+                    index += 1;
+                    kind = Kind::Expression;
+                }
+            }
+            '[' | ']' => {
+                expression.push(*character);
+                kind = Kind::Expression;
+            }
+            _ => expression.push(*character),
         }
     }
+    Ok(match kind {
+        Kind::Exact => Pattern::Exact(text.to_owned()),
+        Kind::Prefix => Pattern::Prefix(text.strip_suffix("**").unwrap_or(text).to_owned()),
+        Kind::Suffix => Pattern::Suffix(text.strip_prefix("**").unwrap_or(text).to_owned()),
+        Kind::Expression => Pattern::Expression(Box::new(Expression::parse(&expression)?)),
+    })
 }

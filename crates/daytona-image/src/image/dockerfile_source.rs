@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::walk::Links;
+
 /// A Dockerfile for [`Image::from_dockerfile`](crate::Image::from_dockerfile): a file, or a text.
 ///
 /// ```
@@ -38,6 +40,7 @@ pub struct DockerfileCommands {
 pub(crate) struct ContextDir {
     pub(crate) path: Option<PathBuf>,
     pub(crate) ignore: Vec<String>,
+    pub(crate) links: Links,
 }
 
 impl ContextDir {
@@ -108,6 +111,12 @@ impl DockerfileSource {
         self.context.ignore.extend(patterns.into_iter().map(Into::into));
         self
     }
+
+    /// What to do with links in the context that cannot be followed, and with special files. Default: [`Links::Skip`].
+    pub fn links(mut self, links: Links) -> Self {
+        self.context.links = links;
+        self
+    }
 }
 
 impl DockerfileCommands {
@@ -129,6 +138,12 @@ impl DockerfileCommands {
     /// Leaves out what these patterns match, after the rules of the context's `.dockerignore`.
     pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.context.ignore.extend(patterns.into_iter().map(Into::into));
+        self
+    }
+
+    /// What to do with links in the context that cannot be followed, and with special files. Default: [`Links::Skip`].
+    pub fn links(mut self, links: Links) -> Self {
+        self.context.links = links;
         self
     }
 }

@@ -1,12 +1,12 @@
 //! What a step says, before any of it is checked.
 
-use std::path::PathBuf;
-
 use super::apt::AptInstall;
 use super::dockerfile_source::{DockerfileCommands, DockerfileSource};
-use super::local::LocalDir;
-use super::pip::{PipInstall, Pyproject, Requirements, UvPipInstall};
+use super::local::{LocalDir, LocalFile};
+use super::pip::{PipInstall, UvPipInstall};
+use super::pyproject::Pyproject;
 use super::python::PythonVersion;
+use super::requirements::Requirements;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Instruction {
@@ -14,7 +14,7 @@ pub(crate) enum Instruction {
     DebianSlim(PythonVersion),
     PipInstall(PipInstall),
     AddLocalFile {
-        file: PathBuf,
+        file: LocalFile,
         target: String,
     },
     AddLocalDir {
@@ -119,5 +119,59 @@ impl<S: Into<String>> From<Vec<S>> for Command {
 impl<S: Into<String>, const N: usize> From<[S; N]> for Command {
     fn from(words: [S; N]) -> Self {
         Self::exec(words)
+    }
+}
+
+/// What [`Image::run_commands`](crate::Image::run_commands) runs: one text, one [`Command`], or a list of either.
+///
+/// ```
+/// use daytona_image::{Command, Commands, Image};
+///
+/// let image = Image::base("alpine:3.20").run_commands("apk add git").run_commands(["mkdir /a", "mkdir /b"]);
+/// let commands: Commands = (0..3).map(|number| Command::exec(["mkdir", &format!("/{number}")])).collect();
+/// let image = image.run_commands(commands);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Commands(pub(crate) Vec<Command>);
+
+impl From<&str> for Commands {
+    fn from(text: &str) -> Self {
+        Self(vec![text.into()])
+    }
+}
+
+impl From<String> for Commands {
+    fn from(text: String) -> Self {
+        Self(vec![text.into()])
+    }
+}
+
+impl From<Command> for Commands {
+    fn from(command: Command) -> Self {
+        Self(vec![command])
+    }
+}
+
+impl<C: Into<Command>> From<Vec<C>> for Commands {
+    fn from(commands: Vec<C>) -> Self {
+        commands.into_iter().collect()
+    }
+}
+
+impl<C: Into<Command>, const N: usize> From<[C; N]> for Commands {
+    fn from(commands: [C; N]) -> Self {
+        commands.into_iter().collect()
+    }
+}
+
+impl<C: Into<Command> + Clone> From<&[C]> for Commands {
+    fn from(commands: &[C]) -> Self {
+        commands.iter().cloned().collect()
+    }
+}
+
+impl<C: Into<Command>> FromIterator<C> for Commands {
+    fn from_iter<I: IntoIterator<Item = C>>(commands: I) -> Self {
+        Self(commands.into_iter().map(Into::into).collect())
     }
 }

@@ -1,13 +1,15 @@
-//! Options of local folders.
+//! Options of local files and folders.
 
 use std::path::{Path, PathBuf};
+
+use crate::walk::Links;
 
 /// A local folder to copy into the image, with options.
 ///
 /// ```
 /// use daytona_image::{Image, Links, LocalDir};
 ///
-/// let image = Image::base("alpine:3.20").add_local_dir(LocalDir::new("app").links(Links::Skip), "/app");
+/// let image = Image::base("alpine:3.20").add_local_dir(LocalDir::new("app").links(Links::Strict), "/app");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -15,19 +17,65 @@ pub struct LocalDir {
     pub(crate) path: PathBuf,
     pub(crate) links: Links,
     pub(crate) ignore: Vec<String>,
+    pub(crate) owner: Owner,
 }
 
-/// What to do with links, and with what else cannot be sent, below a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Links {
-    /// Links inside the folder are sent as their content; broken links, links that leave the folder or loop, and special
-    /// files are errors. The default.
-    #[default]
-    Follow,
-    /// As `Follow`, but what would be an error is left out with a warning.
-    Skip,
+/// A local file to copy into the image, with options.
+///
+/// ```
+/// use daytona_image::{Image, LocalFile};
+///
+/// let image = Image::base("alpine:3.20").add_local_file(LocalFile::new("key.pem").chown("app:app").chmod(0o600), "/app/");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct LocalFile {
+    pub(crate) path: PathBuf,
+    pub(crate) owner: Owner,
 }
+
+/// Whose the copies are in the image, and who may do what with them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Owner {
+    pub(crate) chown: Option<String>,
+    pub(crate) chmod: Option<u32>,
+}
+
+impl LocalFile {
+    /// The file at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            owner: Owner::default(),
+        }
+    }
+}
+
+/// The same options for whatever is copied.
+macro_rules! owner_options {
+    ($name:ident) => {
+        impl $name {
+            /// Makes the copy belong to this user: a name or an id, with a group after a colon if need be. Default: root.
+            ///
+            /// A `RUN chown` in a later step would double the size of what it changes.
+            pub fn chown(mut self, owner: impl Into<String>) -> Self {
+                self.owner.chown = Some(owner.into());
+                self
+            }
+
+            /// Gives the copy this mode, such as `0o755`. Default: 0755 for a file that its owner may execute, else 0644.
+            ///
+            /// As with Docker's `COPY --chmod`, a mode other than 0755 and 0644 is that of copied folders too.
+            pub fn chmod(mut self, mode: u32) -> Self {
+                self.owner.chmod = Some(mode);
+                self
+            }
+        }
+    };
+}
+
+owner_options!(LocalDir);
+owner_options!(LocalFile);
 
 impl LocalDir {
     /// The folder at `path`.
@@ -36,6 +84,7 @@ impl LocalDir {
             path: path.into(),
             links: Links::default(),
             ignore: Vec::new(),
+            owner: Owner::default(),
         }
     }
 
@@ -46,45 +95,54 @@ impl LocalDir {
         self
     }
 
-    /// What to do with links. Default: [`Links::Follow`].
+    /// What to do with links that cannot be followed, and with special files. Default: [`Links::Skip`].
     pub fn links(mut self, links: Links) -> Self {
         self.links = links;
         self
     }
 }
 
-impl From<&str> for LocalDir {
-    fn from(path: &str) -> Self {
-        Self::new(path)
-    }
-}
+/// The usual ways to name a path.
+macro_rules! from_path {
+    ($name:ident) => {
+        impl From<&str> for $name {
+            fn from(path: &str) -> Self {
+                Self::new(path)
+            }
+        }
 
-impl From<String> for LocalDir {
-    fn from(path: String) -> Self {
-        Self::new(path)
-    }
-}
+        impl From<String> for $name {
+            fn from(path: String) -> Self {
+                Self::new(path)
+            }
+        }
 
-impl From<&String> for LocalDir {
-    fn from(path: &String) -> Self {
-        Self::new(path)
-    }
-}
+        impl From<&String> for $name {
+            fn from(path: &String) -> Self {
+                Self::new(path)
+            }
+        }
 
-impl From<&Path> for LocalDir {
-    fn from(path: &Path) -> Self {
-        Self::new(path)
-    }
-}
+        impl From<&Path> for $name {
+            fn from(path: &Path) -> Self {
+                Self::new(path)
+            }
+        }
 
-impl From<PathBuf> for LocalDir {
-    fn from(path: PathBuf) -> Self {
-        Self::new(path)
-    }
-}
+        impl From<PathBuf> for $name {
+            fn from(path: PathBuf) -> Self {
+                Self::new(path)
+            }
+        }
 
-impl From<&PathBuf> for LocalDir {
-    fn from(path: &PathBuf) -> Self {
-        Self::new(path)
-    }
+        impl From<&PathBuf> for $name {
+            fn from(path: &PathBuf) -> Self {
+                Self::new(path)
+            }
+        }
+    };
 }
+pub(super) use from_path;
+
+from_path!(LocalDir);
+from_path!(LocalFile);

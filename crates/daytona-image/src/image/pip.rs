@@ -1,15 +1,12 @@
 //! Options of `pip install`, and of what stands in for it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::local::from_path;
+use super::pyproject::Pyproject;
+use super::requirements::Requirements;
 use crate::problem::ProblemKind;
 use crate::quote;
-
-/// Where a requirements file goes in the image.
-pub(crate) const REQUIREMENTS_TARGET: &str = "/.requirements.txt";
 
 /// Python packages and pip's options.
 ///
@@ -35,26 +32,9 @@ pub struct UvPipInstall {
     options: PipOptions,
 }
 
-/// A requirements file and pip's options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub struct Requirements {
-    pub(crate) path: PathBuf,
-    options: PipOptions,
-}
-
-/// A `pyproject.toml`, its groups of optional dependencies, and pip's options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub struct Pyproject {
-    pub(crate) path: PathBuf,
-    groups: Vec<String>,
-    options: PipOptions,
-}
-
 /// What pip can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct PipOptions {
+pub(super) struct PipOptions {
     find_links: Vec<String>,
     index_url: Option<String>,
     extra_index_urls: Vec<String>,
@@ -64,7 +44,7 @@ struct PipOptions {
 
 impl PipOptions {
     /// The options in the order of the official SDKs, each with a blank before it.
-    fn render(&self, pre: &str) -> Result<String, Vec<ProblemKind>> {
+    pub(super) fn render(&self, pre: &str) -> Result<String, Vec<ProblemKind>> {
         let mut options = String::new();
         let mut add = |name: &str, value: &str| {
             options.extend([" ", name, " ", &quote::shell_word(value)]);
@@ -100,6 +80,10 @@ impl PipInstall {
         }
     }
 
+    pub(super) fn with_options(packages: Vec<String>, options: PipOptions) -> Self {
+        Self { packages, options }
+    }
+
     /// The command, or `None` if there is nothing to install.
     pub(crate) fn command(&self) -> Result<Option<String>, Vec<ProblemKind>> {
         let Some(packages) = quote::packages(&self.packages)? else {
@@ -129,78 +113,6 @@ impl UvPipInstall {
             "python -m pip install uv && python -m uv pip install --system {packages}{options}"
         )))
     }
-}
-
-impl Requirements {
-    /// The requirements file at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            options: PipOptions::default(),
-        }
-    }
-
-    pub(crate) fn command(&self) -> Result<String, Vec<ProblemKind>> {
-        let options = self.options.render(" --pre")?;
-        Ok(format!("python -m pip install -r {REQUIREMENTS_TARGET}{options}"))
-    }
-}
-
-impl Pyproject {
-    /// The `pyproject.toml` at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            groups: Vec::new(),
-            options: PipOptions::default(),
-        }
-    }
-
-    /// Takes the optional dependencies of these groups too. A group that the file does not have is passed over.
-    pub fn optional<S: Into<String>>(mut self, groups: impl IntoIterator<Item = S>) -> Self {
-        self.groups.extend(groups.into_iter().map(Into::into));
-        self
-    }
-
-    /// The command for a file with this text, or `None` if there is nothing to install.
-    pub(crate) fn command(&self, text: &str) -> Result<Option<String>, Vec<ProblemKind>> {
-        let invalid = |problem: String| {
-            let path = self.path.clone();
-            vec![ProblemKind::InvalidPyproject { path, problem }]
-        };
-        let file: PyprojectFile = toml::from_str(text)
-            .map_err(|error| invalid(format!("it cannot be read: {}", one_line(error.message()))))?;
-        let project = file
-            .project
-            .ok_or_else(|| invalid("it has no section `[project]`".to_owned()))?;
-        let missing = || invalid("it has no `dependencies` in its section `[project]`".to_owned());
-        let mut packages = project.dependencies.ok_or_else(missing)?;
-        for group in &self.groups {
-            packages.extend(project.optional_dependencies.get(group).cloned().unwrap_or_default());
-        }
-        let install = PipInstall {
-            packages,
-            options: self.options.clone(),
-        };
-        install.command()
-    }
-}
-
-#[derive(Deserialize)]
-struct PyprojectFile {
-    project: Option<Project>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Project {
-    dependencies: Option<Vec<String>>,
-    #[serde(default)]
-    optional_dependencies: BTreeMap<String, Vec<String>>,
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The same options for each way to name packages.
@@ -283,35 +195,6 @@ pub(crate) use from_packages;
 
 from_packages!(PipInstall);
 from_packages!(UvPipInstall);
-
-/// The usual ways to name a file.
-macro_rules! from_path {
-    ($name:ident) => {
-        impl From<&str> for $name {
-            fn from(path: &str) -> Self {
-                Self::new(path)
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(path: String) -> Self {
-                Self::new(path)
-            }
-        }
-
-        impl From<&Path> for $name {
-            fn from(path: &Path) -> Self {
-                Self::new(path)
-            }
-        }
-
-        impl From<PathBuf> for $name {
-            fn from(path: PathBuf) -> Self {
-                Self::new(path)
-            }
-        }
-    };
-}
 
 from_path!(Requirements);
 from_path!(Pyproject);

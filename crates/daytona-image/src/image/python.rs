@@ -31,6 +31,7 @@ impl PythonVersion {
             (Some((_, release)), None) => Ok((*release).to_owned()),
             (None, _) => Err(ProblemKind::UnsupportedPythonVersion {
                 version: self.0.clone(),
+                series: &Self::SERIES,
             }),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::{PlanOptions, resolve};
+use crate::cancel::Cancellation;
 use crate::dockerfile::sources::Wanted;
 use crate::dockerfile::stages::Taking;
 use crate::escape;
@@ -11,7 +12,7 @@ use crate::ignore::IgnoreRules;
 use crate::image::archive_name::{RESERVED, covers};
 use crate::image::dockerfile_source::ContextDir;
 use crate::problem::ProblemKind;
-use crate::walk::{DOCKERIGNORE, Found, Selection, Walk, WalkProblem, Walked, read_rules};
+use crate::walk::{DOCKERIGNORE, Found, Links, Selection, Walk, WalkProblem, Walked, read_rules};
 
 /// Where a build context is, as the caller wrote it.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +89,8 @@ pub(crate) struct Finder {
     root: PathBuf,
     shown: PathBuf,
     rules: IgnoreRules,
+    links: Links,
+    stop: Cancellation,
     files: BTreeMap<String, Found>,
     outcomes: HashMap<Wanted, Outcome>,
     /// Patterns that nothing matched: their lines, and whether another source of the same instruction did.
@@ -111,6 +114,8 @@ impl Finder {
         }
         Ok(Self {
             rules: rules(options, context)?,
+            links: context.dir.links,
+            stop: options.stop().clone(),
             root,
             shown: context.path.clone(),
             files: BTreeMap::new(),
@@ -163,6 +168,8 @@ impl Finder {
         let mut walk = Walk::new(&self.root)
             .shown_as(&self.shown)
             .rules(self.rules.clone())
+            .links(self.links)
+            .cancellation(&self.stop)
             .below(wanted.fixed());
         if wanted.is_pattern() {
             walk = walk.only(want.clone());
@@ -237,6 +244,12 @@ impl Finder {
             .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
         walked.files.retain(|found| want.covers(&found.name));
         let has_files = !walked.files.is_empty();
+        if !has_files && let Some(problem) = walked.skipped.first() {
+            let pattern = escape::text(&want.wanted.path()).to_string();
+            let problem = format!("the pattern `{pattern}` matches only what cannot be sent: {problem}");
+            self.problem(line, problem);
+            return Outcome { has_files: true };
+        }
         self.absorb(line, walked);
         Outcome { has_files }
     }
@@ -319,7 +332,7 @@ fn rules(options: &PlanOptions, context: &ContextRoot) -> Result<IgnoreRules, Ve
     }
     let given =
         IgnoreRules::new(&context.dir.ignore).map_err(|error| vec![WalkProblem::InvalidPattern { error }.into()])?;
-    Ok(rules.and(given))
+    Ok(rules.and(&given))
 }
 
 fn shown(path: &Path) -> String {

@@ -23,6 +23,11 @@ impl PlanOptions {
         self
     }
 
+    /// What stops the plan.
+    pub(crate) fn stop(&self) -> &Cancellation {
+        &self.cancellation
+    }
+
     /// Fails if the plan was stopped.
     pub(crate) fn check_stop(&self) -> Result<(), ProblemKind> {
         if self.cancellation.is_cancelled() {

@@ -15,7 +15,6 @@ use crate::image::Step;
 use crate::image::instruction::Instruction;
 use crate::problem::{DockerfileLine, PlanError, Problem, ProblemKind};
 use crate::quote;
-use crate::walk::Walked;
 
 /// Plans the steps of an image.
 pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, PlanError> {
@@ -311,7 +310,7 @@ impl Planner<'_> {
                 Body::Copy(copy) => (copy.source.last.as_str(), &copy.source.walked),
                 Body::Line(_) | Body::Raw(_) => ("", &part.taken.walked),
             };
-            remarks.extend(surprises(folder, walked).map(|message| (part.step, message)));
+            remarks.extend(walked.remarks(folder).into_iter().map(|message| (part.step, message)));
         }
         let surprise = entrypoint::surprise(read, stored);
         remarks.extend(surprise.map(|message| (self.steps.len(), message)));
@@ -388,20 +387,4 @@ fn copy_line(root: &str, copy: &LocalCopy, escape: char) -> String {
         quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), &target])
     };
     format!("COPY {}{words}\n", copy.flags)
-}
-
-/// What may surprise in a folder that was walked.
-fn surprises(folder: &str, walked: &Walked) -> impl Iterator<Item = String> {
-    let below = move |name: &str| match folder {
-        "" => escape::text(name).to_string(),
-        folder => format!("{}/{}", escape::text(folder), escape::text(name)),
-    };
-    let empty = walked.empty.iter().map(move |name| {
-        format!(
-            "the empty folder `{}` does not reach the build: put a file into it, or make it with `RUN mkdir -p …`",
-            below(name)
-        )
-    });
-    let skipped = walked.skipped.iter().map(|problem| format!("left out: {problem}"));
-    empty.chain(skipped)
 }

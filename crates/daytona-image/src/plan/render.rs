@@ -2,12 +2,15 @@
 
 use super::files::Taken;
 use super::part::{Body, LocalCopy, Part};
+use super::requirements;
 use super::resolve::{self, Source};
 use super::source::{self, At};
 use crate::dockerfile::{Dockerfile, SyntaxError};
 use crate::escape;
 use crate::image::instruction::{Command, Instruction};
-use crate::image::pip::{Pyproject, REQUIREMENTS_TARGET};
+use crate::image::local::Owner;
+use crate::image::requirements::REQUIREMENTS_FOLDER;
+use crate::image::{Pyproject, Requirements};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::quote;
@@ -114,26 +117,18 @@ impl<'a> Renderer<'a> {
             Instruction::PipInstall(pip) => pip.command().map(run_lines),
             Instruction::UvPipInstall(uv) => uv.command().map(run_lines),
             Instruction::AptInstall(apt) => apt.command().map(run_lines),
-            Instruction::Requirements(requirements) => {
-                let (source, command) = both(resolve::file(options, &requirements.path), requirements.command())?;
-                let copy = LocalCopy {
-                    source,
-                    flags: String::new(),
-                    target: REQUIREMENTS_TARGET.to_owned(),
-                    name: None,
-                    prefers_plain: true,
-                };
-                Ok(vec![Body::Copy(Box::new(copy)), text(format!("RUN {command}"))])
-            }
+            Instruction::Requirements(requirements) => requirements_lines(options, requirements),
             Instruction::Pyproject(pyproject) => pyproject_command(options, pyproject).map(run_lines),
             Instruction::AddLocalFile { file, target } => {
-                let (source, ()) = both(resolve::file(options, file), copy_target(target))?;
+                let found = both(resolve::file(options, &file.path), owner_flags(&file.owner));
+                let ((source, flags), ()) = both(found, copy_target(target))?;
                 let name = target.ends_with('/').then(|| source.last.clone());
-                Ok(vec![json_copy(source, target, name)])
+                Ok(vec![json_copy(source.with_mode(file.owner.chmod), target, name, flags)])
             }
             Instruction::AddLocalDir { dir, target } => {
-                let (source, ()) = both(resolve::folder(options, dir), copy_target(target))?;
-                Ok(vec![json_copy(source, target, None)])
+                let found = both(resolve::folder(options, dir), owner_flags(&dir.owner));
+                let ((source, flags), ()) = both(found, copy_target(target))?;
+                Ok(vec![json_copy(source.with_mode(dir.owner.chmod), target, None, flags)])
             }
             Instruction::RunCommands(commands) => all(commands.iter().map(|command| self.run(command).map(Body::Line))),
             Instruction::Env(variables) => all(variables.iter().map(|(name, value)| pair("ENV", name, value))),
@@ -192,14 +187,63 @@ fn run_lines(command: Option<String>) -> Vec<Body> {
         .collect()
 }
 
-fn json_copy(source: Source, target: &str, name: Option<String>) -> Body {
+fn json_copy(source: Source, target: &str, name: Option<String>, flags: String) -> Body {
     Body::Copy(Box::new(LocalCopy {
         source,
-        flags: String::new(),
+        flags,
         target: target.to_owned(),
         name,
         prefers_plain: false,
     }))
+}
+
+/// The flags of a `COPY`. The modes 0644 and 0755 are those of the files in the context, and need none.
+fn owner_flags(owner: &Owner) -> Result<String, Problems> {
+    let is_name = |name: &str| {
+        let plain = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+        !name.is_empty() && !name.starts_with('-') && name.chars().all(plain)
+    };
+    let mut flags = String::new();
+    let mut problems = Vec::new();
+    if let Some(owner) = &owner.chown {
+        let (user, group) = owner.split_once(':').unwrap_or((owner, "root"));
+        if is_name(user) && is_name(group) {
+            flags.extend(["--chown=", owner, " "]);
+        } else {
+            problems.push(ProblemKind::InvalidOwner { owner: owner.clone() });
+        }
+    }
+    match owner.chmod {
+        None | Some(0o644 | 0o755) => {}
+        Some(mode) if mode <= 0o7777 => flags.extend(["--chmod=", &format!("{mode:03o}"), " "]),
+        Some(mode) => problems.push(ProblemKind::InvalidMode { mode }),
+    }
+    if problems.is_empty() { Ok(flags) } else { Err(problems) }
+}
+
+fn requirements_lines(options: &PlanOptions, requirements: &Requirements) -> Result<Vec<Body>, Problems> {
+    let collected = requirements::collect(options, requirements);
+    let target = collected
+        .as_ref()
+        .map_or_else(|_| String::new(), requirements::Collected::target);
+    let (collected, command) = both(collected, requirements.command(&quote::shell_word(&target)))?;
+    let is_alone = collected.files.len() == 1;
+    let copy = |(source, name): (Source, String)| {
+        Body::Copy(Box::new(LocalCopy {
+            source,
+            target: if is_alone {
+                target.clone()
+            } else {
+                format!("{REQUIREMENTS_FOLDER}/")
+            },
+            name: (!is_alone).then_some(name),
+            prefers_plain: true,
+            flags: String::new(),
+        }))
+    };
+    let mut lines: Vec<Body> = collected.files.into_iter().map(copy).collect();
+    lines.push(text(format!("RUN {command}")));
+    Ok(lines)
 }
 
 fn pyproject_command(options: &PlanOptions, pyproject: &Pyproject) -> Result<Option<String>, Problems> {
@@ -231,13 +275,8 @@ fn pair(instruction: &str, name: &str, value: &str) -> Result<Body, Problems> {
 
 fn label(key: &str, value: &str) -> Result<Body, Problems> {
     let key = one_word("the label", key)?;
-    if key.contains('=') {
-        return Err(vec![ProblemKind::Dockerfile {
-            problem: format!(
-                "the label `{}` holds `=`, which would begin its value",
-                key.escape_debug()
-            ),
-        }]);
+    if key.contains(['=', '"', '\'']) {
+        return Err(vec![ProblemKind::InvalidLabel { label: key }]);
     }
     one_line("the value", value)?;
     Ok(text(format!(
@@ -277,7 +316,10 @@ fn no_blanks(what: &'static str, text: &str) -> Result<String, Problems> {
     let text = one_word(what, text)?;
     if text.trim().contains(char::is_whitespace) {
         return Err(vec![ProblemKind::Dockerfile {
-            problem: format!("{what} `{}` holds a blank, and is no image", text.escape_debug()),
+            problem: format!(
+                "{what} `{}` holds a blank: write it as `name:tag`, such as `python:3.12-slim`",
+                escape::text(&text)
+            ),
         }]);
     }
     Ok(text)

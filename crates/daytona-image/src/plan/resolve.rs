@@ -9,7 +9,7 @@ use crate::image::LocalDir;
 use crate::image::archive_name::{Place, place};
 use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
-use crate::walk::{DOCKERIGNORE, Found, Walk, WalkProblem, Walked, read_rules, read_text};
+use crate::walk::{DOCKERIGNORE, Found, ReadError, Walk, WalkProblem, Walked, read_rules, read_text};
 
 /// A local file or folder, ready to be placed in the context.
 #[derive(Debug)]
@@ -46,7 +46,12 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
         return Err(vec![ProblemKind::NotAFolder { path: path.clone() }]);
     }
     let rules = rules(&source, dir)?;
-    let walked = Walk::new(source).shown_as(path).links(dir.links).rules(rules).run();
+    let walked = Walk::new(source)
+        .shown_as(path)
+        .links(dir.links)
+        .rules(rules)
+        .cancellation(options.stop())
+        .run();
     if !walked.problems.is_empty() {
         return Err(walked.problems.into_iter().map(ProblemKind::Walk).collect());
     }
@@ -68,7 +73,7 @@ fn rules(folder: &Path, dir: &LocalDir) -> Result<IgnoreRules, Vec<ProblemKind>>
     let own = read_rules(folder, Path::new(DOCKERIGNORE), &shown)
         .map_err(|problem| vec![problem.into()])?
         .unwrap_or_default();
-    Ok(own.and(given))
+    Ok(own.and(&given))
 }
 
 fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
@@ -79,6 +84,28 @@ fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
         place: place(path).unwrap_or(Place::Neutral),
         last: if last == "~" { String::new() } else { last.to_owned() },
         walked,
+    })
+}
+
+/// The text of a Dockerfile. Where it is a link it may lead to another file of its folder, as in BuildKit, and not out of it.
+pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<String, Vec<ProblemKind>> {
+    if path.as_os_str().is_empty() {
+        return Err(vec![ProblemKind::Empty { what: "the path" }]);
+    }
+    let full = options.resolve(path).map_err(|problem| vec![problem])?;
+    let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
+        return Err(vec![ProblemKind::NotADockerfile { path: path.to_owned() }]);
+    };
+    read_text(folder, Path::new(name)).map_err(|error| {
+        let path = path.to_owned();
+        vec![match error {
+            ReadError::NotFound => ProblemKind::NotFound {
+                base: options.base_of(&path).map(Path::to_owned),
+                path,
+            },
+            ReadError::Folder => ProblemKind::NotADockerfile { path },
+            error => WalkProblem::Unread { path, error }.into(),
+        }]
     })
 }
 
@@ -116,6 +143,25 @@ pub(crate) fn locate(options: &PlanOptions, path: &Path) -> Result<(PathBuf, Met
 }
 
 impl Source {
+    /// The one file of a walk, by the path that it was named with.
+    pub(crate) fn of_file(path: &Path, last: &str, walked: Walked) -> Self {
+        Self {
+            place: place(path).unwrap_or(Place::Neutral),
+            last: last.to_owned(),
+            walked,
+        }
+    }
+
+    /// Gives all files this mode, as far as the context has modes.
+    pub(crate) fn with_mode(mut self, mode: Option<u32>) -> Self {
+        if let Some(mode) = mode {
+            for found in &mut self.walked.files {
+                found.is_executable = mode & 0o100 != 0;
+            }
+        }
+        self
+    }
+
     /// The members with their names below `root`.
     pub(crate) fn below(&self, root: &str) -> impl Iterator<Item = (String, &Found)> {
         let root = root.to_owned();

@@ -25,12 +25,8 @@ pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) 
     let (text, path, folder) = match &source.origin {
         Origin::Text(text) => (text.clone(), None, PathBuf::new()),
         Origin::Path(path) => {
-            let (_, metadata) = resolve::locate(options, path)?;
-            if metadata.is_dir() {
-                return Err(vec![ProblemKind::NotADockerfile { path: path.clone() }]);
-            }
             let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-            (resolve::text(options, path)?, Some(path.clone()), folder)
+            (resolve::dockerfile(options, path)?, Some(path.clone()), folder)
         }
     };
     let mut text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();

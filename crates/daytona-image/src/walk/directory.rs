@@ -41,9 +41,9 @@ mod unix {
         1024
     };
 
-    /// Whether a directory can be opened by its path later, to read its files. It also bounds the depth of the walk.
-    pub(crate) fn check_length(path: &Path) -> io::Result<()> {
-        if path.as_os_str().len() < LONGEST_PATH {
+    /// Whether a directory can be opened by a path of this length later, to read its files. It also bounds the depth of the walk.
+    pub(crate) fn check_length(length: usize) -> io::Result<()> {
+        if length < LONGEST_PATH {
             Ok(())
         } else {
             Err(Errno::NAMETOOLONG.into())
@@ -81,9 +81,13 @@ mod unix {
             Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
         }
 
-        pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        /// The names of its entries, and no more than so many.
+        pub(crate) fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
             let mut names = Vec::new();
             for entry in Dir::read_from(&self.0)? {
+                if names.len() == most {
+                    break;
+                }
                 let entry = entry?;
                 let name = OsStr::from_bytes(entry.file_name().to_bytes());
                 if name != "." && name != ".." {
@@ -137,7 +141,7 @@ mod portable {
 
     /// Whether a directory can be opened by its path: it was, by that path.
     #[expect(clippy::unnecessary_wraps, reason = "the same on every system")]
-    pub(crate) fn check_length(_path: &Path) -> io::Result<()> {
+    pub(crate) fn check_length(_length: usize) -> io::Result<()> {
         Ok(())
     }
 
@@ -170,8 +174,9 @@ mod portable {
             fs::read_link(self.0.join(name))
         }
 
-        pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        pub(crate) fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
             fs::read_dir(&self.0)?
+                .take(most)
                 .map(|entry| entry.map(|entry| entry.file_name()))
                 .collect()
         }

@@ -72,7 +72,7 @@ pub enum WalkProblem {
     },
     /// Links that lead to more files and folders than a context may have through them.
     TooManyThroughLinks {
-        /// The link at which there were too many.
+        /// The folder that was walked.
         path: PathBuf,
         /// As many may be reached through links.
         limit: usize,
@@ -102,8 +102,9 @@ impl WalkProblem {
 
 impl fmt::Display for WalkProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.path().map(escape::path);
-        let shown = shown.iter().map(|path| format!("`{path}`")).collect::<String>();
+        let shown = self
+            .path()
+            .map_or_else(String::new, |path| format!("`{}`", escape::path(path)));
         match self {
             Self::NotFound { .. } => write!(formatter, "{shown} does not exist: check the spelling"),
             Self::Unreadable { source, .. } => unreadable(formatter, &shown, source),
@@ -128,8 +129,8 @@ impl fmt::Display for WalkProblem {
             ),
             Self::TooManyThroughLinks { limit, .. } => write!(
                 formatter,
-                "more than {limit} files and folders are reached through links, the last of them through {shown}: each is sent \
-                 once for every way to it; leave the links out with `.dockerignore`"
+                "links in {shown} lead to more than {limit} files and folders, as each is there once for every way to it: leave \
+                 the links out with `.dockerignore`"
             ),
             Self::Cancelled => formatter.write_str("it was cancelled"),
         }

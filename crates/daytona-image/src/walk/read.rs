@@ -83,6 +83,17 @@ impl std::error::Error for ReadError {
 ///
 /// [`ReadError`], which says why.
 pub fn read_text(root: &Path, name: &Path) -> Result<String, ReadError> {
+    let text = read_lines(root, name)?;
+    match text.find('\0') {
+        Some(nul) => Err(ReadError::Nul {
+            line: text[..nul].matches('\n').count() + 1,
+        }),
+        None => Ok(text),
+    }
+}
+
+/// Like [`read_text`], for a text that may hold a NUL: a `.dockerignore` may.
+pub(super) fn read_lines(root: &Path, name: &Path) -> Result<String, ReadError> {
     let root = fs::canonicalize(root).map_err(missing)?;
     let root = Directory::open_root(&root).map_err(missing)?;
     let reached = within::resolve(&root, Path::new(""), name, &Free).map_err(|lost| match lost {
@@ -113,13 +124,7 @@ pub fn read_text(root: &Path, name: &Path) -> Result<String, ReadError> {
     if bytes.len() as u64 > LARGEST_TEXT {
         return Err(ReadError::TooLarge);
     }
-    let text = String::from_utf8(bytes).map_err(|_| ReadError::NotUnicode)?;
-    match text.find('\0') {
-        Some(nul) => Err(ReadError::Nul {
-            line: text[..nul].matches('\n').count() + 1,
-        }),
-        None => Ok(text),
-    }
+    String::from_utf8(bytes).map_err(|_| ReadError::NotUnicode)
 }
 
 fn missing(error: io::Error) -> ReadError {

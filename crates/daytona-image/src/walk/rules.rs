@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::WalkProblem;
-use super::read::{ReadError, read_text};
+use super::read::{ReadError, read_lines};
 use crate::ignore::IgnoreRules;
 
 /// The file with a folder's ignore rules.
@@ -17,7 +17,7 @@ pub const DOCKERIGNORE: &str = ".dockerignore";
 ///
 /// [`WalkProblem::Unread`] for what is there and is no text, and [`WalkProblem::InvalidPattern`].
 pub fn read_rules(folder: &Path, name: &Path, shown: &Path) -> Result<Option<IgnoreRules>, WalkProblem> {
-    let text = match read_text(folder, name) {
+    let text = match read_lines(folder, name) {
         Ok(text) => text,
         Err(ReadError::NotFound | ReadError::Folder) => return Ok(None),
         Err(error) => {

@@ -1,23 +1,35 @@
 //! One thread's part of a walk.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::budget::Budget;
 use super::directory::{self, Directory, Entry};
 use super::helpers::Helpers;
-use super::{Excluded, Found, Selection, Walk, WalkProblem, Walked};
-use crate::ignore::{Decision, Matches, Rule};
-use crate::image::Links;
+use super::names::Names;
+use super::within::{self, Lost};
+use super::{Excluded, Found, Links, Selection, Settings, WalkProblem, Walked};
+use crate::ignore::{Decision, Rule};
+
+/// So many directories of a path stay open. Others are opened again when the walk comes back to them.
+const OPEN: usize = 16;
+
+/// The root of a walk.
+#[derive(Debug)]
+pub(super) struct Root {
+    /// Its path without links.
+    pub(super) path: PathBuf,
+    pub(super) directory: Directory,
+}
 
 /// Walks directories, and asks other threads to help. Not by recursion: a tree may be deeper than a stack.
 pub(super) struct Walker<'a> {
-    walk: &'a Walk,
-    /// The root without links.
-    root: &'a Path,
+    settings: &'a Settings,
+    root: &'a Root,
     helpers: &'a Helpers,
-    /// The directories being walked, without links, from the root down: a link to one of them never ends.
+    budget: &'a Budget<'a>,
+    /// The directories being walked, from the root down and without links: a link to one of them never ends.
     open: Vec<PathBuf>,
     pub(super) result: Walked,
 }
@@ -25,12 +37,9 @@ pub(super) struct Walker<'a> {
 /// A directory that is to be walked.
 struct Below {
     place: Place,
-    /// Its path, without links.
+    /// Its path below the root, without links.
     path: PathBuf,
-    /// What it is called below the root.
-    name: String,
-    /// The rules that match it.
-    matches: Matches,
+    names: Names,
 }
 
 /// How a directory is reached without a link.
@@ -41,71 +50,71 @@ enum Place {
     FromRoot,
 }
 
-/// Why a link is not followed.
-enum Obstacle {
-    /// The caller may choose to leave it out.
-    Unsendable(WalkProblem),
-    Unreadable(io::Error),
-    Ignored(Rule),
-}
-
 /// A directory that is being walked.
 struct Level {
-    directory: Directory,
+    /// `None` while it is closed.
+    directory: Option<Directory>,
+    path: PathBuf,
     name: String,
+    is_ignored: bool,
     below: std::vec::IntoIter<Below>,
     before: Count,
 }
 
-/// How much was found: of what is worth a word, and of empty directories.
+/// How much was found of what would not let a directory be empty, and of empty ones.
 struct Count {
-    found: usize,
+    files: usize,
     empty: usize,
 }
 
+/// How an entry was come to.
+#[derive(Clone, Copy, PartialEq)]
+enum Reason {
+    /// It lies in a directory that is walked.
+    Found,
+    /// It is on the way to what was named.
+    OnTheWay,
+    /// It was named.
+    Named,
+}
+
 impl<'a> Walker<'a> {
-    pub(super) fn new(walk: &'a Walk, root: &'a Path, helpers: &'a Helpers) -> Self {
+    pub(super) fn new(settings: &'a Settings, root: &'a Root, helpers: &'a Helpers, budget: &'a Budget<'a>) -> Self {
         Self {
-            walk,
+            settings,
             root,
             helpers,
-            open: vec![root.to_owned()],
+            budget,
+            open: Vec::new(),
             result: Walked::default(),
         }
     }
 
-    /// Walks the root.
-    pub(super) fn root(&mut self, directory: Directory) {
-        let root = Below {
+    /// Walks what is at these components of a path.
+    pub(super) fn walk(&mut self, start: &[String]) {
+        let mut this = Below {
             place: Place::FromRoot,
-            path: self.root.to_owned(),
-            name: String::new(),
-            matches: Matches::default(),
+            path: PathBuf::new(),
+            names: Names::default(),
         };
-        self.tree(directory, root);
-    }
-
-    /// Begins somewhere below the root.
-    pub(super) fn start(&mut self, root: &Directory, name: &str) {
-        let rules = &self.walk.rules;
-        let ends = name.match_indices('/').map(|(index, _)| index).chain([name.len()]);
-        let matches = ends.fold(Matches::default(), |matches, end| rules.enter(&matches, &name[..end]));
-        let decision = rules.decision(&matches);
-        if decision.is_ignored() && !rules.may_except_below(&matches, name) {
-            let rule = decision.rule().cloned();
-            return self.exclude(name.to_owned(), rule);
+        let mut above = self.root.directory.open(OsStr::new("."));
+        for (index, name) in start.iter().enumerate() {
+            let directory = match above.and_then(|above| self.open(&above, &this)) {
+                Ok(directory) => directory,
+                Err(source) => return self.unreadable(&this.names.name, source),
+            };
+            let is_last = index + 1 == start.len();
+            let reason = if is_last { Reason::Named } else { Reason::OnTheWay };
+            let Some(below) = self.entry(&directory, &this, OsString::from(name), reason) else {
+                return;
+            };
+            self.open.push(std::mem::take(&mut this.path));
+            this = below;
+            above = Ok(directory);
         }
-        let path = self.root.join(name);
-        if let Err(error) = fs::symlink_metadata(&path) {
-            let path = self.shown(name);
-            return self.problem(match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WalkProblem::NotFound { path },
-                _ => WalkProblem::Unreadable { path, source: error },
-            });
-        }
-        // Any of its components may be a link.
-        if let Some(below) = self.link(&path, name.to_owned(), matches) {
-            self.one(root, below);
+        match above {
+            Ok(above) => self.one(&above, this),
+            Err(source) => self.unreadable("", source),
         }
     }
 
@@ -119,55 +128,98 @@ impl<'a> Walker<'a> {
                 }
                 continue;
             };
-            match self.open(&level.directory, &below) {
-                Ok(directory) => levels.push(self.enter(directory, below)),
-                Err(source) => self.unreadable(&below.name, source),
+            if self.budget.is_over() {
+                return;
+            }
+            if level.directory.is_none()
+                && let Err(source) = self.reopen(&mut levels)
+            {
+                self.unreadable(&below.names.name, source);
+                continue;
+            }
+            let Some(directory) = levels.last().and_then(|level| level.directory.as_ref()) else {
+                continue;
+            };
+            match self.open(directory, &below) {
+                Ok(directory) => {
+                    let level = self.enter(directory, below);
+                    levels.push(level);
+                    if let Some(index) = levels.len().checked_sub(OPEN + 1) {
+                        levels[index].directory = None;
+                    }
+                }
+                Err(source) => self.unreadable(&below.names.name, source),
             }
         }
+    }
+
+    /// Opens the last level again, and those above it on the way, as they will be needed next.
+    fn reopen(&self, levels: &mut [Level]) -> io::Result<()> {
+        let Some(path) = levels.last().map(|level| level.path.clone()) else {
+            return Ok(());
+        };
+        let first = levels.len().saturating_sub(OPEN);
+        let mut keep = |directory: Directory, path: &Path| {
+            let level = levels[first..].iter_mut().find(|level| level.path == path);
+            if let Some(level) = level
+                && level.directory.is_none()
+            {
+                level.directory = Some(directory);
+            }
+        };
+        let mut at = PathBuf::new();
+        let mut directory = self.root.directory.open(OsStr::new("."))?;
+        for name in &path {
+            let next = directory.open(name)?;
+            keep(directory, &at);
+            at.push(name);
+            directory = next;
+        }
+        keep(directory, &at);
+        Ok(())
     }
 
     /// Walks a directory found in another one.
     fn one(&mut self, directory: &Directory, below: Below) {
         match self.open(directory, &below) {
             Ok(directory) => self.tree(directory, below),
-            Err(source) => self.unreadable(&below.name, source),
+            Err(source) => self.unreadable(&below.names.name, source),
         }
     }
 
     fn open(&self, directory: &Directory, below: &Below) -> io::Result<Directory> {
-        directory::check_length(&below.path)?;
+        directory::check_length(self.root.path.as_os_str().len() + 1 + below.path.as_os_str().len())?;
+        directory::check_length(below.names.name.len())?;
         match &below.place {
             Place::Entry(name) => directory.open(name),
-            Place::FromRoot => {
-                let path = below.path.strip_prefix(self.root).unwrap_or(&below.path);
-                let (parent, last) = self.open_parent(path)?;
-                parent.open(last)
-            }
+            Place::FromRoot => within::open(&self.root.directory, &below.path),
         }
     }
 
     /// Looks at all entries of a directory. Those that are directories are left, unless other threads have walked them.
     fn enter(&mut self, directory: Directory, this: Below) -> Level {
         let before = self.count();
-        let Below {
-            path, name, matches, ..
-        } = this;
-        self.open.push(path.clone());
+        self.open.push(this.path.clone());
         self.result.directories_read += 1;
         let mut below = Vec::new();
-        match directory.names() {
+        match directory.names(self.budget.most_names()) {
             Ok(mut names) => {
                 names.sort();
-                for entry in names {
-                    below.extend(self.entry(&directory, &path, &name, entry, &matches));
+                for name in names {
+                    if self.budget.is_over() {
+                        break;
+                    }
+                    below.extend(self.entry(&directory, &this, name, Reason::Found));
                 }
             }
-            Err(source) => self.unreadable(&name, source),
+            Err(source) => self.unreadable(&this.names.name, source),
         }
         let below = self.share(&directory, below).into_iter();
         Level {
-            directory,
-            name,
+            directory: Some(directory),
+            path: this.path,
+            is_ignored: this.names.is_ignored,
+            name: this.names.name,
             below,
             before,
         }
@@ -175,8 +227,9 @@ impl<'a> Walker<'a> {
 
     fn leave(&mut self, level: Level) {
         self.open.pop();
-        // A directory of which everything is ignored is not worth a word.
-        if self.count().found == level.before.found && !level.name.is_empty() && self.takes(&level.name) {
+        // Docker makes every directory that is not ignored, whatever is in it.
+        let has_files = self.result.files.len() > level.before.files;
+        if !has_files && !level.name.is_empty() && !level.is_ignored && self.takes(&level.name) {
             self.result.empty.truncate(level.before.empty);
             self.result.empty.push(level.name);
         }
@@ -184,22 +237,13 @@ impl<'a> Walker<'a> {
 
     /// Whether what has this name is wanted.
     fn takes(&self, name: &str) -> bool {
-        let name = name.trim_start_matches('/');
-        self.walk.only.as_ref().is_none_or(|only| only.takes(name))
+        self.settings.only.as_ref().is_none_or(|only| only.takes(name))
     }
 
     fn count(&self) -> Count {
-        let Walked {
-            files,
-            excluded,
-            empty,
-            skipped,
-            problems,
-            ..
-        } = &self.result;
         Count {
-            found: files.len() + excluded.len() + skipped.len() + problems.len(),
-            empty: empty.len(),
+            files: self.result.files.len(),
+            empty: self.result.empty.len(),
         }
     }
 
@@ -208,13 +252,11 @@ impl<'a> Walker<'a> {
         let Some(hired) = self.helpers.hire(below.len()) else {
             return below;
         };
-        let (walk, root, helpers, open) = (self.walk, self.root, self.helpers, self.open.clone());
+        let (settings, root, helpers, budget, open) =
+            (self.settings, self.root, self.helpers, self.budget, self.open.clone());
         let another = || Walker {
-            walk,
-            root,
-            helpers,
             open: open.clone(),
-            result: Walked::default(),
+            ..Walker::new(settings, root, helpers, budget)
         };
         for other in hired.share(below, self, another, |walker, below| walker.one(directory, below)) {
             self.result.absorb(other.result);
@@ -222,68 +264,78 @@ impl<'a> Walker<'a> {
         Vec::new()
     }
 
-    /// Looks at an entry of a directory; returns it if it is one itself.
-    fn entry(
-        &mut self,
-        directory: &Directory,
-        path: &Path,
-        parent: &str,
-        entry: OsString,
-        matches: &Matches,
-    ) -> Option<Below> {
-        let Some(text) = entry.to_str() else {
-            if !self.takes(&format!("{parent}/{}", entry.to_string_lossy())) {
-                return None;
-            }
-            let path = self.shown(parent).join(entry);
-            self.problem(WalkProblem::NotUnicode { path });
-            return None;
-        };
-        let name = if parent.is_empty() {
-            text.to_owned()
-        } else {
-            format!("{parent}/{text}")
-        };
-        let kind = directory.look(&entry);
-        let may_hold = |only: &dyn Selection| matches!(kind, Ok(Entry::Directory)) && only.may_hold(&name);
-        if !self.takes(&name) && !self.walk.only.as_deref().is_some_and(may_hold) {
+    /// Looks at an entry of a directory; returns it if it is to be walked itself.
+    fn entry(&mut self, directory: &Directory, parent: &Below, entry: OsString, reason: Reason) -> Option<Below> {
+        let text = entry.to_string_lossy();
+        let name = parent.names.name_of(&text);
+        let is_taken = reason != Reason::Found || self.takes(&name);
+        let may_hold = |only: &dyn Selection| only.may_hold(&name);
+        if !is_taken && !self.settings.only.as_deref().is_some_and(may_hold) {
             return None;
         }
-        let matches = self.walk.rules.enter(matches, &name);
-        let excluded = self.walk.rules.decision(&matches);
-        if excluded.is_ignored() {
-            let may_hold_exceptions =
-                matches!(kind, Ok(Entry::Directory)) && self.walk.rules.may_except_below(&matches, &name);
-            if !may_hold_exceptions {
-                let rule = excluded.rule().cloned();
-                self.exclude(name, rule);
+        if !self.budget.take(parent.names.is_through_link()) {
+            return None;
+        }
+        let decided = parent.names.decide(&self.settings.rules, &text);
+        // A link lies where it lies: only what a directory is entered for can be excepted from this.
+        let is_pruned = decided.is_ignored() && !decided.may_except_below(&self.settings.rules);
+        if is_pruned && reason == Reason::Found {
+            self.exclude(name, decided.decision(), decided.is_by_link());
+            return None;
+        }
+        if entry.to_str().is_none() {
+            if is_taken {
+                let path = self.shown(&parent.names.name).join(entry);
+                self.problem(WalkProblem::NotUnicode { path });
+            }
+            return None;
+        }
+        let kind = match directory.look(&entry) {
+            Ok(kind) => kind,
+            Err(source) => {
+                let path = self.shown(&name);
+                self.problem(match source.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if reason != Reason::Found => {
+                        WalkProblem::NotFound { path }
+                    }
+                    _ => WalkProblem::Unreadable { path, source },
+                });
                 return None;
             }
-        }
-        let path = path.join(&entry);
+        };
+        let path = parent.path.join(&entry);
         self.meanwhile(&path);
         match kind {
-            Ok(Entry::Directory) => {
-                let place = Place::Entry(entry);
-                return Some(Below {
-                    place,
-                    path,
-                    name,
-                    matches,
-                });
+            Entry::Directory if is_pruned && reason != Reason::OnTheWay => {
+                self.exclude(name, decided.decision(), decided.is_by_link());
+                None
             }
-            Ok(Entry::Link) => return self.link(&path, name, matches),
-            Ok(kind) => self.resolved(kind, path, name, &matches),
-            Err(source) => self.unreadable(&name, source),
+            Entry::Directory => Some(Below {
+                place: Place::Entry(entry),
+                path,
+                names: decided.into_names(name),
+            }),
+            _ if !is_taken => None,
+            _ if decided.is_ignored() => {
+                self.exclude(name, decided.decision(), decided.is_by_link());
+                None
+            }
+            Entry::Link => {
+                let names = decided.into_names(name);
+                self.link(parent, &entry, names, reason)
+            }
+            kind => {
+                self.resolved(kind, path, name, reason);
+                None
+            }
         }
-        None
     }
 
     /// What somebody else may do between two looks, in tests.
     #[cfg(test)]
     fn meanwhile(&self, path: &Path) {
-        if let Some(meanwhile) = self.walk.meanwhile {
-            meanwhile(path);
+        if let Some(meanwhile) = self.settings.meanwhile {
+            meanwhile(&self.root.path.join(path));
         }
     }
 
@@ -292,123 +344,114 @@ impl<'a> Walker<'a> {
     fn meanwhile(&self, _path: &Path) {}
 
     /// Looks at a link; returns the directory that it leads to, if it does.
-    fn link(&mut self, path: &Path, name: String, matches: Matches) -> Option<Below> {
-        match self.follow(path, &name) {
-            Ok((target, Entry::Directory)) => {
-                return Some(Below {
-                    place: Place::FromRoot,
-                    path: target,
-                    name,
-                    matches,
-                });
+    fn link(&mut self, parent: &Below, entry: &OsStr, names: Names, reason: Reason) -> Option<Below> {
+        let shown = self.shown(&names.name);
+        let reached = match within::resolve(&self.root.directory, &parent.path, Path::new(entry), self.budget) {
+            Ok(reached) => reached,
+            Err(Lost::Nothing { outside: Some(target) }) => {
+                self.unsendable(WalkProblem::LinkEscape { path: shown, target }, reason);
+                return None;
             }
-            Ok((target, kind)) => self.resolved(kind, target, name, &matches),
-            Err(Obstacle::Unsendable(problem)) => self.unsendable(problem),
-            Err(Obstacle::Unreadable(source)) => self.unreadable(&name, source),
-            Err(Obstacle::Ignored(rule)) => self.exclude(name, Some(rule)),
+            Err(Lost::Nothing { outside: None }) => {
+                self.unsendable(WalkProblem::BrokenLink { path: shown }, reason);
+                return None;
+            }
+            Err(Lost::Loop) => {
+                self.unsendable(WalkProblem::LinkLoop { path: shown }, reason);
+                return None;
+            }
+            Err(Lost::Failed(source)) => {
+                self.unreadable(&names.name, source);
+                return None;
+            }
+        };
+        self.meanwhile(&reached.path);
+        // Without links its name says where it is.
+        let real = reached.path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+        let is_directory = matches!(reached.entry, Entry::Directory);
+        let is_above = |path: &PathBuf| path.starts_with(&reached.path);
+        let is_loop = is_directory && (is_above(&parent.path) || self.open.contains(&reached.path));
+        // On the way to what was named it is passed only once.
+        if is_loop && reason != Reason::OnTheWay {
+            self.unsendable(WalkProblem::LinkLoop { path: shown }, reason);
+            return None;
         }
+        let rules = &self.settings.rules;
+        let matches = rules.enter_all(real.rsplit_once('/').map_or("", |(folder, _)| folder));
+        let (decision, matches) = if real.is_empty() {
+            (Decision::default(), matches)
+        } else {
+            rules.enter(&matches, &real)
+        };
+        if decision.is_ignored() && !(is_directory && rules.may_except_below(&matches, &real)) {
+            let rule = decision.rule().cloned();
+            self.exclude(names.name, rule, false);
+            return None;
+        }
+        if is_directory {
+            return Some(Below {
+                place: Place::FromRoot,
+                path: reached.path,
+                names: names.through_link(real, matches, decision.is_ignored()),
+            });
+        }
+        self.resolved(reached.entry, reached.path, names.name, reason);
         None
     }
 
-    /// Where a link leads, and what is there.
-    fn follow(&self, path: &Path, name: &str) -> Result<(PathBuf, Entry), Obstacle> {
-        let shown = self.shown(name);
-        let target = match fs::canonicalize(path) {
-            Ok(target) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Obstacle::Unsendable(WalkProblem::BrokenLink { path: shown }));
-            }
-            Err(error) if is_link_loop(&error) => {
-                return Err(Obstacle::Unsendable(WalkProblem::LinkLoop { path: shown }));
-            }
-            Err(error) => return Err(Obstacle::Unreadable(error)),
-        };
-        self.meanwhile(&target);
-        let Ok(below) = target.strip_prefix(self.root) else {
-            return Err(Obstacle::Unsendable(WalkProblem::LinkEscape { path: shown, target }));
-        };
-        if self.open.contains(&target) {
-            return Err(Obstacle::Unsendable(WalkProblem::LinkLoop { path: shown }));
-        }
-        // A link whose target is ignored counts as ignored.
-        let target_name = below
-            .to_str()
-            .map(|below| below.replace(std::path::MAIN_SEPARATOR, "/"));
-        let decision = target_name
-            .as_deref()
-            .filter(|target_name| *target_name != name)
-            .map(|target_name| self.walk.rules.decide(target_name));
-        if let Some(rule) = decision
-            .filter(Decision::is_ignored)
-            .and_then(|decision| decision.rule())
-        {
-            return Err(Obstacle::Ignored(rule.clone()));
-        }
-        let (parent, last) = self.open_parent(below).map_err(Obstacle::Unreadable)?;
-        match parent.look(last).map_err(Obstacle::Unreadable)? {
-            // Something was put in its place since.
-            Entry::Link => Err(Obstacle::Unsendable(WalkProblem::BrokenLink { path: shown })),
-            kind => Ok((target, kind)),
-        }
-    }
-
-    /// The directory that holds a path below the root, reached without a link, and the path's last component.
-    fn open_parent<'p>(&self, below: &'p Path) -> io::Result<(Directory, &'p OsStr)> {
-        let mut directory = Directory::open_root(self.root)?;
-        let mut names = below.components().filter_map(|component| match component {
-            Component::Normal(name) => Some(name),
-            _ => None,
-        });
-        let mut last = names.next().ok_or(io::ErrorKind::NotFound)?;
-        for name in names {
-            directory = directory.open(last)?;
-            last = name;
-        }
-        Ok((directory, last))
-    }
-
-    /// Something that is neither a link nor a directory.
-    fn resolved(&mut self, kind: Entry, path: PathBuf, name: String, matches: &Matches) {
+    /// Something that is neither a link nor a directory, and is not ignored.
+    fn resolved(&mut self, kind: Entry, path: PathBuf, name: String, reason: Reason) {
         match kind {
-            // A directory that was only entered for its exceptions.
-            Entry::File { .. } if self.walk.rules.decision(matches).is_ignored() => {
-                let rule = self.walk.rules.decision(matches).rule().cloned();
-                self.exclude(name, rule);
+            Entry::File { .. } | Entry::Special if reason == Reason::OnTheWay => {
+                let path = self.shown(&name);
+                self.problem(WalkProblem::NotFound { path });
             }
             Entry::File {
                 is_executable,
                 fingerprint,
             } => self.result.files.push(Found {
                 name,
-                source: path,
+                source: self.root.path.join(path),
                 is_executable,
                 fingerprint,
             }),
-            _ => {
+            Entry::Special => {
                 let path = self.shown(&name);
-                self.unsendable(WalkProblem::SpecialFile { path });
+                self.unsendable(WalkProblem::SpecialFile { path }, reason);
+            }
+            // Something was put in its place since.
+            Entry::Link | Entry::Directory => {
+                let path = self.shown(&name);
+                self.unsendable(WalkProblem::BrokenLink { path }, reason);
             }
         }
     }
 
-    fn exclude(&mut self, name: String, rule: Option<Rule>) {
-        let path = self.root.join(&name);
-        self.result
-            .excluded
-            .extend(rule.map(|rule| Excluded { name, path, rule }));
+    fn exclude(&mut self, name: String, rule: Option<Rule>, by_link: bool) {
+        let path = self.root.path.join(&name);
+        self.result.excluded.extend(rule.map(|rule| Excluded {
+            name,
+            path,
+            rule,
+            by_link,
+        }));
     }
 
-    /// What the caller may choose to leave out.
-    fn unsendable(&mut self, problem: WalkProblem) {
-        match self.walk.links {
-            Links::Follow => self.problem(problem),
-            Links::Skip => self.result.skipped.push(problem),
+    /// What is left out, unless it was named, or nothing may be.
+    fn unsendable(&mut self, problem: WalkProblem, reason: Reason) {
+        if reason == Reason::Found && self.settings.links == Links::Skip {
+            self.result.skipped.push(problem);
+        } else {
+            self.problem(problem);
         }
     }
 
     fn unreadable(&mut self, name: &str, source: io::Error) {
-        let path = self.shown(name);
-        self.problem(WalkProblem::Unreadable { path, source });
+        // What the budget has to say comes once, at the end.
+        if !self.budget.is_over() {
+            let path = self.shown(name);
+            self.problem(WalkProblem::Unreadable { path, source });
+        }
     }
 
     fn problem(&mut self, problem: WalkProblem) {
@@ -417,22 +460,9 @@ impl<'a> Walker<'a> {
 
     fn shown(&self, name: &str) -> PathBuf {
         if name.is_empty() {
-            self.walk.shown.clone()
+            self.settings.shown.clone()
         } else {
-            self.walk.shown.join(name)
+            self.settings.shown.join(name)
         }
-    }
-}
-
-/// Whether resolving a path met too many links.
-fn is_link_loop(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
     }
 }

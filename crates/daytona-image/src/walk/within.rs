@@ -18,7 +18,6 @@ pub(super) struct Reached {
     /// Its name there; `.` if it is the directory itself.
     pub(super) name: OsString,
     /// Its path below the root, without links.
-    #[expect(dead_code, reason = "the walk is about to need it")]
     pub(super) path: PathBuf,
     pub(super) entry: Entry,
 }

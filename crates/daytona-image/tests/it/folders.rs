@@ -207,10 +207,27 @@ fn empty_folders_are_warned_about() {
     fs::create_dir_all(folder.path().join("a/empty/inner")).unwrap();
     let plan = folder.plan(&base().add_local_dir("a", "/a"));
     let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
-    assert_eq!(
-        warnings,
-        ["the empty folder `a/empty` does not reach the build: put a file into it, or make it with `RUN mkdir -p …`"]
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("the folder `a/empty` has no file to send"),
+        "{warnings:?}"
     );
+}
+
+/// The service takes no empty folders, whatever made them empty.
+#[test]
+fn a_folder_that_the_rules_empty_is_warned_about_and_an_ignored_one_is_not() {
+    let folder = Folder::new(&["a/x", "a/logs/.gitignore", "a/cache/data/.gitignore", "a/ignored/x"]);
+    fs::write(folder.path().join("a/.dockerignore"), "**/.gitignore\nignored\n").unwrap();
+    let plan = folder.plan(&base().add_local_dir("a", "/a"));
+    let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("2 folders have no file to send"),
+        "{warnings:?}"
+    );
+    assert!(warnings[0].contains("`a/cache`, `a/logs`;"), "{warnings:?}");
+    assert!(warnings[0].contains("RUN mkdir"), "{warnings:?}");
 }
 
 #[test]
@@ -251,7 +268,7 @@ fn what_is_ignored_is_not_sent_and_named_with_its_rule() {
     let message = folder.error(&base().add_local_dir(LocalDir::new("app").ignore(["**"]), "/app"));
     assert!(message.contains("every file in `app` is ignored"), "{message}");
     let message = folder.error(&base().add_local_dir(LocalDir::new("app").ignore(["["]), "/app"));
-    assert!(message.contains("patterns: `[` is no pattern"), "{message}");
+    assert!(message.contains("patterns: invalid pattern `[`"), "{message}");
 }
 
 #[test]
@@ -308,7 +325,7 @@ mod links {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_listed_whole_or_skipped() {
+    fn what_cannot_be_sent_is_left_out_with_one_warning_or_refused() {
         let folder = Folder::new(&["a/x", "secret"]);
         let at = |name: &str| folder.path().join("a").join(name);
         symlink("../secret", at("escape")).unwrap();
@@ -316,20 +333,41 @@ mod links {
         symlink(".", at("loop")).unwrap();
         symlink("self", at("self")).unwrap();
         let _socket = UnixListener::bind(at("socket")).unwrap();
-        let message = folder.error(&base().add_local_dir("a", "/a"));
-        for part in [
-            "5 problems",
-            "`a/escape` leads out of the folder",
+        let parts = [
+            "`a/escape` leads out of the folder that was named, to `../secret`",
             "`a/broken` leads to nothing",
             "`a/loop` leads back",
             "`a/self` leads back",
             "`a/socket` is a FIFO, socket or device",
-        ] {
-            assert!(message.contains(part), "{part}: {message}");
-        }
-        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").links(Links::Skip), "/a"));
+        ];
+        let message = folder.error(&base().add_local_dir(LocalDir::new("a").links(Links::Strict), "/a"));
+        assert!(message.contains("5 problems"), "{message}");
+        let plan = folder.plan(&base().add_local_dir("a", "/a"));
         assert_eq!(names(&plan), ["a/x"]);
-        assert_eq!(plan.warnings().len(), 5);
+        assert_eq!(plan.warnings().len(), 1);
+        for part in parts {
+            assert!(message.contains(part), "{part}: {message}");
+            assert!(
+                plan.warnings()[0].message.contains(part),
+                "{part}: {:?}",
+                plan.warnings()
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_named_itself_has_to_be_sendable() {
+        let folder = Folder::new(&["a/x", "secret"]);
+        symlink("gone", folder.path().join("a/broken")).unwrap();
+        let message = folder.error(&base().add_local_file("a/broken", "/x"));
+        assert!(message.contains("`a/broken` leads to nothing"), "{message}");
+        let walk = |path: &str| {
+            daytona_image::walk::Walk::new(folder.path().join("a"))
+                .below(path)
+                .run()
+        };
+        assert_eq!(walk("broken").problems.len(), 1);
+        assert_eq!(walk("").problems.len(), 0);
     }
 
     #[test]
@@ -337,19 +375,108 @@ mod links {
         let folder = Folder::new(&["r/a/x", "r/b/y"]);
         symlink("../b", folder.path().join("r/a/to_b")).unwrap();
         symlink("../a", folder.path().join("r/b/to_a")).unwrap();
-        let message = folder.error(&base().add_local_dir("r", "/r"));
-        assert!(message.contains("`r/a/to_b/to_a` leads back"), "{message}");
+        let plan = folder.plan(&base().add_local_dir("r", "/r"));
+        assert_eq!(names(&plan), ["r/a/to_b/y", "r/a/x", "r/b/to_a/x", "r/b/y"]);
+        let warning = &plan.warnings()[0].message;
+        assert!(warning.contains("`r/a/to_b/to_a` leads back"), "{warning}");
+    }
+
+    /// The folder that was named is the root of everything.
+    #[test]
+    fn targets_end_at_the_root() {
+        let folder = Folder::new(&["r/b/c", "r/d/e", "b/c", "outside"]);
+        symlink("/b", folder.path().join("r/absolute")).unwrap();
+        symlink("../../../d/e", folder.path().join("r/b/above")).unwrap();
+        symlink("absolute/c", folder.path().join("r/chain")).unwrap();
+        symlink(folder.path().join("outside"), folder.path().join("r/out")).unwrap();
+        let plan = folder.plan(&base().add_local_dir("r", "/r"));
+        assert_eq!(
+            names(&plan),
+            [
+                "r/absolute/above",
+                "r/absolute/c",
+                "r/b/above",
+                "r/b/c",
+                "r/chain",
+                "r/d/e"
+            ]
+        );
+        let source = |name: &str| {
+            plan.members()
+                .iter()
+                .find(|member| member.name() == name)
+                .unwrap()
+                .source()
+        };
+        let root = fs::canonicalize(folder.path()).unwrap();
+        assert_eq!(source("r/absolute/c"), root.join("r/b/c"));
+        assert_eq!(source("r/b/above"), root.join("r/d/e"));
     }
 
     #[test]
-    fn a_link_whose_target_is_ignored_counts_as_ignored() {
-        let folder = Folder::new(&["a/real/x", "a/y"]);
-        symlink("real", folder.path().join("a/link")).unwrap();
-        symlink("real/x", folder.path().join("a/file")).unwrap();
-        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").ignore(["real"]), "/a"));
-        assert_eq!(names(&plan), ["a/y"]);
-        let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").ignore(["link"]), "/a"));
-        assert_eq!(names(&plan), ["a/file", "a/real/x", "a/y"]);
+    fn what_lies_below_a_link_is_decided_by_its_real_name_and_by_that_of_the_link() {
+        let folder = Folder::new(&["a/app/.env", "a/app/main", "a/app/sub/key", "a/y"]);
+        symlink("app", folder.path().join("a/current")).unwrap();
+        symlink("app/.env", folder.path().join("a/env")).unwrap();
+        let sent = |patterns: &[&str]| {
+            let plan = folder.plan(&base().add_local_dir(LocalDir::new("a").ignore(patterns.to_vec()), "/a"));
+            let sent: Vec<String> = names(&plan).into_iter().map(str::to_owned).collect();
+            let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
+            (sent.join(" "), warnings.join(" "))
+        };
+        // By the real name, below the link and for a link to a file.
+        let (all, _) = sent(&["app/.env"]);
+        assert_eq!(all, "a/app/main a/app/sub/key a/current/main a/current/sub/key a/y");
+        let (all, _) = sent(&["**/sub", "app/.env"]);
+        assert_eq!(all, "a/app/main a/current/main a/y");
+        // By the link's name, with a warning, as Docker would send it.
+        let (all, warnings) = sent(&["current/sub", "**/.env"]);
+        assert_eq!(all, "a/app/main a/app/sub/key a/current/main a/y");
+        assert!(warnings.contains("`a/current/sub` by current/sub"), "{warnings}");
+        // The link itself; and what its target is excepted from.
+        let (all, _) = sent(&["current", "env"]);
+        assert_eq!(all, "a/app/.env a/app/main a/app/sub/key a/y");
+        let (all, _) = sent(&["app", "!app/main", "env"]);
+        assert_eq!(all, "a/app/main a/current/main a/y");
+        let (all, _) = sent(&["app"]);
+        assert_eq!(all, "a/y");
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let folder = Folder::new(&["a/x"]);
+        symlink("gone\u{1b}[2J", folder.path().join("a/\u{1b}]0;owned\u{7}")).unwrap();
+        fs::create_dir(folder.path().join("a/\u{9b}2J")).unwrap();
+        fs::write(folder.path().join("a/.dockerignore"), "\u{1b}[31m[\n").unwrap();
+        let shown = [
+            folder.error(&base().add_local_dir("a", "/a")),
+            {
+                fs::write(folder.path().join("a/.dockerignore"), "").unwrap();
+                folder.error(&base().add_local_dir(LocalDir::new("a").links(Links::Strict), "/a"))
+            },
+            format!(
+                "{:?}",
+                folder
+                    .plan(&base().add_local_dir("a", "/a"))
+                    .warnings()
+                    .iter()
+                    .map(|warning| warning.message.clone())
+                    .collect::<String>()
+                    .chars()
+                    .filter(|character| character.is_control())
+                    .count()
+            ),
+        ];
+        for text in &shown {
+            assert!(
+                !text
+                    .chars()
+                    .any(|character| character.is_control() && character != '\n'),
+                "{text:?}"
+            );
+        }
+        assert!(shown[0].contains("\\u{1b}[31m["), "{}", shown[0]);
+        assert_eq!(shown[2], "0");
     }
 
     #[test]

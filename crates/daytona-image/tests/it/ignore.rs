@@ -33,7 +33,11 @@ fn paths_are_ignored_as_docker_does() {
         // Exceptions below ignored directories, and ignored again below those.
         (&["a", "!a/b", "a/b/c"], &["a", "a/x", "a/b/c", "a/b/c/d"], &["a/b", "a/b/d"]),
         (&["!a"], &[], &["a", "b"]),
-        (&["a/b", "!a"], &[], &["a/b"]),
+        // An exception does nothing for what is below unless it changed the directory's own fate.
+        (&["a/b", "!a"], &["a/b", "a/b/c"], &["a", "a/c"]),
+        (&["**/node_modules", "!packages"], &["packages/a/node_modules/x"], &["packages/a/x"]),
+        (&["**/.env", "!app"], &["app/.env", "app/sub/.env"], &["app/x"]),
+        (&["a", "!a/b"], &["a/x"], &["a/b", "a/b/c"]),
         // `**` in the middle and at an end.
         (&["a/**/z"], &["a/z", "a/b/z", "a/b/c/z", "a/b/z/d"], &["a/bz", "z"]),
         (&["a/**"], &["a/b", "a/b/c"], &["a", "ab"]),
@@ -44,9 +48,19 @@ fn paths_are_ignored_as_docker_does() {
         // Spelling: blanks around, slashes at the end, dots, two slashes.
         (&["  a  ", "b/", "./c", "d//e", "f/../g", "/h/"], &["a", "b/x", "c", "d/e", "g", "h/x"], &["f", "d"]),
         (&[".", "..", "../x", ""], &[], &["a", "x"]),
+        // moby cleans twice.
+        (&["x", "/!x"], &[], &["x", "a"]),
+        (&["x", "!../x"], &["x"], &["a"]),
         (&["! a", "b"], &["b"], &["a"]),
         // Characters that stand for themselves.
         (&["a.b", "c+d", "(e)", "f$", "{g}", "^h", "i|j"], &["a.b", "c+d", "(e)", "f$", "{g}", "^h", "i|j"], &["axb", "ccd", "e"]),
+        // But for these, beside a wildcard: moby hands them on to its regular expressions.
+        (&["i|*j"], &["i", "ix", "xj"], &["x", "x/i"]),
+        (&["a{2}*"], &["aa", "aax"], &["a", "a{2}"]),
+        (&["^?"], &["a"], &["^a"]),
+        (&["a^?"], &[], &["a^b", "ab"]),
+        (&[r"\d*"], &["1", "2x"], &["d", "x"]),
+        (&["[[:digit:]]?"], &["1a"], &["a1", ":]a"]),
         (&[r"\*", r"a\?b", r"\!c", r"\[d]"], &["*", "a?b", "!c", "[d]"], &["x", "axb", "c", "d"]),
         (&["[a-c]x", "[^a-c]y"], &["ax", "dy"], &["dx", "ay"]),
         (&["é*", "日?"], &["été", "日本"], &["e", "日本語"]),
@@ -82,9 +96,22 @@ fn what_is_no_pattern_is_named() {
         ("!", "followed"),
         ("a[", "not closed"),
         ("a[]", "nothing"),
-        ("[a-]", "no end"),
+        ("[a-]", "without an end"),
         ("a\\", "backslash"),
-        ("[-a]", "no beginning"),
+        ("[-a]", "nothing before"),
+        ("[z-a]", "ends before it begins"),
+        ("[Local-Only]/", "`l-O`"),
+        ("[^]", "nothing before"),
+        (r"\y", "does not know"),
+        ("[*", "not closed"),
+        ("!/", "followed"),
+        ("a*{2}", "follows another"),
+        ("a{1001}*", "1000 times"),
+        ("?{900}{9}", "follows another"),
+        (
+            "(?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900}|?{900})",
+            "too large",
+        ),
     ] {
         let error = IgnoreRules::parse(&format!("ok\n{pattern}\n"), ".dockerignore").unwrap_err();
         assert!(error.to_string().starts_with(".dockerignore:2: "), "{error}");
@@ -155,7 +182,13 @@ proptest! {
         all.push(format!("!{path}"));
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         prop_assert!(!is_ignored(&all, &path));
+        // What is below follows, if the path itself was ignored before.
+        let before: Vec<&str> = patterns.iter().map(String::as_str).collect();
         let below = format!("{path}/below");
-        prop_assert!(!is_ignored(&all, &below));
+        if is_ignored(&before, &path) {
+            prop_assert!(!is_ignored(&all, &below));
+        } else {
+            prop_assert_eq!(is_ignored(&all, &below), is_ignored(&before, &below));
+        }
     }
 }

@@ -3,12 +3,17 @@
 
 mod arguments;
 mod buildkit;
+mod buildkit_ignore;
 mod dockerfiles;
 mod folders;
+#[cfg(unix)]
+mod hostile;
 mod ignore;
 mod methods;
 mod moby;
+mod options;
 mod reading;
+mod requirements;
 mod sources;
 mod support;
 mod text;

@@ -70,7 +70,7 @@ fn each_method() {
         ),
         (
             "pip_install_from_pyproject",
-            base().pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["dev", "nope"]).pre()),
+            base().pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["dev"]).pre()),
         ),
         ("add_local_file", base().add_local_file("conf.ini", "/etc/")),
         (

@@ -1,0 +1,295 @@
+//! The part of Go's regular expressions that ignore patterns can be translated to, as a machine that tries all ways at once.
+
+mod reader;
+
+use reader::Reader;
+
+/// More steps than a pattern may have: `{1000}` makes a thousand of one character.
+const MOST_STEPS: usize = 10_000;
+
+/// An expression for whole paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Expression {
+    steps: Vec<Step>,
+    /// Whether it has to match from the beginning to the end; else a choice in it may match anywhere.
+    is_whole: bool,
+    /// What every path that matches begins and ends with.
+    start: String,
+    end: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Takes one character.
+    Take(Characters),
+    /// Goes on at both.
+    Fork(usize, usize),
+    GoTo(usize),
+    /// Passes only there.
+    Assert(Place),
+    Matched,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Beginning,
+    End,
+    /// Between a word of ASCII letters, digits and `_`, and what is none; or the opposite.
+    WordBoundary(bool),
+}
+
+/// A set of characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Characters {
+    ranges: Vec<(char, char)>,
+    is_negated: bool,
+}
+
+impl Characters {
+    fn one(character: char) -> Self {
+        Self {
+            ranges: vec![(character, character)],
+            is_negated: false,
+        }
+    }
+
+    /// The only one there is.
+    fn only(&self) -> Option<char> {
+        match (self.ranges.as_slice(), self.is_negated) {
+            ([(low, high)], false) if low == high => Some(*low),
+            _ => None,
+        }
+    }
+
+    fn contains(&self, character: char) -> bool {
+        let is_in = self
+            .ranges
+            .iter()
+            .any(|(low, high)| (*low..=*high).contains(&character));
+        is_in != self.is_negated
+    }
+}
+
+/// What a reader makes of an expression.
+#[derive(Debug, Clone)]
+enum Node {
+    Take(Characters),
+    Assert(Place),
+    Sequence(Vec<Node>),
+    Either(Vec<Node>),
+    Repeat {
+        node: Box<Node>,
+        least: usize,
+        most: Option<usize>,
+    },
+}
+
+impl Expression {
+    /// Reads an expression that is to match from the beginning to the end, as `^…$` does.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let node = Reader::new(&format!("^{text}$")).read()?;
+        let mut steps = Vec::new();
+        compile(&node, &mut steps)?;
+        steps.push(Step::Matched);
+        let (start, end) = literals(&node);
+        Ok(Self {
+            steps,
+            is_whole: !matches!(node, Node::Either(_)),
+            start,
+            end,
+        })
+    }
+
+    pub(super) fn matches(&self, path: &str) -> bool {
+        // Most paths are told apart by this alone.
+        if !path.starts_with(&self.start) || !path.ends_with(&self.end) {
+            return false;
+        }
+        let mut states = States::new(self.steps.len());
+        let mut before = None;
+        let mut characters = path.chars();
+        loop {
+            let next = characters.next();
+            self.follow(&mut states, before, Next::Known(next));
+            match next {
+                _ if states.has_matched => return true,
+                None => return false,
+                Some(character) => states = self.take(&states, character),
+            }
+            if self.is_whole && states.waiting.is_empty() {
+                return false;
+            }
+            before = next;
+        }
+    }
+
+    /// Whether it could match some path that begins with this text.
+    pub(super) fn may_begin_with(&self, start: &str) -> bool {
+        if !self.is_whole {
+            return true;
+        }
+        let mut states = States::new(self.steps.len());
+        let mut before = None;
+        for character in start.chars() {
+            self.follow(&mut states, before, Next::Known(Some(character)));
+            states = self.take(&states, character);
+            before = Some(character);
+        }
+        self.follow(&mut states, before, Next::Unknown);
+        states.has_matched || !states.list.is_empty()
+    }
+
+    /// Goes on wherever no character is taken.
+    fn follow(&self, states: &mut States, before: Option<char>, next: Next) {
+        let mut open: Vec<usize> = std::mem::take(&mut states.waiting);
+        if before.is_none() || !self.is_whole {
+            open.push(0);
+        }
+        while let Some(index) = open.pop() {
+            if std::mem::replace(&mut states.seen[index], true) {
+                continue;
+            }
+            match &self.steps[index] {
+                Step::Take(_) => states.list.push(index),
+                Step::Fork(one, other) => open.extend([*one, *other]),
+                Step::GoTo(target) => open.push(*target),
+                Step::Assert(place) => {
+                    if holds(*place, before, next) {
+                        open.push(index + 1);
+                    }
+                }
+                Step::Matched => states.has_matched = true,
+            }
+        }
+    }
+
+    fn take(&self, states: &States, character: char) -> States {
+        let mut next = States::new(self.steps.len());
+        for index in &states.list {
+            if let Step::Take(characters) = &self.steps[*index]
+                && characters.contains(character)
+            {
+                next.waiting.push(index + 1);
+            }
+        }
+        next
+    }
+}
+
+/// The character after a place.
+#[derive(Clone, Copy)]
+enum Next {
+    /// This one, or none at the end.
+    Known(Option<char>),
+    Unknown,
+}
+
+fn holds(place: Place, before: Option<char>, next: Next) -> bool {
+    let is_word = |character: Option<char>| {
+        character.is_some_and(|character| character == '_' || character.is_ascii_alphanumeric())
+    };
+    match (place, next) {
+        (Place::Beginning, _) => before.is_none(),
+        // It may.
+        (Place::End | Place::WordBoundary(_), Next::Unknown) => true,
+        (Place::End, Next::Known(next)) => next.is_none(),
+        (Place::WordBoundary(wanted), Next::Known(next)) => (is_word(before) != is_word(next)) == wanted,
+    }
+}
+
+/// Where in the expression one may be.
+struct States {
+    /// Steps that take a character.
+    list: Vec<usize>,
+    seen: Vec<bool>,
+    /// Reached by the last character, and not gone on from yet.
+    waiting: Vec<usize>,
+    has_matched: bool,
+}
+
+impl States {
+    fn new(steps: usize) -> Self {
+        Self {
+            list: Vec::new(),
+            seen: vec![false; steps],
+            waiting: Vec::new(),
+            has_matched: false,
+        }
+    }
+}
+
+fn compile(node: &Node, steps: &mut Vec<Step>) -> Result<(), String> {
+    if steps.len() > MOST_STEPS {
+        return Err(format!("it is too large: more than {MOST_STEPS} steps"));
+    }
+    match node {
+        Node::Take(characters) => steps.push(Step::Take(characters.clone())),
+        Node::Assert(place) => steps.push(Step::Assert(*place)),
+        Node::Sequence(nodes) => {
+            for node in nodes {
+                compile(node, steps)?;
+            }
+        }
+        Node::Either(nodes) => {
+            let mut exits = Vec::new();
+            for (index, node) in nodes.iter().enumerate() {
+                let fork = steps.len();
+                if index + 1 < nodes.len() {
+                    steps.push(Step::Fork(fork + 1, 0));
+                }
+                compile(node, steps)?;
+                if index + 1 < nodes.len() {
+                    exits.push(steps.len());
+                    steps.push(Step::GoTo(0));
+                    steps[fork] = Step::Fork(fork + 1, steps.len());
+                }
+            }
+            let end = steps.len();
+            for exit in exits {
+                steps[exit] = Step::GoTo(end);
+            }
+        }
+        Node::Repeat { node, least, most } => {
+            for _ in 0..*least {
+                compile(node, steps)?;
+            }
+            match most {
+                None => {
+                    let fork = steps.len();
+                    steps.push(Step::Fork(0, 0));
+                    compile(node, steps)?;
+                    steps.push(Step::GoTo(fork));
+                    steps[fork] = Step::Fork(fork + 1, steps.len());
+                }
+                Some(most) => {
+                    let mut forks = Vec::new();
+                    for _ in *least..*most {
+                        forks.push(steps.len());
+                        steps.push(Step::Fork(0, 0));
+                        compile(node, steps)?;
+                    }
+                    let end = steps.len();
+                    for fork in forks {
+                        steps[fork] = Step::Fork(fork + 1, end);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The plain text that all that matches begins and ends with.
+fn literals(node: &Node) -> (String, String) {
+    let Node::Sequence(nodes) = node else {
+        return (String::new(), String::new());
+    };
+    let plain = |node: &&Node| !matches!(node, Node::Assert(Place::Beginning | Place::End));
+    let literal = |node: &Node| match node {
+        Node::Take(characters) => characters.only(),
+        _ => None,
+    };
+    let start = nodes.iter().filter(plain).map_while(literal).collect();
+    let end: Vec<char> = nodes.iter().rev().filter(plain).map_while(literal).collect();
+    (start, end.into_iter().rev().collect())
+}

@@ -1,0 +1,62 @@
+//! What may surprise about a walk, in words.
+
+use std::fmt::Display;
+
+use super::Walked;
+use crate::escape;
+
+/// As many are listed by name.
+const SHOWN: usize = 10;
+
+impl Walked {
+    /// A sentence for each kind of thing that does not reach the build though nobody asked to leave it out. `folder` is put before
+    /// names.
+    pub fn remarks(&self, folder: &str) -> Vec<String> {
+        let below = |name: &str| match folder {
+            "" => format!("`{}`", escape::text(name)),
+            folder => format!("`{}`", escape::text(&format!("{folder}/{name}"))),
+        };
+        let mut remarks = Vec::new();
+        if let [only] = self.empty.as_slice() {
+            remarks.push(format!(
+                "the folder {} has no file to send and does not reach the build: put a file into it, or make it with \
+                 `RUN mkdir -p`",
+                below(only)
+            ));
+        } else if !self.empty.is_empty() {
+            remarks.push(format!(
+                "{} folders have no file to send and do not reach the build: {}; put a file into each, or make them with \
+                 `RUN mkdir -p`",
+                self.empty.len(),
+                list(self.empty.iter().map(|name| below(name)))
+            ));
+        }
+        if !self.skipped.is_empty() {
+            remarks.push(format!(
+                "left out, as it cannot be sent: {}; leave it out with `.dockerignore` to say so yourself, or make it an error \
+                 with `links(Links::Strict)`",
+                list(self.skipped.iter())
+            ));
+        }
+        let by_link: Vec<_> = self.excluded.iter().filter(|excluded| excluded.by_link).collect();
+        if !by_link.is_empty() {
+            let shown = by_link
+                .iter()
+                .map(|excluded| format!("{} by {}", below(&excluded.name), excluded.rule));
+            remarks.push(format!(
+                "left out under the name that a link gives it, where Docker would look at the real name only: {}",
+                list(shown)
+            ));
+        }
+        remarks
+    }
+}
+
+fn list<T: Display>(items: impl ExactSizeIterator<Item = T>) -> String {
+    let rest = items.len().saturating_sub(SHOWN);
+    let mut shown: Vec<String> = items.take(SHOWN).map(|item| item.to_string()).collect();
+    if rest > 0 {
+        shown.push(format!("and {rest} more"));
+    }
+    shown.join(", ")
+}
