@@ -5,23 +5,24 @@
 //! an absolute target begins there, and `..` ends there. Files are not opened at all, special files least of all. The result
 //! does not depend on the order in which the file system lists entries.
 
-use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cancel::Cancellation;
-use crate::ignore::{IgnoreRules, Rule};
+use crate::ignore::IgnoreRules;
 
 mod budget;
 mod directory;
 mod fingerprint;
+mod found;
 mod helpers;
 mod names;
 mod problem;
 mod read;
 mod remarks;
 mod rules;
+mod settings;
 #[cfg(all(test, unix))]
 mod tests;
 mod walker;
@@ -31,26 +32,16 @@ use budget::{Budget, Limits};
 pub use budget::{MOST_ENTRIES, MOST_THROUGH_LINKS};
 use directory::Directory;
 pub use fingerprint::{Fingerprint, Identity};
+pub use found::{Excluded, Found, Walked};
 use helpers::Helpers;
 pub use problem::WalkProblem;
 pub(crate) use problem::unreadable;
 pub use read::{LARGEST_TEXT, ReadError, read_text};
 pub use rules::{DOCKERIGNORE, read_rules};
+pub use settings::Links;
+pub(crate) use settings::Selection;
+use settings::Settings;
 use walker::{Root, Walker};
-
-/// What to do with what cannot be sent below a folder: a link that leads out of it, to nothing, or back to a folder that it
-/// lies in, and a FIFO, socket or device.
-///
-/// Other links are sent as what they lead to, under their own names: the service has no links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Links {
-    /// It is left out, with one warning that lists all of it. It is an error nevertheless where it is named itself. The default.
-    #[default]
-    Skip,
-    /// It is an error.
-    Strict,
-}
 
 /// A walk of a folder, with its options.
 ///
@@ -75,90 +66,6 @@ pub struct Walk {
     cancellation: Cancellation,
     limits: Limits,
     settings: Settings,
-}
-
-/// What holds for all of a walk.
-#[derive(Debug, Clone)]
-struct Settings {
-    shown: PathBuf,
-    links: Links,
-    rules: IgnoreRules,
-    only: Option<Arc<dyn Selection>>,
-    /// Called with a path after it was looked at and before it is opened.
-    #[cfg(test)]
-    meanwhile: Option<fn(&std::path::Path)>,
-}
-
-/// What a walk is after, where that is not all of a folder. Names are relative to the root and `/`-separated.
-pub(crate) trait Selection: fmt::Debug + Send + Sync {
-    /// Whether the file of this name is wanted, or all of the folder.
-    fn takes(&self, name: &str) -> bool;
-
-    /// Whether something below the folder of this name may be wanted. Links on the way to it are not followed.
-    fn may_hold(&self, folder: &str) -> bool;
-}
-
-/// What a walk found.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Walked {
-    /// The files, sorted by the bytes of their names.
-    pub files: Vec<Found>,
-    /// What the ignore rules left out, sorted by name. Of a directory that was not looked into only the directory itself.
-    pub excluded: Vec<Excluded>,
-    /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
-    pub empty: Vec<String>,
-    /// What cannot be sent and was left out because of [`Links::Skip`].
-    pub skipped: Vec<WalkProblem>,
-    /// What cannot be sent and has to be.
-    pub problems: Vec<WalkProblem>,
-    /// How many directories were read.
-    pub directories_read: usize,
-}
-
-/// A file that a walk found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Found {
-    /// Its path below the root, `/`-separated.
-    pub name: String,
-    /// Where to read it: a path without links, as it was when the walk resolved them.
-    pub source: PathBuf,
-    /// Whether its owner may execute it.
-    pub is_executable: bool,
-    /// What it was like.
-    pub fingerprint: Fingerprint,
-}
-
-/// Something that the ignore rules left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Excluded {
-    /// Its path below the root, `/`-separated.
-    pub name: String,
-    /// The local path itself.
-    pub path: PathBuf,
-    /// The rule that decided.
-    pub rule: Rule,
-    /// Whether the rule only matches the name that it has through a link. Docker would send it, as the link's target.
-    pub by_link: bool,
-}
-
-impl Found {
-    /// The one file at `source`, a path without links.
-    pub(crate) fn one(source: PathBuf, name: String, metadata: &fs::Metadata) -> Self {
-        Self {
-            name,
-            source,
-            is_executable: fingerprint::is_executable(metadata),
-            fingerprint: Fingerprint::of(metadata),
-        }
-    }
-
-    /// Whether both are read from the same place and have the same mode, under whatever name.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        self.source == other.source && self.is_executable == other.is_executable
-    }
 }
 
 impl Walk {
@@ -254,17 +161,5 @@ impl Walk {
         result.skipped.sort_by(|one, other| one.path().cmp(&other.path()));
         result.problems.sort_by(|one, other| one.path().cmp(&other.path()));
         result
-    }
-}
-
-impl Walked {
-    /// Takes in what another thread has found.
-    fn absorb(&mut self, other: Self) {
-        self.files.extend(other.files);
-        self.excluded.extend(other.excluded);
-        self.empty.extend(other.empty);
-        self.skipped.extend(other.skipped);
-        self.problems.extend(other.problems);
-        self.directories_read += other.directories_read;
     }
 }

@@ -1,7 +1,9 @@
 //! The part of Go's regular expressions that ignore patterns can be translated to, as a machine that tries all ways at once.
 
+mod node;
 mod reader;
 
+use node::{Characters, Node, Place};
 use reader::Reader;
 
 /// More steps than a pattern may have: `{1000}` makes a thousand of one character.
@@ -28,60 +30,6 @@ enum Step {
     /// Passes only there.
     Assert(Place),
     Matched,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Beginning,
-    End,
-    /// Between a word of ASCII letters, digits and `_`, and what is none; or the opposite.
-    WordBoundary(bool),
-}
-
-/// A set of characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Characters {
-    ranges: Vec<(char, char)>,
-    is_negated: bool,
-}
-
-impl Characters {
-    fn one(character: char) -> Self {
-        Self {
-            ranges: vec![(character, character)],
-            is_negated: false,
-        }
-    }
-
-    /// The only one there is.
-    fn only(&self) -> Option<char> {
-        match (self.ranges.as_slice(), self.is_negated) {
-            ([(low, high)], false) if low == high => Some(*low),
-            _ => None,
-        }
-    }
-
-    fn contains(&self, character: char) -> bool {
-        let is_in = self
-            .ranges
-            .iter()
-            .any(|(low, high)| (*low..=*high).contains(&character));
-        is_in != self.is_negated
-    }
-}
-
-/// What a reader makes of an expression.
-#[derive(Debug, Clone)]
-enum Node {
-    Take(Characters),
-    Assert(Place),
-    Sequence(Vec<Node>),
-    Either(Vec<Node>),
-    Repeat {
-        node: Box<Node>,
-        least: usize,
-        most: Option<usize>,
-    },
 }
 
 impl Expression {

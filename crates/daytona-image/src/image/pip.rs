@@ -1,10 +1,5 @@
 //! Options of `pip install`, and of what stands in for it.
 
-use std::path::{Path, PathBuf};
-
-use super::local::from_path;
-use super::pyproject::Pyproject;
-use super::requirements::Requirements;
 use crate::problem::ProblemKind;
 use crate::quote;
 
@@ -35,11 +30,11 @@ pub struct UvPipInstall {
 /// What pip can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PipOptions {
-    find_links: Vec<String>,
-    index_url: Option<String>,
-    extra_index_urls: Vec<String>,
-    pre: bool,
-    extra_options: Option<String>,
+    pub(super) find_links: Vec<String>,
+    pub(super) index_url: Option<String>,
+    pub(super) extra_index_urls: Vec<String>,
+    pub(super) pre: bool,
+    pub(super) extra_options: Option<String>,
 }
 
 impl PipOptions {
@@ -152,10 +147,10 @@ macro_rules! pip_options {
     };
 }
 
+pub(super) use pip_options;
+
 pip_options!(PipInstall);
 pip_options!(UvPipInstall);
-pip_options!(Requirements);
-pip_options!(Pyproject);
 
 /// The usual ways to name packages.
 macro_rules! from_packages {
@@ -195,6 +190,3 @@ pub(crate) use from_packages;
 
 from_packages!(PipInstall);
 from_packages!(UvPipInstall);
-
-from_path!(Requirements);
-from_path!(Pyproject);

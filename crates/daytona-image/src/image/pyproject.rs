@@ -1,11 +1,12 @@
 //! The dependencies of a `pyproject.toml`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::pip::{PipInstall, PipOptions};
+use super::local::from_path;
+use super::pip::{PipInstall, PipOptions, pip_options};
 use super::requirement::{self, Requirement};
 use crate::problem::ProblemKind;
 
@@ -23,6 +24,9 @@ pub struct Pyproject {
     groups: Vec<String>,
     pub(super) options: PipOptions,
 }
+
+pip_options!(Pyproject);
+from_path!(Pyproject);
 
 impl Pyproject {
     /// The `pyproject.toml` at `path`.

@@ -1,8 +1,9 @@
 //! Requirements files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::pip::PipOptions;
+use super::local::from_path;
+use super::pip::{PipOptions, pip_options};
 use super::requirement;
 use crate::problem::ProblemKind;
 
@@ -28,6 +29,9 @@ pub struct Requirements {
     pub(crate) path: PathBuf,
     pub(super) options: PipOptions,
 }
+
+pip_options!(Requirements);
+from_path!(Requirements);
 
 impl Requirements {
     /// The requirements file at `path`.

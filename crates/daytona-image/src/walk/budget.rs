@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::WalkProblem;
+use super::problem::WalkProblem;
 use super::within::Steps;
 use crate::cancel::Cancellation;
 

@@ -1,6 +1,6 @@
 //! An open directory, whose entries are looked at without going through its path again.
 
-use super::Fingerprint;
+use super::fingerprint::Fingerprint;
 
 #[cfg(not(unix))]
 pub(super) use portable::{Directory, check_length};

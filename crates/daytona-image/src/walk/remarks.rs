@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::Walked;
+use super::found::Walked;
 use crate::escape;
 
 /// As many are listed by name.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::WalkProblem;
+use super::problem::WalkProblem;
 use super::read::{ReadError, read_lines};
 use crate::ignore::IgnoreRules;
 

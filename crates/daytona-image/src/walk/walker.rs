@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::budget::Budget;
 use super::directory::{self, Directory, Entry};
+use super::found::{Excluded, Found, Walked};
 use super::helpers::Helpers;
 use super::names::Names;
+use super::problem::WalkProblem;
+use super::settings::{Links, Selection, Settings};
 use super::within::{self, Lost};
-use super::{Excluded, Found, Links, Selection, Settings, WalkProblem, Walked};
+
 use crate::ignore::{Decision, Rule};
 
 /// So many directories of a path stay open. Others are opened again when the walk comes back to them.

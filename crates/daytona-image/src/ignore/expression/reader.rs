@@ -1,6 +1,6 @@
 //! Reads an expression, in the syntax of Go's package `regexp`.
 
-use super::{Characters, Node, Place};
+use super::node::{Characters, Node, Place};
 
 /// As often may something be repeated, as in Go.
 const MOST_TIMES: usize = 1_000;

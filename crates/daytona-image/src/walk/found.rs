@@ -1,0 +1,83 @@
+//! What a walk found.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::fingerprint::{self, Fingerprint};
+use super::problem::WalkProblem;
+use crate::ignore::Rule;
+
+/// What a walk found.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Walked {
+    /// The files, sorted by the bytes of their names.
+    pub files: Vec<Found>,
+    /// What the ignore rules left out, sorted by name. Of a directory that was not looked into only the directory itself.
+    pub excluded: Vec<Excluded>,
+    /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
+    pub empty: Vec<String>,
+    /// What cannot be sent and was left out because of [`Links::Skip`].
+    pub skipped: Vec<WalkProblem>,
+    /// What cannot be sent and has to be.
+    pub problems: Vec<WalkProblem>,
+    /// How many directories were read.
+    pub directories_read: usize,
+}
+
+/// A file that a walk found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// Its path below the root, `/`-separated.
+    pub name: String,
+    /// Where to read it: a path without links, as it was when the walk resolved them.
+    pub source: PathBuf,
+    /// Whether its owner may execute it.
+    pub is_executable: bool,
+    /// What it was like.
+    pub fingerprint: Fingerprint,
+}
+
+/// Something that the ignore rules left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Excluded {
+    /// Its path below the root, `/`-separated.
+    pub name: String,
+    /// The local path itself.
+    pub path: PathBuf,
+    /// The rule that decided.
+    pub rule: Rule,
+    /// Whether the rule only matches the name that it has through a link. Docker would send it, as the link's target.
+    pub by_link: bool,
+}
+
+impl Found {
+    /// The one file at `source`, a path without links.
+    pub(crate) fn one(source: PathBuf, name: String, metadata: &fs::Metadata) -> Self {
+        Self {
+            name,
+            source,
+            is_executable: fingerprint::is_executable(metadata),
+            fingerprint: Fingerprint::of(metadata),
+        }
+    }
+
+    /// Whether both are read from the same place and have the same mode, under whatever name.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        self.source == other.source && self.is_executable == other.is_executable
+    }
+}
+
+impl Walked {
+    /// Takes in what another thread has found.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.excluded.extend(other.excluded);
+        self.empty.extend(other.empty);
+        self.skipped.extend(other.skipped);
+        self.problems.extend(other.problems);
+        self.directories_read += other.directories_read;
+    }
+}
