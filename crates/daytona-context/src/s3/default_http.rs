@@ -23,8 +23,8 @@ pub struct DefaultHttpClient {
 }
 
 impl DefaultHttpClient {
-    /// A client that gives up on a connection which cannot be made in 10 seconds, and ends one whose peer has acknowledged
-    /// nothing for as long as the default [stall limit](RetryPolicy::stall).
+    /// A client that gives up on a connection which cannot be made in 10 seconds, for the default
+    /// [stall limit](RetryPolicy::stall).
     ///
     /// # Errors
     ///
@@ -33,8 +33,7 @@ impl DefaultHttpClient {
         Self::with_stall_limit(RetryPolicy::default().stall)
     }
 
-    /// Like [`new`](Self::new), for another [stall limit](RetryPolicy::stall). Only Linux, Android and Fuchsia tell when a peer
-    /// acknowledges nothing; elsewhere this changes nothing.
+    /// Like [`new`](Self::new), for another [stall limit](RetryPolicy::stall): the system does not give up on a connection earlier.
     ///
     /// # Errors
     ///
@@ -44,12 +43,14 @@ impl DefaultHttpClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
+            // Probes keep a connection open in what lies between, and end it only after the limit.
+            .tcp_keepalive_interval((limit / 64).clamp(Duration::from_secs(15), Duration::from_hours(1)))
+            .tcp_keepalive_retries(100)
             .http1_only();
-        // The client's own limit is 30 seconds. The system counts milliseconds in 32 bits.
+        // The client's own limit is 30 seconds. On a line whose window is small the system counts it from the first byte that did
+        // not fit, although others pass all the time.
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        let builder = builder.tcp_user_timeout(limit.min(Duration::from_hours(24)));
-        #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
-        let _ = limit;
+        let builder = builder.tcp_user_timeout(None::<Duration>);
         Ok(Self {
             client: builder.build()?,
         })

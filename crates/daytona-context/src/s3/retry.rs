@@ -43,8 +43,7 @@ impl RetryPolicy {
     ///
     /// What the system has taken to send is not sent yet. So the limit is extended by the time that those bytes, of up to 4 MiB
     /// a request, take at 1 KiB/s: a line that carries as much for all requests together succeeds. A request that makes no
-    /// progress while others do has so many times as long as there are requests. An HTTP client that knows what its peer has
-    /// acknowledged ends a dead connection earlier, as [`DefaultHttpClient`](super::DefaultHttpClient) does on Linux.
+    /// progress while others do has so many times as long as there are requests.
     pub fn stall(mut self, limit: Duration) -> Self {
         self.stall = limit.min(ENDLESS);
         self

@@ -77,19 +77,16 @@ impl ReqwestTransport {
     }
 }
 
-/// The system ends a connection whose peer acknowledges nothing for so long. By default the client sets 30 seconds, after which
-/// no caller's limit would count any more.
+/// Nothing below gives up on a connection before the caller's limits do. By default the client sets a time-out of 30 seconds, which the
+/// system counts, on a line whose window is small, from the first byte that did not fit, although others pass all the time.
 fn with_stall_timeout(builder: ClientBuilder, limit: Duration) -> ClientBuilder {
+    // Probes keep a connection open in what lies between, and end it only after the limit.
+    let builder = builder
+        .tcp_keepalive_interval((limit / 64).clamp(Duration::from_secs(15), Duration::from_hours(1)))
+        .tcp_keepalive_retries(100);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    {
-        // It counts milliseconds in 32 bits.
-        builder.tcp_user_timeout(limit.min(Duration::from_hours(24)))
-    }
-    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
-    {
-        let _ = limit;
-        builder
-    }
+    let builder = builder.tcp_user_timeout(None::<Duration>);
+    builder
 }
 
 #[cfg(feature = "rustls")]
