@@ -89,26 +89,30 @@ fn escaped(text: &str, escape: char, special: &[char]) -> String {
 
 /// A path of the context as a source of `COPY` that stands for itself.
 ///
-/// BuildKit expands a source twice: first as a word of its shell (quotes, `$`, the escape character), then as a pattern
-/// in the manner of Go's `path.Match`. A pattern character is therefore put into a class of its own: a backslash before
-/// it would switch off the matching that takes the backslash away again.
+/// BuildKit reads a source three times: as a word of its shell (quotes, `$`, the escape character), as a pattern of the files
+/// that it asks the client for, and as a pattern in the manner of Go's `path.Match` when it copies.
 pub(crate) fn copy_source(path: &str, escape: char) -> String {
-    let is_pattern = path.contains(['*', '?', '[']);
-    let mut source = String::new();
-    for character in path.chars() {
-        match character {
-            '*' | '?' | '[' => write!(source, "[{character}]").expect("a String takes all that is written"),
-            // In a pattern a backslash quotes once more, whatever the Dockerfile's own escape character.
-            '\\' => {
-                for backslash in if is_pattern { r"\\" } else { r"\" }.chars() {
-                    source.extend((escape == '\\').then_some(escape));
-                    source.push(backslash);
-                }
-            }
-            '$' | '\'' | '"' => source.extend([escape, character]),
-            character if character == escape => source.extend([escape, character]),
-            _ => source.push(character),
-        }
+    copy_target_name(&literal_pattern(path), escape)
+}
+
+/// A pattern that matches this path alone, in both senses.
+///
+/// What is special stands in a class of its own. A backslash alone would not do: without a class the second pattern is none, and
+/// keeps it. Inside of the class some characters need one all the same, as the first pattern becomes a regular expression in
+/// which `*` and `?` are replaced even there. At its beginning `!` makes an exception, and blanks at its ends are cut off.
+fn literal_pattern(path: &str) -> String {
+    let mut pattern = String::new();
+    for (index, character) in path.char_indices() {
+        let is_first = index == 0;
+        let is_last = index + character.len_utf8() == path.len();
+        let written = match character {
+            '*' | '?' | '^' | '\\' => write!(pattern, "[\\{character}]"),
+            '[' => write!(pattern, "[{character}]"),
+            '!' if is_first => write!(pattern, "[{character}]"),
+            blank if blank.is_whitespace() && (is_first || is_last) => write!(pattern, "[{blank}]"),
+            plain => write!(pattern, "{plain}"),
+        };
+        written.expect("a String takes all that is written");
     }
-    source
+    pattern
 }

@@ -124,7 +124,18 @@ fn paths_of_this_machine_do_not_show() {
 
 #[test]
 fn names_that_docker_would_expand_stand_for_themselves() {
-    let folder = Folder::new(&["a[1].txt", "b*c?", "d$e", "f'g\"", "h\\i", "j\\[k", "with blank"]);
+    let folder = Folder::new(&[
+        "a[1].txt",
+        "b*c?",
+        "d$e",
+        "f'g\"",
+        "h\\i",
+        "j\\[k",
+        "with blank",
+        "l]^m",
+        "!n",
+        " o!p ",
+    ]);
     let source = |name: &str| {
         let plan = folder.plan(&base().add_local_file(name, "/x"));
         assert_eq!(names(&plan), [name]);
@@ -132,11 +143,14 @@ fn names_that_docker_would_expand_stand_for_themselves() {
         serde_json::from_str::<Vec<String>>(line).unwrap().remove(0)
     };
     assert_eq!(source("a[1].txt"), "a[[]1].txt");
-    assert_eq!(source("b*c?"), "b[*]c[?]");
+    assert_eq!(source("b*c?"), r"b[\\*]c[\\?]");
     assert_eq!(source("d$e"), "d\\$e");
     assert_eq!(source("f'g\""), "f\\'g\\\"");
-    assert_eq!(source("h\\i"), "h\\\\i");
-    assert_eq!(source("j\\[k"), "j\\\\\\\\[[]k");
+    assert_eq!(source(r"h\i"), r"h[\\\\]i");
+    assert_eq!(source(r"j\[k"), r"j[\\\\][[]k");
+    assert_eq!(source("l]^m"), r"l][\\^]m");
+    assert_eq!(source("!n"), "[!]n");
+    assert_eq!(source(" o!p "), "[ ]o!p[ ]");
     assert_eq!(source("with blank"), "with blank");
 }
 

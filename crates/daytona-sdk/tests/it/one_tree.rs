@@ -313,7 +313,7 @@ async fn appended_steps_are_steps_of_the_last_stage() {
     assert!(error.contains("line 2"), "{error}");
 }
 
-/// Names with blanks, quotes, `$`, `*`, `[`, backslashes or letters beyond ASCII reach the image under themselves.
+/// Names with blanks, quotes, `$`, `*`, `[`, `^`, `!`, backslashes or letters beyond ASCII reach the image under themselves.
 #[tokio::test(start_paused = true)]
 async fn odd_names_arrive_under_themselves() {
     let names = [
@@ -325,6 +325,10 @@ async fn odd_names_arrive_under_themselves() {
         "q?",
         "a[1].txt",
         "b\\c",
+        "*",
+        "x]^y",
+        "!bang",
+        " blanks ",
         "é",
         "日本",
         "-dash",

@@ -11,6 +11,8 @@ pub(super) enum Token {
     One,
     Literal(char),
     Class(Class),
+    /// Any number of characters of a class.
+    Many(Class),
     /// `**/`: nothing, or anything that ends in a slash.
     Folders,
     /// Anything, slashes too.
@@ -146,13 +148,14 @@ pub(super) fn matches(tokens: &[Token], text: &str, cost: &mut usize) -> bool {
             return false;
         };
         match token {
-            Token::Star | Token::Folders | Token::All => {
+            Token::Star | Token::Many(_) | Token::Folders | Token::All => {
                 let mut is_in = false;
                 let mut was_reached = false;
                 for index in first..=text.len() {
                     let here = reached[index];
                     is_in = match token {
                         Token::Star => here || (is_in && text[index - 1] != '/'),
+                        Token::Many(class) => here || (is_in && class.has(text[index - 1])),
                         Token::All => true,
                         // Some place before was reached, and a slash ends here.
                         _ => here || (was_reached && text[index - 1] == '/'),

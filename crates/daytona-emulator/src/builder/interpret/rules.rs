@@ -148,10 +148,9 @@ fn tokens(pattern: &str) -> Result<Vec<Token>, BadPattern> {
             },
             '?' => Token::One,
             '[' => {
-                let (class, after) = glob::class(rest)?;
-                class.check()?;
+                let (token, after) = class(rest)?;
                 rest = after;
-                Token::Class(class)
+                token
             }
             '\\' => match rest.chars().next() {
                 Some(escaped) => {
@@ -170,4 +169,39 @@ fn tokens(pattern: &str) -> Result<Vec<Token>, BadPattern> {
         }
     }
     Ok(tokens)
+}
+
+/// A class after its opening bracket, and what follows.
+///
+/// The regular expression has `[^/]*` and `[^/]` in place of `*` and `?` inside of a class too. So the class ends there, with
+/// three characters more, and the rest up to the bracket stands for itself.
+fn class(text: &str) -> Result<(Token, &str), BadPattern> {
+    let mut members = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '*' if characters.as_str().starts_with('*') => {
+                let after = &characters.as_str()[1..];
+                characters = after.strip_prefix('/').unwrap_or(after).chars();
+                members.push_str("(.*/)?");
+            }
+            '*' | '?' | ']' => {
+                members.push_str(if character == ']' { "]" } else { r"\[\^/]" });
+                let (class, _) = glob::class(&members)?;
+                class.check()?;
+                let token = if character == '*' {
+                    Token::Many(class)
+                } else {
+                    Token::Class(class)
+                };
+                return Ok((token, characters.as_str()));
+            }
+            '\\' => {
+                members.push(character);
+                members.extend(characters.next());
+            }
+            member => members.push(member),
+        }
+    }
+    Err(BadPattern)
 }

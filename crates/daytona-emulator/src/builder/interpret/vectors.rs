@@ -431,12 +431,8 @@ fn compare_ignore(case: &Value) -> Result<(), String> {
 #[test]
 fn contexts_are_walked_as_by_buildkit() {
     // BuildKit makes a regular expression of a pattern without regard to what is special in one.
-    let wildcard = "a wildcard in a class is a wildcard there";
     let class = "a class of POSIX in a class is one there";
     let mut differences = Differences::new(vec![
-        ("odd-name-fedc0c7005", wildcard),
-        ("odd-name-966f4bee5a", wildcard),
-        ("odd-name-7b0b29f128", wildcard),
         ("odd-name-75fad30eed", class),
         ("odd-name-469b4cc5c4", class),
         ("random-exception-0def79c41d", "a bar divides alternatives there"),
