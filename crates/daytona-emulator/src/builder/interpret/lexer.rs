@@ -2,10 +2,7 @@
 
 use std::cell::Cell;
 
-use super::substitution;
-
-/// How long a text may become through its variables, so that `ENV A=$A$A` cannot fill the memory.
-pub(crate) const LARGEST: usize = 1024 * 1024;
+use super::substitution::{self, LARGEST};
 
 /// How deep `${a:-${a:-…}}` may be nested: the lexer calls itself for each level.
 const DEEPEST: usize = 100;

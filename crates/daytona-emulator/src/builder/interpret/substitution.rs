@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::lexer::LARGEST;
+/// How long a text may become through its variables, so that `ENV A=$A$A` cannot fill the memory.
+pub(super) const LARGEST: usize = 1024 * 1024;
 
 /// One step of a pattern of `*` and `?`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
