@@ -3,6 +3,7 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+mod calls;
 mod create;
 mod dockerfiles;
 mod ensure;
