@@ -12,8 +12,8 @@ use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEA
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
@@ -26,7 +26,7 @@ use crate::retry::{self, Budget};
 use crate::secrets::Secrets;
 use crate::text::with_causes;
 use crate::trace;
-use crate::transport::{RequestBody, ResponseBody, Transport, full};
+use crate::transport::{BodyError, RequestBody, ResponseBody, Transport, full};
 
 /// What the service sees as the name of this library.
 const SOURCE: &str = "sdk-rust";
@@ -213,13 +213,13 @@ impl ApiClient {
             body: request.body().len(),
             ..self.asked(O::ID, &settings.api_url)
         };
-        let answer = async {
-            let response = self.exchange(&asked, request.map(full), !O::PUBLIC, resends).await?;
-            read(&asked, response).await
-        };
         let least = O::ANSWERS_WITHIN.map_or(Duration::ZERO, |held_back| held_back + ON_ITS_WAY);
         let limit = settings.attempt_timeout.max(least);
-        let response = self.within(&asked, limit, answer).await?;
+        let answer = self.exchange(&asked, request.map(full), !O::PUBLIC, resends);
+        let response = self
+            .within(&asked, limit.saturating_add(on_the_line(asked.body)), answer)
+            .await?;
+        let response = self.read(&asked, response).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
         self.heard.note(headers);
         if !status.is_success() {
@@ -262,15 +262,55 @@ impl ApiClient {
         let address = address::shown(&request.uri().to_string());
         let asked = self.asked(operation, &address);
         let answer = async {
-            let response = self.exchange(&asked, request, true, 0).await?;
+            let answer = self.exchange(&asked, request, true, 0);
+            let response = self.within(&asked, self.settings.attempt_timeout, answer).await?;
             if response.status() == StatusCode::OK {
                 return Ok(response);
             }
-            let refusal = read(&asked, response).await?;
+            let refusal = self.read(&asked, response).await?;
             Err(from_answer(&asked, refusal.status(), refusal.headers(), refusal.body()))
         };
         // On the heap, as it is part of every other future.
-        Box::pin(self.within(&asked, self.settings.attempt_timeout, answer)).await
+        Box::pin(answer).await
+    }
+
+    /// Reads an answer whole, for as long as the line is not slower than the slowest; of a refusal the beginning.
+    async fn read(&self, asked: &Asked<'_>, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
+        let (parts, body) = response.into_parts();
+        let most = if parts.status.is_success() {
+            LARGEST_ANSWER
+        } else {
+            LARGEST_REFUSAL
+        };
+        if parts.status.is_success() && body.size_hint().lower() > LARGEST_ANSWER as u64 {
+            return Err(too_large(asked));
+        }
+        let (clock, patience) = (self.clock(), self.settings.attempt_timeout);
+        let begun = clock.now();
+        let mut body = std::pin::pin!(body);
+        let mut read = BytesMut::new();
+        loop {
+            let end = begun.saturating_add(patience).saturating_add(on_the_line(read.len()));
+            let frame = tokio::select! {
+                biased;
+                frame = body.frame() => frame,
+                () = clock.sleep(end.saturating_sub(clock.now())) => return Err(timed_out(asked, patience)),
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => read.extend_from_slice(&data),
+                Some(Ok(Err(_trailers))) => {}
+                Some(Err(error)) if parts.status.is_success() => return Err(broke_off(asked, error)),
+                // The status of a refusal says enough.
+                Some(Err(_)) | None => break,
+            }
+            if read.len() > most {
+                if parts.status.is_success() {
+                    return Err(too_large(asked));
+                }
+                break;
+            }
+        }
+        Ok(Response::from_parts(parts, read.freeze()))
     }
 
     /// One request, in a span of its own, up to the headers of its answer.
@@ -329,8 +369,7 @@ impl ApiClient {
             biased;
             answer = future => answer,
             () = self.clock().sleep(limit) => {
-                let message = format!("{} did not answer within {limit:?}", asked.address);
-                Err(Error::new(ErrorKind::Timeout, message).with_operation(asked.operation))
+                Err(timed_out(asked, limit))
             }
         }
     }
@@ -355,53 +394,30 @@ impl ApiClient {
     }
 }
 
-/// Reads an answer whole; of one that tells of a failure, what can be had of it.
-async fn read(asked: &Asked<'_>, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
-    let (parts, body) = response.into_parts();
-    let body = if parts.status.is_success() {
-        whole(asked, body).await?
-    } else {
-        // Its status says enough.
-        beginning(body).await
-    };
-    Ok(Response::from_parts(parts, body))
+/// How long bytes take on the slowest line that counts as one.
+fn on_the_line(bytes: usize) -> Duration {
+    const BYTES_PER_SECOND: u64 = 1024;
+    Duration::from_secs(bytes as u64 / BYTES_PER_SECOND)
 }
 
-async fn whole(asked: &Asked<'_>, body: ResponseBody) -> Result<Bytes, Error> {
-    let too_large = || {
-        let message = format!(
-            "the answer of {} is larger than {} MiB, which no answer of the API is",
-            asked.address,
-            LARGEST_ANSWER / 1024 / 1024
-        );
-        Error::new(ErrorKind::Decode, message).with_operation(asked.operation)
-    };
-    if body.size_hint().lower() > LARGEST_ANSWER as u64 {
-        return Err(too_large());
-    }
-    match Limited::new(body, LARGEST_ANSWER).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => {
-            let cause = asked.secrets.cut(&with_causes(error.as_ref()));
-            let message = format!("the connection broke in the middle of the answer: {cause}");
-            Err(Error::new(ErrorKind::Connection, message)
-                .with_operation(asked.operation)
-                .with_source(error))
-        }
-    }
+fn timed_out(asked: &Asked<'_>, limit: Duration) -> Error {
+    let message = format!("{} did not answer within {limit:?}", asked.address);
+    Error::new(ErrorKind::Timeout, message).with_operation(asked.operation)
 }
 
-async fn beginning(body: ResponseBody) -> Bytes {
-    let mut body = std::pin::pin!(body);
-    let mut read = BytesMut::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Ok(data) = frame.into_data() {
-            read.extend_from_slice(&data);
-        }
-        if read.len() > LARGEST_REFUSAL {
-            break;
-        }
-    }
-    read.freeze()
+fn too_large(asked: &Asked<'_>) -> Error {
+    let message = format!(
+        "the answer of {} is larger than {} MiB, which no answer of the API is",
+        asked.address,
+        LARGEST_ANSWER / 1024 / 1024
+    );
+    Error::new(ErrorKind::Decode, message).with_operation(asked.operation)
+}
+
+fn broke_off(asked: &Asked<'_>, error: BodyError) -> Error {
+    let cause = asked.secrets.cut(&with_causes(&error));
+    let message = format!("the connection broke in the middle of the answer: {cause}");
+    Error::new(ErrorKind::Connection, message)
+        .with_operation(asked.operation)
+        .with_source(error)
 }

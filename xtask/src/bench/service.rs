@@ -58,6 +58,10 @@ fn measure_accepted(
     scratch: &Path,
     creations: usize,
 ) -> Result<Vec<Accepted>, Error> {
+    let quota = json!({"snapshotQuota": 10_000});
+    emulator
+        .admin("PUT", "/organization", &quota)
+        .map_err(about("the quota"))?;
     let quick = json!({"name": "accept-*", "takes": 1});
     emulator.admin("POST", "/scripts", &quick).map_err(about("a script"))?;
     let mut kinds = Vec::new();

@@ -103,8 +103,8 @@ impl DaytonaBuilder {
         self
     }
 
-    /// How long a request to the API may take until its answer is there. Default: 60 seconds. Uploads and logs are not
-    /// bound by it.
+    /// How long a request to the API may take until its answer begins, and the answer until it is there, each besides the time that
+    /// its bytes take on a line of 1 KiB a second. Default: 60 seconds. Uploads and logs are not bound by it.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
