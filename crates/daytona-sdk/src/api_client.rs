@@ -60,8 +60,11 @@ struct Known {
     has_answered: AtomicBool,
     secrets: Secrets,
     /// The snapshots that the client has made or ensured, the latest of them.
-    made: Mutex<VecDeque<SnapshotId>>,
+    made: Mutex<VecDeque<(SnapshotId, Duration)>>,
 }
+
+/// How long a change that the server has acknowledged may be unknown to where snapshots are read from.
+pub(crate) const LAG: Duration = Duration::from_secs(30);
 
 /// How many are remembered: more than a quota allows, and little memory.
 const MOST_MADE: usize = 10_000;
@@ -122,20 +125,28 @@ impl ApiClient {
 
     /// Remembers that this client, or a clone of it, has made or ensured a snapshot.
     pub(crate) fn remember_made(&self, id: &SnapshotId) {
+        let now = self.clock().now();
         let mut made = self.known.made.lock().unwrap_or_else(PoisonError::into_inner);
         if made.len() == MOST_MADE {
             made.pop_front();
         }
-        made.push_back(id.clone());
+        made.push_back((id.clone(), now));
     }
 
     /// Whether it has.
     pub(crate) fn has_made(&self, id: &SnapshotId) -> bool {
-        self.known
-            .made
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id)
+        self.made_at(id).is_some()
+    }
+
+    /// Whether it has so lately that where snapshots are read from may not know it yet.
+    pub(crate) fn has_just_made(&self, id: &SnapshotId) -> bool {
+        let now = self.clock().now();
+        self.made_at(id).is_some_and(|at| now.saturating_sub(at) <= LAG)
+    }
+
+    fn made_at(&self, id: &SnapshotId) -> Option<Duration> {
+        let made = self.known.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().find(|(made, _)| made == id).map(|(_, at)| *at)
     }
 
     /// What the server said beside its answers.
@@ -221,11 +232,11 @@ impl ApiClient {
             .await?;
         let response = self.read(&asked, response).await?;
         let (status, headers, body) = (response.status(), response.headers(), response.body());
-        self.heard.note(headers);
         if !status.is_success() {
             let error = from_answer(&asked, status, headers, body);
             if is_of_the_api(&error, status, body) {
                 self.known.has_answered.store(true, Ordering::Relaxed);
+                self.heard.note(headers);
             }
             return Err(error);
         }
@@ -233,6 +244,7 @@ impl ApiClient {
         if !body.is_empty() {
             self.known.has_answered.store(true, Ordering::Relaxed);
         }
+        self.heard.note(headers);
         Ok(output)
     }
 

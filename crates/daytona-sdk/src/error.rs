@@ -124,6 +124,12 @@ impl Error {
         self
     }
 
+    /// With what had happened before.
+    pub(crate) fn after(mut self, before: &str) -> Self {
+        self.0.message = format!("{}: {}", one_line(before), self.0.message);
+        self
+    }
+
     /// With what to do about it.
     pub(crate) fn with_hint(mut self, hint: impl AsRef<str>) -> Self {
         self.0.hint = Some(one_line(hint.as_ref()));

@@ -13,6 +13,7 @@ pub(crate) struct Heard(Mutex<Last>);
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Last {
+    look: Option<Duration>,
     date: Option<Timestamp>,
     allowance: Option<Allowance>,
 }
@@ -43,16 +44,27 @@ impl Allowance {
 }
 
 impl Heard {
-    /// Notes what stands in the headers of an answer.
+    /// Notes what stands in the headers of an answer of the API; a gateway has a time of its own.
     pub(crate) fn note(&self, headers: &HeaderMap) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.date = date(headers);
+        last.date = date(headers).or(last.date);
         last.allowance = allowance(headers);
     }
 
     /// The server's time at its last answer, in whole seconds.
     pub(crate) fn date(&self) -> Option<Timestamp> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).date
+    }
+
+    /// When something was looked at last, by the client's clock.
+    pub(crate) fn last_look(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).look
+    }
+
+    /// Notes that something is looked at now.
+    pub(crate) fn note_look(&self, now: Duration) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.look = last.look.max(Some(now));
     }
 
     /// What is left of the requests, as of the last answer.

@@ -158,8 +158,7 @@ impl Answer {
         match self.status.as_u16() {
             _ if !asked.has_answered => ErrorKind::NotAnApi,
             500.. => ErrorKind::ServerError,
-            404 => ErrorKind::Unavailable,
-            _ => ErrorKind::Rejected,
+            _ => ErrorKind::Unavailable,
         }
     }
 
@@ -380,7 +379,7 @@ mod tests {
         assert_eq!(later(404, PAGE).kind(), ErrorKind::Unavailable);
         assert_eq!(later(404, "404 page not found").kind(), ErrorKind::Unavailable);
         assert_eq!(later(302, "").kind(), ErrorKind::Unavailable);
-        assert_eq!(later(403, PAGE).kind(), ErrorKind::Rejected);
+        assert_eq!(later(403, PAGE).kind(), ErrorKind::Unavailable);
         assert_eq!(later(500, PAGE).kind(), ErrorKind::ServerError);
         assert!(!later(500, PAGE).to_string().contains("/api"));
         assert!(error(200, "  <html>").to_string().contains("http://h/api"));

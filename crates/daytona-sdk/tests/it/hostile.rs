@@ -152,7 +152,7 @@ async fn a_page_from_an_api_that_has_answered_is_not_a_wrong_address() {
         (web_page(404), ErrorKind::Unavailable, 4),
         (web_page(200), ErrorKind::Unavailable, 4),
         (ResponseTemplate::new(302), ErrorKind::Unavailable, 4),
-        (web_page(403), ErrorKind::Rejected, 1),
+        (web_page(403), ErrorKind::Unavailable, 4),
         (web_page(500), ErrorKind::ServerError, 1),
     ] {
         let server = answering(vec![ok(), page.clone()]).await;

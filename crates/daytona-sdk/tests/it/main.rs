@@ -13,6 +13,7 @@ mod hostile;
 mod listing;
 mod logs;
 mod one_tree;
+mod ownership;
 mod races;
 mod schedules;
 mod secrets;

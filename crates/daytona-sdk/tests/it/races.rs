@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const TWIN: &str = "An operation is already in progress for this resource";
 
 /// A second client of the same organization, which knows nothing of what the first has made.
-fn another(emulator: &Emulator) -> Daytona {
+pub(crate) fn another(emulator: &Emulator) -> Daytona {
     client(emulator, emulator.api_key())
 }
 
@@ -221,6 +221,7 @@ async fn a_deadline_tells_what_is_known_at_that_moment() {
     );
     // The server creates it and does not answer.
     let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.inject(Fault::delay(SECOND * 2).on(Operation::CreateSnapshot));
     emulator.inject(Fault::stall(0).on(Operation::CreateSnapshot).always());
     let create = daytona.snapshots().create(image_params("x")).timeout(SECOND * 30);
     let error = create.await.unwrap_err();

@@ -82,7 +82,7 @@ async fn a_whole_flow_at_the_finest_level_shows_none() {
         working.inject(Fault::disconnect().on(Operation::PutObject));
         working.inject(Fault::truncate(20).on(Operation::ReadBuildLog));
         let snapshot = client.snapshots().create(params()).on_logs(|_| {}).await.unwrap();
-        working.inject(Fault::status(503).on(Operation::GetSnapshot));
+        working.inject(Fault::status(503).on(Operation::GetAllSnapshots));
         client.snapshots().ensure(params()).await.unwrap();
         let pruned = client.snapshots().prune(PrunePolicy::keep_newest(1)).await.unwrap();
         shown.push(format!("{snapshot:?} {pruned:?} {client:?} {:?}", client.snapshots()));

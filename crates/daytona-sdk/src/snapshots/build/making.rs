@@ -47,7 +47,7 @@ impl Making {
     pub(crate) async fn until_active(&mut self, mut accepted: Accepted) -> Result<Snapshot, Error> {
         loop {
             let id = accepted.snapshot.id.clone();
-            let error = match active::until_active(&self.scope, accepted.snapshot).await {
+            let error = match active::until_active_since(&self.scope, accepted.snapshot, accepted.at).await {
                 Ok(active) => return Ok(active),
                 Err(error) => error,
             };
@@ -74,7 +74,11 @@ impl Making {
     /// Deletes the snapshot that failed and creates it again. None if it cannot be deleted.
     async fn recreate(&mut self, id: &SnapshotId, remedy: Remedy, error: &Error) -> Result<Option<Accepted>, Error> {
         let Scope { client, deadline, sink } = &self.scope;
-        if change::remove(client, id).await.is_err() {
+        if Looks::new(&self.scope)
+            .next(|| change::remove(client, id))
+            .await
+            .is_err()
+        {
             return Ok(None);
         }
         let reason = error.reason().unwrap_or_default();
@@ -90,6 +94,8 @@ impl Making {
                 self.submission.upload(Upload::everything()).await?;
             }
             Remedy::AfterTwin => {
+                change::until_gone(&self.scope, id).await?;
+                deadline.note_deleted(self.submission.name(), reason);
                 until_no_twin(&self.scope, &self.submission, id).await?;
                 // What cannot be seen is in the way too: the builds and pulls of other organizations, and of deleted snapshots.
                 let clock = client.clock();
@@ -100,8 +106,13 @@ impl Making {
         change::until_gone(&self.scope, id).await?;
         // The looks at the old one have noted it.
         self.scope.deadline.note_deleted(self.submission.name(), reason);
-        let accepted = self.submission.post().await?;
-        Ok(Some(accepted))
+        let accepted = self.submission.post().await;
+        accepted.map(Some).map_err(|error| {
+            let name = self.submission.name();
+            error.after(&format!(
+                "snapshot `{name}` had failed ({reason}) and was deleted; creating it again failed"
+            ))
+        })
     }
 }
 

@@ -13,10 +13,10 @@ use super::definition::{self, Definition};
 use super::params::{CreateSnapshotParams, Name};
 use super::request::{Origin, request_of};
 use super::upload::{self, Access, Upload};
+use crate::api_client::LAG;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::retry::Budget;
 use crate::snapshots::events::event::Event;
-use crate::snapshots::watch::active::LAG;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
@@ -45,6 +45,8 @@ pub(crate) struct Submission {
     context: Context,
     /// Whether an archive was not sent because it was stored.
     has_skipped: bool,
+    /// Whether the request has the hashes of its files.
+    is_hashed: bool,
 }
 
 /// A snapshot that the server is making for a submission.
@@ -53,6 +55,8 @@ pub(crate) struct Accepted {
     pub(crate) snapshot: Snapshot,
     /// Whether the server has said that this very request created it. If not, it may be somebody else's.
     pub(crate) is_own: bool,
+    /// When that was.
+    pub(crate) at: Duration,
 }
 
 impl Submission {
@@ -82,6 +86,7 @@ impl Submission {
             name,
             context: plan.as_ref().map(Context::from_plan).unwrap_or_default(),
             has_skipped: false,
+            is_hashed: false,
         };
         if let Some(plan) = &plan {
             submission.set_plan(plan);
@@ -117,10 +122,12 @@ impl Submission {
         &self.request.name
     }
 
-    /// Reads and hashes the files, so that the definition is known.
+    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again.
     pub(crate) async fn hash(&mut self) -> Result<Definition, Error> {
-        let hashes = self.context.digests().await?;
-        self.set_hashes(&hashes);
+        if !self.is_hashed {
+            let hashes = self.context.digests().await?;
+            self.set_hashes(&hashes);
+        }
         Ok(Definition::of(&self.request))
     }
 
@@ -152,6 +159,7 @@ impl Submission {
     }
 
     fn set_hashes(&mut self, hashes: &[Digest]) {
+        self.is_hashed = true;
         if let Some(info) = &mut self.request.build_info {
             info.context_hashes = Some(hashes.iter().map(ToString::to_string).collect());
         }
@@ -187,35 +195,47 @@ impl Submission {
         }
         let mut posting = Posting {
             submission: self,
-            since: client.heard().date(),
+            since: None,
             unclear_since: None,
             budget: Budget::new(),
             server_errors: 0,
         };
         loop {
-            deadline.note_asked(self.name());
+            if posting.unclear_since.is_none() {
+                posting.since = client.heard().date();
+            }
+            deadline.note_asked(self.name(), posting.since);
             let error = match client.call_once(&self.request, posting.attempts() - 1).await {
                 Ok(snapshot) => return Ok(self.accepted(snapshot, true)),
                 Err(error) => error,
             };
             let (error, found) = posting.settle(error).await?;
             if let Some(found) = found {
-                sink.put(Event::Adopted {
-                    id: found.id.clone(),
-                    name: found.name.clone(),
-                    reason: format!(
-                        "the request to create it failed ({}), and the snapshot is there all the same",
-                        error.without_hint()
-                    ),
-                });
-                return Ok(self.accepted(found, false));
+                return Ok(self.adopted(&error, found));
+            }
+            if posting.unclear_since.is_none() {
+                deadline.note_nothing();
+                deadline.note_problem(&error);
             }
             let Some(wait) = posting.pause(&error) else {
-                return Err(error.with_attempts(posting.attempts()));
+                return posting.give_up(error).await;
             };
             sink.put_retry(&error);
             client.clock().sleep(wait).await;
         }
+    }
+
+    /// A snapshot that is taken for the one of a request that failed with this error.
+    fn adopted(&self, error: &Error, snapshot: Snapshot) -> Accepted {
+        self.scope.sink.put(Event::Adopted {
+            id: snapshot.id.clone(),
+            name: snapshot.name.clone(),
+            reason: format!(
+                "the request to create it failed ({}), and the snapshot is there all the same",
+                error.without_hint()
+            ),
+        });
+        self.accepted(snapshot, false)
     }
 
     fn accepted(&self, snapshot: Snapshot, is_own: bool) -> Accepted {
@@ -227,22 +247,28 @@ impl Submission {
             id: snapshot.id.clone(),
             name: snapshot.name.clone(),
         });
-        Accepted { snapshot, is_own }
+        Accepted {
+            snapshot,
+            is_own,
+            at: self.scope.client.clock().now(),
+        }
     }
 
     /// The error of a deadline that passed while the request was not answered, with the snapshot if it was created all the same.
     pub(crate) async fn settle_late(&self, error: Error) -> Error {
         let Scope { client, deadline, .. } = &self.scope;
-        if error.kind() != ErrorKind::WaitTimeout || deadline.asked_for().is_none() {
+        let (ErrorKind::WaitTimeout, Some(since)) = (error.kind(), deadline.asked_since()) else {
             return error;
-        }
+        };
         let find = self.find();
         let found = tokio::select! {
             found = find => found,
             () = client.clock().sleep(GRACE) => return error,
         };
         match found {
-            Ok(Some(found)) if definition::differences(&self.request, &found).is_empty() => {
+            Ok(Some(found))
+                if is_younger(&found, since) && definition::differences(&self.request, &found).is_empty() =>
+            {
                 deadline.note(&found);
                 deadline.passed()
             }
@@ -250,18 +276,27 @@ impl Submission {
         }
     }
 
-    /// The snapshot of this name, if there is one.
-    pub(crate) async fn find(&self) -> Result<Option<Snapshot>, Error> {
-        let Scope { client, sink, .. } = &self.scope;
-        match client
-            .call_with(&GetSnapshot::new(self.name()), |error| sink.put_retry(error))
-            .await
-        {
+    /// [`find`](Self::find), by one request.
+    pub(crate) async fn find_once(&self) -> Result<Option<Snapshot>, Error> {
+        let found = self.scope.client.call_once(&GetSnapshot::new(self.name()), 0).await;
+        self.of_this_name(found)
+    }
+
+    fn of_this_name(&self, found: Result<Snapshot, Error>) -> Result<Option<Snapshot>, Error> {
+        match found {
             // A name can look like the id of another one.
             Ok(found) => Ok((found.name == self.name()).then_some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The snapshot of this name, if there is one.
+    pub(crate) async fn find(&self) -> Result<Option<Snapshot>, Error> {
+        let Scope { client, sink, .. } = &self.scope;
+        let request = GetSnapshot::new(self.name());
+        let found = client.call_with(&request, |error| sink.put_retry(error)).await;
+        self.of_this_name(found)
     }
 }
 
@@ -293,6 +328,10 @@ impl Posting<'_> {
             self.unclear_since.get_or_insert(now);
         }
         match self.find(is_taken).await {
+            // One of everybody's, which does not take the organization's name; what does cannot be seen.
+            Ok(Some(found)) if is_taken && found.general == Some(true) => {
+                Err(taken_invisibly(&error, self.submission.name()))
+            }
             Ok(Some(found)) => {
                 let found = self.judge(&error, found)?;
                 Ok((error, Some(found)))
@@ -324,7 +363,7 @@ impl Posting<'_> {
             return Ok(found);
         };
         let clock = submission.scope.client.clock();
-        let mut looks = Looks::after_a_look(&submission.scope);
+        let mut looks = Looks::after_a_look(&submission.scope, clock.now());
         while clock.now().saturating_sub(since) <= LAG {
             if let Some(found) = looks.next(|| submission.find()).await? {
                 return Ok(Some(found));
@@ -343,9 +382,33 @@ impl Posting<'_> {
         Err(taken(error, &found, &differences, is_unclear))
     }
 
+    /// What comes of it when no more requests are sent. What may have been created is looked for once more, for as long as it may be
+    /// unknown to where snapshots are read from.
+    async fn give_up(&self, error: Error) -> Result<Accepted, Error> {
+        let error = error.with_attempts(self.attempts());
+        if self.unclear_since.is_none() {
+            return Err(error);
+        }
+        match self.find(true).await {
+            Ok(Some(found)) => {
+                let found = self.judge(&error, found)?;
+                Ok(self.submission.adopted(&error, found))
+            }
+            Ok(None) => Err(error),
+            Err(_) => Err(error.with_hint(format!(
+                "the server may have created snapshot `{}` all the same: look for the name",
+                self.submission.name()
+            ))),
+        }
+    }
+
     /// The pause before the next request, if there is to be one.
     fn pause(&mut self, error: &Error) -> Option<Duration> {
         let clock = self.submission.scope.client.clock();
+        // The server says when, and the deadline how long.
+        if let (ErrorKind::RateLimited, Some(wished)) = (error.kind(), error.retry_after()) {
+            return Some(wished);
+        }
         if error.kind() != ErrorKind::ServerError {
             return self.budget.next(error, clock);
         }

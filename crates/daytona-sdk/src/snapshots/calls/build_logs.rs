@@ -120,7 +120,7 @@ impl BuildLogs {
         let (is_over, receiver) = watch::channel(false);
         let reason_to_look = Arc::new(Notify::new());
         let until_over = async {
-            let mut looks = Looks::after_a_look(&scope).sooner_on(Arc::clone(&reason_to_look));
+            let mut looks = Looks::after_a_look(&scope, client.clock().now()).sooner_on(Arc::clone(&reason_to_look));
             while looks
                 .at_own(&found.id)
                 .await?

@@ -225,9 +225,15 @@ impl Build {
     ///
     /// # Errors
     ///
-    /// The server's refusal; kind `WaitTimeout` if the snapshot is not being removed after five minutes.
+    /// The server's refusal; kind `WaitTimeout` if the snapshot is not being removed after five minutes; `Rejected`, before any
+    /// request, for a snapshot that was [adopted](Self::is_adopted), as it may be somebody else's.
     pub fn cancel(self) -> Call<()> {
         let client = self.making.scope.client.clone();
-        lifecycle::cancel(client, self.snapshot.id)
+        lifecycle::cancel(client, self.snapshot, self.accepted.is_own, self.delivery)
+    }
+
+    /// Whether the snapshot was [adopted](crate::Event::Adopted): this call cannot prove that it has created it.
+    pub fn is_adopted(&self) -> bool {
+        !self.accepted.is_own
     }
 }

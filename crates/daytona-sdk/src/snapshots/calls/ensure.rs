@@ -19,7 +19,7 @@ use crate::snapshots::events::options::{Options, build_option_methods};
 use crate::snapshots::events::stream::EventStream;
 use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::outcome::{self, Outcome, Remedy};
-use crate::snapshots::watch::pace::Pace;
+use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::{self, Scope};
 use crate::snapshots::watch::{active, change};
 use crate::trace;
@@ -185,14 +185,13 @@ impl Ensuring {
     /// has changed what is there is a reason for another turn.
     async fn run(&mut self) -> Result<Snapshot, Error> {
         let scope = self.making.scope.clone();
-        let mut pace = Pace::new(&scope.client);
+        let mut looks = Looks::new(&scope);
         loop {
-            let due = async {
-                pace.due(None, &scope.deadline).await;
-                Ok(())
+            let turn = async {
+                let found = looks.next(|| self.making.submission.find_once()).await?;
+                self.turn(found).await
             };
-            scope.deadline.enforce(due).await?;
-            let turn = match scope.deadline.enforce(self.turn()).await {
+            let turn = match scope.deadline.enforce(turn).await {
                 Ok(turn) => turn,
                 Err(error) => return Err(self.last_word(error).await),
             };
@@ -239,26 +238,28 @@ impl Ensuring {
     }
 
     /// Looks at what is there, and does what there is to do.
-    async fn turn(&mut self) -> Result<Turn, Error> {
-        let Some(found) = self.making.submission.find().await? else {
+    async fn turn(&mut self, found: Option<Snapshot>) -> Result<Turn, Error> {
+        let Some(found) = found else {
             self.making.scope.deadline.note_nothing();
             return self.create().await;
         };
+        let state = Outcome::of(&found.state);
+        // One of everybody's does not keep the organization from having its own of that name.
+        if found.general == Some(true)
+            && !(state == Outcome::Ready && self.making.submission.is_same_definition(&found).await?)
+        {
+            return self.create().await;
+        }
         self.making.scope.deadline.note(&found);
         if found.state == SnapshotState::Removing {
-            change::until_gone(&self.making.scope, &found.id).await?;
+            change::while_removing(&self.making.scope, &found.id).await?;
             return Ok(Turn::Again);
         }
-        let state = Outcome::of(&found.state);
         if state == Outcome::Failed {
             return self.failed(found).await;
         }
         let differences = self.making.submission.differences(&found).await?;
         if !differences.is_empty() {
-            // A general snapshot of the same name does not keep the organization from having its own.
-            if found.general == Some(true) {
-                return self.create().await;
-            }
             if self.may_replace && state != Outcome::Progress {
                 return self.replace(&found).await;
             }
@@ -343,7 +344,7 @@ impl Ensuring {
         });
         scope.sink.clear_tail();
         change::until_gone(scope, &found.id).await?;
-        scope.deadline.note_nothing();
+        scope.deadline.note_deleted(&found.name, "it was to be replaced");
         self.create().await
     }
 }

@@ -8,12 +8,14 @@ use daytona_api::{ActivateSnapshot, DeactivateSnapshot, Snapshot, SnapshotId};
 use super::call::{Boxed, Call};
 use super::wait::done;
 use crate::api_client::ApiClient;
-use crate::error::{Error, SnapshotInfo};
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::events::delivery::Delivery;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::active;
 use crate::snapshots::watch::change::{self, Removal, may_have_been_done};
 use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::outcome::Outcome;
+use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
 /// How long the service may take to remove a snapshot that is marked for it, which takes about ten seconds, or to deactivate one.
@@ -51,7 +53,8 @@ impl Activate {
     pub fn wait(self) -> Call<Snapshot> {
         let limit = self.client.settings().operation_timeout;
         Call::waiting(self.client, Goal::Active, limit, move |scope| async move {
-            let (_, accepted) = self.snapshot.resolve(&scope.client, activate).await?;
+            let mut looks = Looks::new(&scope);
+            let (_, accepted) = looks.next(|| self.snapshot.resolve(&scope.client, activate)).await?;
             done(&scope, active::until_active(&scope, accepted).await)
         })
     }
@@ -122,7 +125,9 @@ impl Deactivate {
     /// Those of the deactivation; then kind `Gone` if it is deleted meanwhile, and `WaitTimeout`.
     pub fn wait(self) -> Call<Snapshot> {
         Call::waiting(self.client, Goal::Inactive, CHANGE_LIMIT, move |scope| async move {
-            let (id, was_under_way) = self.snapshot.resolve(&scope.client, deactivate_known).await?;
+            let mut looks = Looks::new(&scope);
+            let deactivated = looks.next(|| self.snapshot.resolve(&scope.client, deactivate_known));
+            let (id, was_under_way) = deactivated.await?;
             change::until_inactive(&scope, &id, was_under_way).await
         })
     }
@@ -188,7 +193,8 @@ impl Delete {
     /// Those of the deletion; then kind `WaitTimeout`.
     pub fn wait(self) -> Call<()> {
         Call::waiting(self.client, Goal::Removal, CHANGE_LIMIT, move |scope| async move {
-            match self.snapshot.resolve(&scope.client, delete).await? {
+            let mut looks = Looks::new(&scope);
+            match looks.next(|| self.snapshot.resolve(&scope.client, delete)).await? {
                 (id, Removal::Marked) => change::until_gone(&scope, &id).await,
                 (_, Removal::Gone) => Ok(()),
             }
@@ -215,11 +221,21 @@ async fn delete(client: ApiClient, id: SnapshotId) -> Result<Removal, Error> {
 }
 
 /// Deletes a snapshot that is being made, and returns when it is going or gone.
-pub(crate) fn cancel(client: ApiClient, id: SnapshotId) -> Call<()> {
+pub(crate) fn cancel(client: ApiClient, snapshot: Snapshot, is_own: bool, mut delivery: Delivery) -> Call<()> {
     Call::waiting(client, Goal::Removal, CHANGE_LIMIT, move |scope: Scope| async move {
-        match change::remove(&scope.client, &id).await? {
-            Removal::Marked => change::until_going(&scope, &id).await,
-            Removal::Gone => Ok(()),
+        if !is_own {
+            let message = format!(
+                "snapshot {} was adopted, not created by this call: delete it by its id if it is yours",
+                snapshot.id
+            );
+            return Err(Error::new(ErrorKind::Rejected, message).with_snapshot(SnapshotInfo::of(&snapshot)));
         }
+        let cancelling = async {
+            match change::remove(&scope.client, &snapshot.id).await? {
+                Removal::Marked => change::until_going(&scope, &snapshot.id).await,
+                Removal::Gone => Ok(()),
+            }
+        };
+        delivery.watch(cancelling).await
     })
 }

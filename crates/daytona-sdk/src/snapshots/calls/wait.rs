@@ -2,11 +2,11 @@
 
 use std::future::IntoFuture;
 
-use daytona_api::{GetSnapshot, Snapshot};
+use daytona_api::{GetSnapshot, Snapshot, SnapshotId};
 
 use super::call::Boxed;
 use crate::api_client::ApiClient;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::snapshots::events::event::Event;
 use crate::snapshots::events::options::{Options, build_option_methods};
 use crate::snapshots::reference::SnapshotRef;
@@ -71,8 +71,18 @@ impl IntoFuture for Wait {
 /// The snapshot as it is now, looked for until the deadline if the server cannot be asked.
 async fn first(scope: &Scope, snapshot: &SnapshotRef) -> Result<Snapshot, Error> {
     let request = GetSnapshot::new(snapshot.as_str());
-    let found = Looks::new(scope).next(|| scope.client.call_once(&request, 0)).await?;
-    snapshot.check(found)
+    let mut looks = Looks::new(scope);
+    loop {
+        match looks.next(|| scope.client.call_once(&request, 0)).await {
+            // This client has made it a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound && has_just_made(scope, snapshot) => {}
+            found => return snapshot.check(found?),
+        }
+    }
+}
+
+fn has_just_made(scope: &Scope, snapshot: &SnapshotRef) -> bool {
+    scope.client.has_just_made(&SnapshotId::from(snapshot.as_str()))
 }
 
 /// Tells that a snapshot is active, if that is the outcome.

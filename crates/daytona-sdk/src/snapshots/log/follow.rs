@@ -213,6 +213,8 @@ struct Ending {
     broken: Option<Error>,
     /// Whether the log was open when the snapshot became active or failed: then nothing of it was missed.
     was_open: bool,
+    /// Whether the last reading came to an end of the log.
+    has_ended: bool,
 }
 
 /// A log, and how much of it was delivered.
@@ -255,6 +257,7 @@ impl Log {
         let mut pause = PAUSE;
         let mut broken: Option<Error> = None;
         let mut was_open = false;
+        let mut has_ended = false;
         let mut is_over = patience.is_over.clone();
         while !patience.is_over() {
             match self.read(patience, true).await {
@@ -264,7 +267,10 @@ impl Log {
                     break;
                 }
                 // A stream that is cut can look as if it had ended.
-                Some(Ok(())) => broken = None,
+                Some(Ok(())) => {
+                    broken = None;
+                    has_ended = true;
+                }
                 Some(Err(Failure::Later)) => {}
                 Some(Err(Failure::Broken(error))) => {
                     tracing::debug!(%error, "the build log broke off; reading it again");
@@ -286,12 +292,20 @@ impl Log {
                 (pause * 2).min(LONGEST_PAUSE)
             };
         }
-        Ok(Ending { broken, was_open })
+        Ok(Ending {
+            broken,
+            was_open,
+            has_ended,
+        })
     }
 
     /// Reads what there is when the build has ended. Returns why that is not all, if it is not.
     async fn look_once_more(&mut self, patience: &mut Patience, ending: Ending) -> Option<Error> {
-        let Ending { mut broken, was_open } = ending;
+        let Ending {
+            mut broken,
+            was_open,
+            has_ended,
+        } = ending;
         patience.left = Some(GRACE);
         for _ in 0..MOST_BREAKS {
             self.lines.restart();
@@ -306,8 +320,9 @@ impl Log {
                     return Some(broken.unwrap_or_else(|| Error::new(ErrorKind::Connection, message)));
                 }
                 Some(Ok(())) => return broken.filter(|_| !self.lines.has_begun()),
-                // There never was one.
-                Some(Err(Failure::Later)) => return broken,
+                Some(Err(Failure::Later)) => {
+                    return (!has_ended).then(|| broken.unwrap_or_else(|| not_there(&self.id)));
+                }
                 Some(Err(Failure::Broken(error))) => broken = Some(error),
                 Some(Err(Failure::Never(error))) => return Some(error),
             }

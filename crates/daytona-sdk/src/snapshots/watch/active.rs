@@ -11,12 +11,16 @@ use tracing::Instrument;
 use super::outcome::{self, Outcome};
 use super::poll::Looks;
 use super::scope::Scope;
+use crate::api_client::LAG;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::events::event::Event;
 use crate::snapshots::log::follow;
 
-/// How long a change that the server has acknowledged may be unknown to where snapshots are read from.
-pub(crate) const LAG: Duration = Duration::from_secs(30);
+/// How long a look may take that is the only one, as the deadline had passed before.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often in a row a snapshot that was there may be missing before it counts as deleted.
+const MOST_MISSES: u32 = 1;
 
 /// How long the end of the log of a failed build is read for its error.
 const TAIL_LIMIT: Duration = Duration::from_secs(10);
@@ -24,29 +28,50 @@ const TAIL_LIMIT: Duration = Duration::from_secs(10);
 /// Waits until the snapshot is active, of which this is what was seen last. The deadline is enforced; once the outcome is known, it
 /// no longer decides.
 pub(crate) async fn until_active(scope: &Scope, seen: Snapshot) -> Result<Snapshot, Error> {
+    let now = scope.client.clock().now();
+    until_active_since(scope, seen, now).await
+}
+
+/// [`until_active`], where it was seen at this time.
+pub(crate) async fn until_active_since(scope: &Scope, mut seen: Snapshot, at: Duration) -> Result<Snapshot, Error> {
+    if scope.deadline.has_passed() {
+        // The caller came late: what has become of it is still told.
+        let id = seen.id.clone();
+        let mut looks = Looks::new(scope);
+        tokio::select! {
+            found = looks.at_own(&id) => seen = found?.unwrap_or(seen),
+            () = scope.client.clock().sleep(GRACE) => {}
+        }
+        if seen.state == SnapshotState::Active {
+            return Ok(seen);
+        }
+    }
     let mut log = LogTask::default();
-    let outcome = scope.deadline.enforce(Box::pin(poll(scope, seen, &mut log))).await;
+    let outcome = scope
+        .deadline
+        .enforce(Box::pin(poll(scope, &mut seen, at, &mut log)))
+        .await;
     if matches!(&outcome, Err(error) if error.kind() == ErrorKind::WaitTimeout) {
         return outcome;
     }
     scope.deadline.bound(log.finish()).await;
     match outcome {
-        Err(error) if error.kind() == ErrorKind::BuildFailed => Err(with_tail(scope, error).await),
+        Err(error) if error.kind() == ErrorKind::BuildFailed => Err(with_tail(scope, error, seen).await),
         outcome => outcome,
     }
 }
 
 /// Looks at the snapshot until its state is final.
-async fn poll(scope: &Scope, mut snapshot: Snapshot, log: &mut LogTask) -> Result<Snapshot, Error> {
+async fn poll(scope: &Scope, snapshot: &mut Snapshot, at: Duration, log: &mut LogTask) -> Result<Snapshot, Error> {
     let Scope { client, deadline, sink } = scope;
     let id = snapshot.id.clone();
     let reason = Arc::new(Notify::new());
-    let mut looks = Looks::after_a_look(scope).sooner_on(Arc::clone(&reason));
+    let mut looks = Looks::after_a_look(scope, at).sooner_on(Arc::clone(&reason));
     let begun = client.clock().now();
     let mut last: Option<SnapshotState> = None;
     let mut was_found = false;
     loop {
-        deadline.note(&snapshot);
+        deadline.note(snapshot);
         let was_seen = last.is_some();
         if last.as_ref() != Some(&snapshot.state) {
             tracing::debug!(%id, state = %snapshot.state, "the snapshot's state");
@@ -57,22 +82,25 @@ async fn poll(scope: &Scope, mut snapshot: Snapshot, log: &mut LogTask) -> Resul
             sink.put(Event::State { state, elapsed });
             last = Some(snapshot.state.clone());
         }
-        if sink.is_heard() && follow::has_log(&snapshot) {
-            log.start(scope, &snapshot, &reason);
+        if sink.is_heard() && follow::has_log(snapshot) {
+            log.start(scope, snapshot, &reason);
         }
         match Outcome::of(&snapshot.state) {
-            Outcome::Ready => return Ok(snapshot),
-            Outcome::Failed => return Err(outcome::failed(&snapshot)),
-            Outcome::Gone => return Err(outcome::gone(&snapshot, was_seen)),
+            Outcome::Ready => return Ok(snapshot.clone()),
+            Outcome::Failed => return Err(outcome::failed(snapshot)),
+            Outcome::Gone => return Err(outcome::gone(snapshot, was_seen)),
             Outcome::Progress => {}
         }
-        snapshot = loop {
+        let mut misses = 0;
+        *snapshot = loop {
             let found = looks.at_own(&id).await;
-            match found.map_err(|error| error.with_snapshot(SnapshotInfo::of(&snapshot)))? {
+            match found.map_err(|error| error.with_snapshot(SnapshotInfo::of(snapshot)))? {
                 Some(found) => break found,
                 // It was acknowledged a moment ago.
                 None if !was_found && client.clock().now().saturating_sub(begun) <= LAG => {}
-                None => return Err(outcome::deleted(&snapshot)),
+                // Of several places that snapshots are read from one may be behind.
+                None if misses < MOST_MISSES => misses += 1,
+                None => return Err(outcome::deleted(snapshot)),
             }
         };
         was_found = true;
@@ -82,18 +110,10 @@ async fn poll(scope: &Scope, mut snapshot: Snapshot, log: &mut LogTask) -> Resul
 }
 
 /// The error of a failed build with the last lines of its log; where nobody listened it is read now.
-async fn with_tail(scope: &Scope, error: Error) -> Error {
+async fn with_tail(scope: &Scope, error: Error, failed: Snapshot) -> Error {
     let Scope { client, deadline, sink } = scope;
-    if let (Some(snapshot), false) = (error.snapshot(), sink.is_heard()) {
-        let id = snapshot.id.clone();
-        let reading = async {
-            if let Some(found) = Looks::new(scope).at(&id).await?
-                && follow::has_log(&found)
-            {
-                follow::read_once(client.clone(), found, sink.clone()).await?;
-            }
-            Ok::<(), Error>(())
-        };
+    if !sink.is_heard() && follow::has_log(&failed) {
+        let reading = follow::read_once(client.clone(), failed, sink.clone());
         // Whatever comes of it.
         tokio::select! {
             _ = deadline.bound(Box::pin(reading)) => {}

@@ -77,9 +77,17 @@ pub(crate) async fn current(client: &ApiClient, id: &SnapshotId) -> Result<Optio
 
 /// Waits until no snapshot has this id any more, which was marked for removal.
 pub(crate) async fn until_gone(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
-    let mut looks = Looks::after_a_look(scope);
+    let mut looks = Looks::after_a_look(scope, scope.client.clock().now());
     let mut repetition = Repetition::new(&scope.client);
-    while let Some(found) = looks.at_own(id).await? {
+    let mut was_seen = false;
+    loop {
+        let Some(found) = looks.at_own(id).await? else {
+            if is_certainly_gone(scope, id, was_seen).await? {
+                break;
+            }
+            continue;
+        };
+        was_seen = true;
         if found.state != SnapshotState::Removing && repetition.is_due() {
             let reason = format!(
                 "snapshot {id} is {} although it was deleted: deleting it again",
@@ -94,11 +102,39 @@ pub(crate) async fn until_gone(scope: &Scope, id: &SnapshotId) -> Result<(), Err
     Ok(())
 }
 
+/// Whether a snapshot that cannot be seen is gone, and not just one that cannot be seen yet: a deletion tells, as what is written does
+/// not lag behind.
+async fn is_certainly_gone(scope: &Scope, id: &SnapshotId, was_seen: bool) -> Result<bool, Error> {
+    if was_seen || !scope.client.has_just_made(id) {
+        return Ok(true);
+    }
+    Ok(repeated(remove(&scope.client, id).await)? == Some(Removal::Gone))
+}
+
+/// Waits while somebody else's snapshot is being removed; it may come back.
+pub(crate) async fn while_removing(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
+    let mut looks = Looks::after_a_look(scope, scope.client.clock().now());
+    while looks
+        .at_own(id)
+        .await?
+        .is_some_and(|found| found.state == SnapshotState::Removing)
+    {}
+    Ok(())
+}
+
 /// Waits until the snapshot, which was deleted, is being removed or is gone.
 pub(crate) async fn until_going(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
     let mut looks = Looks::new(scope);
     let mut repetition = Repetition::new(&scope.client);
-    while let Some(found) = looks.at_own(id).await? {
+    let mut was_seen = false;
+    loop {
+        let Some(found) = looks.at_own(id).await? else {
+            if is_certainly_gone(scope, id, was_seen).await? {
+                break;
+            }
+            continue;
+        };
+        was_seen = true;
         if found.state == SnapshotState::Removing {
             break;
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daytona_api::Snapshot;
+use jiff::Timestamp;
 
 use super::outcome::Outcome;
 use crate::api_client::ApiClient;
@@ -12,6 +13,9 @@ use crate::error::{Error, ErrorKind, SnapshotInfo};
 
 /// What the last look before the deadline may take, at the most.
 const LAST_LOOK: Duration = Duration::from_secs(2);
+
+/// After which time a look is taken to hang, where that leaves the time for another one.
+const HANGING: Duration = Duration::from_secs(5);
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +54,7 @@ enum Stage {
     #[default]
     Before,
     /// It was asked to create this, and has not answered.
-    Asked(String),
+    Asked(String, Option<Timestamp>),
     /// The snapshot as it was seen last.
     Seen(SnapshotInfo),
     /// What had failed was deleted, and is not made again yet.
@@ -88,9 +92,9 @@ impl Deadline {
         self.enter(Stage::Seen(SnapshotInfo::of(snapshot)));
     }
 
-    /// Notes that the server is being asked to create a snapshot.
-    pub(crate) fn note_asked(&self, name: &str) {
-        self.enter(Stage::Asked(name.to_owned()));
+    /// Notes that the server, whose time it was, is being asked to create a snapshot.
+    pub(crate) fn note_asked(&self, name: &str, since: Option<Timestamp>) {
+        self.enter(Stage::Asked(name.to_owned(), since));
     }
 
     /// Notes that nothing is there yet.
@@ -104,6 +108,11 @@ impl Deadline {
             name: name.to_owned(),
             reason: reason.to_owned(),
         });
+    }
+
+    /// Notes that the last look did not fail.
+    pub(crate) fn clear_problem(&self) {
+        self.known().problem = None;
     }
 
     /// Notes why the last look failed.
@@ -129,14 +138,22 @@ impl Deadline {
 
     /// What comes of `future`, if the deadline does not pass first.
     pub(crate) async fn bound<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        if self.limit == Some(Duration::ZERO) {
+            return None;
+        }
         let end = self.limit.map(|limit| self.start.saturating_add(limit));
         self.until(end, future).await
     }
 
-    /// What comes of a look, unless it hangs when the last look is due.
+    /// What comes of a look, unless it has hung for a while when the last look is due.
     pub(crate) async fn before_last_look<T>(&self, look: impl Future<Output = T>) -> Option<T> {
-        let now = self.client.clock().now();
-        self.until(self.last_look_at().filter(|at| now < *at), look).await
+        let hangs_at = self.client.clock().now().saturating_add(HANGING);
+        self.until(self.last_look_at().filter(|at| hangs_at < *at), look).await
+    }
+
+    /// Whether it has passed.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.limit.is_some_and(|limit| self.elapsed() >= limit)
     }
 
     async fn until<T>(&self, end: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
@@ -167,18 +184,16 @@ impl Deadline {
                 };
                 format!("snapshot `{name}` ({id}) was still {last_state} after {elapsed:.0?}{way_on}")
             }
-            (Stage::Asked(name), _) => format!(
-                "the server did not answer in time whether it creates snapshot `{name}`: it may have accepted it; look for \
-                 the name (gave up after {elapsed:.0?})"
+            (Stage::Asked(name, _), _) => format!(
+                "no answer within {elapsed:.0?} to the request to create snapshot `{name}`: the server may have accepted it; look \
+                 for the name"
             ),
-            (Stage::Deleted { name, reason }, _) => format!(
-                "snapshot `{name}` had failed ({reason}), was deleted, and was not created again within {elapsed:.0?}"
-            ),
-            (Stage::Before, Goal::Active) => {
-                format!("the server was not yet asked to create the snapshot after {elapsed:.0?}")
+            (Stage::Deleted { name, reason }, _) => {
+                format!("snapshot `{name}` was deleted, and was not created again within {elapsed:.0?} ({reason})")
             }
+            (Stage::Before, Goal::Active) => format!("timed out after {elapsed:.0?}, with no snapshot created"),
             (Stage::Before, Goal::Inactive) => format!("the snapshot was not inactive after {elapsed:.0?}"),
-            (Stage::Before, Goal::Removal) => format!("the snapshot was not gone after {elapsed:.0?}"),
+            (Stage::Before, Goal::Removal) => format!("the snapshot was still there after {elapsed:.0?}"),
             (Stage::Before, Goal::Answer) => format!("no answer within {elapsed:.0?}"),
         };
         if let Some(problem) = &known.problem {
@@ -192,10 +207,10 @@ impl Deadline {
         }
     }
 
-    /// The name that the server was asked to create without an answer, if the call has come to that.
-    pub(crate) fn asked_for(&self) -> Option<String> {
+    /// Whether the server was asked to create a snapshot, without an answer, and what time it was there before.
+    pub(crate) fn asked_since(&self) -> Option<Option<Timestamp>> {
         match &self.known().stage {
-            Stage::Asked(name) => Some(name.clone()),
+            Stage::Asked(_, since) => Some(*since),
             _ => None,
         }
     }

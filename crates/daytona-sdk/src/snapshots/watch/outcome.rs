@@ -74,10 +74,11 @@ pub(crate) enum Remedy {
 impl Remedy {
     /// What helps, by the words of the server as measured.
     pub(crate) fn of(error: &Error) -> Option<Self> {
+        // Whole, or from the beginning: a build's own output may quote anything.
         let reason = error.reason()?;
-        if reason.contains("specified key does not exist") {
+        if reason.starts_with("failed to get tar from storage") && reason.contains("specified key does not exist") {
             Some(Self::UploadAgain)
-        } else if reason.contains("operation is already in progress") {
+        } else if reason == "An operation is already in progress for this resource" {
             Some(Self::AfterTwin)
         } else {
             None
@@ -114,6 +115,8 @@ mod tests {
             of("An operation is already in progress for this resource"),
             Some(Remedy::AfterTwin)
         );
+        let quoted = "process \"/bin/sh -c echo an operation is already in progress\" did not complete: exit code: 1";
+        assert_eq!(of(quoted), None);
         assert_eq!(of("process \"/bin/sh -c exit 7\" did not complete successfully"), None);
         assert_eq!(of(""), None);
     }

@@ -31,28 +31,26 @@ const SCARCE: f64 = 0.2;
 pub(crate) struct Pace {
     client: ApiClient,
     begun: Duration,
-    /// When the last look began.
-    last: Option<Duration>,
+    has_looked: bool,
     /// Until when the server asks for quiet.
     quiet_until: Duration,
 }
 
 impl Pace {
-    /// The first look is due at once.
+    /// The first look is due at once, or a second after the last one of the same call.
     pub(crate) fn new(client: &ApiClient) -> Self {
         Self {
             client: client.clone(),
             begun: client.clock().now(),
-            last: None,
+            has_looked: false,
             quiet_until: Duration::ZERO,
         }
     }
 
-    /// As if something had just been looked at: the first look is due after an interval.
-    pub(crate) fn after_a_look(client: &ApiClient) -> Self {
-        let mut pace = Self::new(client);
-        pace.last = Some(pace.begun);
-        pace
+    /// As if something had been looked at at this time: the first look is due an interval later.
+    pub(crate) fn after_a_look(client: &ApiClient, at: Duration) -> Self {
+        client.heard().note_look(at);
+        Self::new(client)
     }
 
     /// Heeds that the server asks to be left alone for this long.
@@ -67,9 +65,10 @@ impl Pace {
     /// before the deadline.
     pub(crate) async fn due(&mut self, reason: Option<&Notify>, deadline: &Deadline) {
         let clock = self.client.clock();
-        if let Some(last) = self.last {
+        if let Some(last) = self.client.heard().last_look() {
             let earliest = (last + INTERVAL).max(self.quiet_until).max(last + self.ration());
-            let due = earliest.max(last + self.interval());
+            let interval = if self.has_looked { self.interval() } else { INTERVAL };
+            let due = earliest.max(last + interval);
             let last_chance = deadline
                 .last_look_at()
                 .filter(|at| clock.now() < *at)
@@ -89,7 +88,8 @@ impl Pace {
                 } => {}
             }
         }
-        self.last = Some(clock.now());
+        self.client.heard().note_look(clock.now());
+        self.has_looked = true;
     }
 
     fn interval(&self) -> Duration {

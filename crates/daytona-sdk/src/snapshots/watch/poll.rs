@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use daytona_api::{GetSnapshot, Snapshot, SnapshotId};
 use tokio::sync::Notify;
@@ -33,9 +34,9 @@ impl<'a> Looks<'a> {
         Self::with_pace(scope, Pace::new(&scope.client))
     }
 
-    /// The first look is an interval later: what it would show was just seen.
-    pub(crate) fn after_a_look(scope: &'a Scope) -> Self {
-        Self::with_pace(scope, Pace::after_a_look(&scope.client))
+    /// The first look is an interval after this time, when what it would show was seen.
+    pub(crate) fn after_a_look(scope: &'a Scope, at: Duration) -> Self {
+        Self::with_pace(scope, Pace::after_a_look(&scope.client, at))
     }
 
     fn with_pace(scope: &'a Scope, pace: Pace) -> Self {
@@ -67,6 +68,7 @@ impl<'a> Looks<'a> {
             let error = match self.scope.deadline.before_last_look(look()).await {
                 Some(Ok(seen)) => {
                     self.odd_answers = 0;
+                    self.scope.deadline.clear_problem();
                     return Ok(seen);
                 }
                 Some(Err(error)) => error,
