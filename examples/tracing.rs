@@ -27,12 +27,13 @@ async fn main() -> Result<(), BoxError> {
         .api_url(emulator.api_url())
         .api_key(emulator.api_key())
         .build()?;
-    // So that there is something to see: two polls fail, and are sent again.
-    emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(2));
-    let snapshot = daytona
+    daytona
         .snapshots()
         .create(CreateSnapshotParams::new("traced", "python:3.12-slim"))
         .await?;
+    // So that there is something to see: one request fails, and is sent again.
+    emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(1));
+    let snapshot = daytona.snapshots().get("traced").await?;
     println!("{} is {}", snapshot.name, snapshot.state);
     Ok(())
 }

@@ -20,13 +20,14 @@ fn quickstart() -> Command {
     support::example("quickstart")
 }
 
-/// Exit code 1, and one line that holds all of these parts.
+/// Exit code 1, and a report that holds all of these parts: one line, and what belongs to it indented below.
 async fn assert_fails(command: Command, parts: &[&str]) {
     let output = run(command).await;
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert_eq!(error.trim_end().lines().count(), 1, "one line: {error}");
-    assert!(error.starts_with("error: "), "{error}");
+    let mut lines = error.trim_end().lines();
+    assert!(lines.next().is_some_and(|line| line.starts_with("error: ")), "{error}");
+    assert!(lines.all(|line| line.starts_with("  ")), "one report: {error}");
     for part in parts {
         assert!(error.contains(part), "{part}: {error}");
     }
