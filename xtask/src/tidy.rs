@@ -52,7 +52,8 @@ const FORBIDDEN: [(&str, &[&str], &str); 11] = [
     ("thread::sleep", &[], "wait on the clock seam"),
     (
         "0.0.0.0",
-        &["crates/daytona-emulator/src/"],
+        // The facade refuses it as the address of a server.
+        &["crates/daytona-emulator/src/", "crates/daytona-sdk/src/"],
         "servers bind to the loopback address",
     ),
     ("env::set_var", &[], "the process's environment is the user's"),

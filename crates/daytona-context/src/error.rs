@@ -1,8 +1,10 @@
 //! What can go wrong between a plan and the storage.
 
+use std::io;
+use std::path::PathBuf;
+
 use daytona_image::walk::WalkProblem;
 
-use crate::index::IndexError;
 use crate::read_error::ReadError;
 use crate::storage::StorageError;
 
@@ -45,4 +47,36 @@ impl ScanError {
     pub fn problems(&self) -> &[WalkProblem] {
         &self.problems
     }
+}
+
+/// Why an index cannot be used. One that is broken, or of another context, is not an error: it is ignored and replaced.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// The index is one of the files that are pushed.
+    #[error(
+        "the index `{path}` lies among the files of the context: keep it elsewhere, or leave it out of the context"
+    )]
+    InContext {
+        /// The index.
+        path: PathBuf,
+    },
+    /// Something else than a regular file lies there.
+    #[error("the index `{path}` is not a regular file: choose another path")]
+    NotAFile {
+        /// The index.
+        path: PathBuf,
+    },
+    /// The file system does not tell when the status of a file last changed, so that changes could go unnoticed.
+    #[error("an index cannot be used on this platform: its file system does not tell when a file's status changed")]
+    Unsupported,
+    /// Its directory cannot be written to.
+    #[error("the index `{path}` cannot be written")]
+    Io {
+        /// The index.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }

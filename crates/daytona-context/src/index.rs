@@ -19,6 +19,7 @@ use tempfile::NamedTempFile;
 use crate::archive::Archive;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::error::IndexError;
 use crate::layout::Entry;
 use crate::split::SPLIT_VERSION;
 
@@ -34,38 +35,6 @@ const RACY: Duration = Duration::from_secs(2);
 
 /// An index has some 150 bytes for each archive.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
-
-/// Why an index cannot be used. One that is broken, or of another context, is not an error: it is ignored and replaced.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// The index is one of the files that are pushed.
-    #[error(
-        "the index `{path}` lies among the files of the context: keep it elsewhere, or leave it out of the context"
-    )]
-    InContext {
-        /// The index.
-        path: PathBuf,
-    },
-    /// Something else than a regular file lies there.
-    #[error("the index `{path}` is not a regular file: choose another path")]
-    NotAFile {
-        /// The index.
-        path: PathBuf,
-    },
-    /// The file system does not tell when the status of a file last changed, so that changes could go unnoticed.
-    #[error("an index cannot be used on this platform: its file system does not tell when a file's status changed")]
-    Unsupported,
-    /// Its directory cannot be written to.
-    #[error("the index `{path}` cannot be written")]
-    Io {
-        /// The index.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// The index as one push uses it.
 #[derive(Debug)]

@@ -267,7 +267,7 @@ impl Submission {
         };
         match found {
             Ok(Some(found))
-                if is_younger(&found, since) && definition::differences(&self.request, &found).is_empty() =>
+                if is_younger(&found, Some(since)) && definition::differences(&self.request, &found).is_empty() =>
             {
                 deadline.note(&found);
                 deadline.passed()

@@ -191,7 +191,7 @@ impl Ensuring {
                 let found = looks.next(|| self.making.submission.find_once()).await?;
                 self.turn(found).await
             };
-            let turn = match scope.deadline.enforce(turn).await {
+            let turn = match scope.deadline.enforce(Box::pin(turn)).await {
                 Ok(turn) => turn,
                 Err(error) => return Err(self.last_word(error).await),
             };

@@ -207,10 +207,10 @@ impl Deadline {
         }
     }
 
-    /// Whether the server was asked to create a snapshot, without an answer, and what time it was there before.
-    pub(crate) fn asked_since(&self) -> Option<Option<Timestamp>> {
+    /// The server's time before it was asked to create a snapshot, where that has not been answered.
+    pub(crate) fn asked_since(&self) -> Option<Timestamp> {
         match &self.known().stage {
-            Stage::Asked(_, since) => Some(*since),
+            Stage::Asked(_, since) => *since,
             _ => None,
         }
     }
