@@ -6,13 +6,16 @@
 //!
 //! Reference: <https://docs.docker.com/reference/dockerfile/>.
 
+mod budget;
 mod check;
 mod directive;
 mod dispatch;
+pub(crate) mod followed;
 pub(crate) mod glob;
 mod heredoc;
 mod instruction;
 mod lexer;
+mod model;
 mod mount;
 mod reader;
 mod reference;
@@ -25,87 +28,10 @@ mod tests;
 mod values;
 pub(crate) mod word;
 
-use std::fmt;
-
 pub use heredoc::Heredoc;
 pub use instruction::{Arguments, Instruction, Pair};
+pub use model::{Dockerfile, SyntaxError, SyntaxErrors};
 pub use reader::MAX_LINE;
-
-/// A Dockerfile, read.
-///
-/// ```
-/// use daytona_image::dockerfile::Dockerfile;
-///
-/// let dockerfile = Dockerfile::parse("FROM alpine:3.20\nCOPY --chown=1:1 [\"a b\", \"/x/\"]\n")?;
-/// let copy = &dockerfile.instructions()[1];
-/// assert_eq!((copy.line(), copy.keyword()), (2, "COPY"));
-/// assert_eq!(copy.flag("chown"), Some("1:1"));
-/// assert_eq!(copy.words(), ["a b", "/x/"]);
-/// # Ok::<(), daytona_image::dockerfile::SyntaxErrors>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dockerfile {
-    instructions: Vec<Instruction>,
-    escape: char,
-    line_count: usize,
-    open_continuation: Option<usize>,
-}
-
-impl Default for Dockerfile {
-    fn default() -> Self {
-        Self {
-            instructions: Vec::new(),
-            escape: '\\',
-            line_count: 0,
-            open_continuation: None,
-        }
-    }
-}
-
-/// Something that is wrong with a line of a Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-#[non_exhaustive]
-pub struct SyntaxError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-impl SyntaxError {
-    pub(crate) fn new(line: usize, problem: impl Into<String>) -> Self {
-        Self {
-            line,
-            problem: problem.into(),
-        }
-    }
-}
-
-/// Everything that is wrong with a text that is not a Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyntaxErrors(Vec<SyntaxError>);
-
-impl SyntaxErrors {
-    /// The errors, in the order of their lines; there is at least one.
-    pub fn errors(&self) -> &[SyntaxError] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SyntaxErrors {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
-            }
-            error.fmt(formatter)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for SyntaxErrors {}
 
 impl Dockerfile {
     /// Reads a Dockerfile. A byte order mark counts as nothing.
@@ -151,21 +77,6 @@ impl Dockerfile {
         errors.extend(check::check(&dockerfile, true));
         errors.sort_by_key(|error| error.line);
         (dockerfile, errors)
-    }
-
-    /// The instructions, in their order.
-    pub fn instructions(&self) -> &[Instruction] {
-        &self.instructions
-    }
-
-    /// The escape character: a backslash, unless the directive `# escape` says a backtick.
-    pub fn escape(&self) -> char {
-        self.escape
-    }
-
-    /// Where in the text the escape character stands that would glue to the last line what is appended.
-    pub(crate) fn open_continuation(&self) -> Option<usize> {
-        self.open_continuation
     }
 }
 

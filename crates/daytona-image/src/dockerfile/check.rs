@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::heredoc;
 use super::instruction::{Arguments, Instruction};
+use super::model::{Dockerfile, SyntaxError};
 use super::mount::Mount;
-use super::{Dockerfile, SyntaxError};
 
 /// What kind of value a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,16 +2,17 @@
 
 use std::collections::HashSet;
 
+use super::budget::{Budget, WordError};
 use super::check;
+use super::followed::{Assignment, Command, Followed, Note, Taking};
 use super::heredoc;
 use super::instruction::{Arguments, Instruction};
 use super::mount::Mount;
 use super::reference;
 use super::scope::{Globals, Scope, look_up};
 use super::sources::{self, Wanted};
-use super::stages::{Assignment, Command, Followed, Note, Taking};
 use super::values;
-use super::word::{Budget, Lexer, Quotes, Variable, WordError};
+use super::word::{Lexer, Quotes, Variable};
 use crate::ignore::IgnoreRules;
 
 /// Follows the instructions of one stage.

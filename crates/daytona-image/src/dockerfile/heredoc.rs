@@ -1,6 +1,7 @@
 //! Heredocs: `<<EOF`, wherever BuildKit finds one.
 
-use super::word::{Budget, Lexer, Quotes, Variable, WordError};
+use super::budget::{Budget, WordError};
+use super::word::{Lexer, Quotes, Variable};
 
 /// A heredoc of an instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]

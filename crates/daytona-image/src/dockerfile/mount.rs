@@ -1,6 +1,6 @@
 //! The value of `RUN --mount=…`.
 
-use super::word::WordError;
+use super::budget::WordError;
 
 /// A mount of a `RUN`, with the values of its variables.
 #[derive(Debug, Default, PartialEq, Eq)]

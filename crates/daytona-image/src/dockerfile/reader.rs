@@ -4,7 +4,7 @@ use super::directive::Directives;
 use super::heredoc::{self, Heredoc};
 use super::instruction::{Arguments, Instruction, Pair};
 use super::lexer::{self, Json};
-use super::{Dockerfile, SyntaxError};
+use super::model::{Dockerfile, SyntaxError};
 
 /// Bytes that a line may have: BuildKit refuses longer ones.
 pub const MAX_LINE: usize = 65_535;

@@ -3,7 +3,7 @@
 //! `*` is any text, `?` any character, and a backslash takes away their meaning. BuildKit turns them into regular expressions:
 //! the leftmost match wins, and neither matches a line feed.
 
-use super::word::{Budget, WordError};
+use super::budget::{Budget, WordError};
 
 #[derive(Debug)]
 pub(super) struct Pattern(Vec<Token>);

@@ -4,8 +4,10 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::stages::{Placed, follow};
-use super::word::{Budget, Lexer, MAX_EXPANSION, MAX_NESTING, MAX_PATTERN_STEPS, Variable, WordError};
+use super::budget::{Budget, MAX_EXPANSION, MAX_PATTERN_STEPS, WordError};
+use super::followed::Placed;
+use super::stages::follow;
+use super::word::{Lexer, MAX_NESTING, Variable};
 use super::{Dockerfile, MAX_LINE};
 
 fn vectors(compressed: &[u8]) -> Vec<Value> {

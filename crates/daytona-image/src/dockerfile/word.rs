@@ -1,20 +1,13 @@
 //! Words of a Dockerfile: quotes, escapes and variables, as BuildKit's shell lexer reads them.
 
-use std::cell::Cell;
-use std::fmt;
 use std::iter::Peekable;
 use std::str::Chars;
 
+use super::budget::{Budget, WordError};
 use super::shell_pattern::Pattern;
 
 /// How deep a `${…}` may stand inside another.
 pub(crate) const MAX_NESTING: usize = 64;
-
-/// How many bytes the words of one Dockerfile may expand to, all together.
-pub(crate) const MAX_EXPANSION: usize = 16 * 1024 * 1024;
-
-/// How many steps the patterns of `${name#pattern}` and its like may take in one Dockerfile, all together.
-pub(crate) const MAX_PATTERN_STEPS: usize = 16 * 1024 * 1024;
 
 /// What is known of a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,59 +17,6 @@ pub(crate) enum Variable<'a> {
     Unset,
     /// It may have any value, or none.
     Unknown,
-}
-
-/// Why a word has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum WordError {
-    /// It depends on this variable, whose value is not known.
-    Unknown(String),
-    /// It is not a word, in words.
-    Invalid(String),
-}
-
-impl fmt::Display for WordError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => write!(formatter, "the value of the variable `{name}` is not known here"),
-            Self::Invalid(problem) => formatter.write_str(problem),
-        }
-    }
-}
-
-impl WordError {
-    fn invalid<T>(problem: impl Into<String>) -> Result<T, Self> {
-        Err(Self::Invalid(problem.into()))
-    }
-}
-
-/// What the expansions of a Dockerfile have used up. Nothing that a Dockerfile says can make them grow without end.
-#[derive(Debug, Default)]
-pub(crate) struct Budget {
-    bytes: Cell<usize>,
-    steps: Cell<usize>,
-}
-
-impl Budget {
-    fn take_bytes(&self, count: usize) -> Result<(), WordError> {
-        self.bytes.set(self.bytes.get().saturating_add(count));
-        if self.bytes.get() > MAX_EXPANSION {
-            return WordError::invalid(format!(
-                "the variables of this Dockerfile expand to more than {MAX_EXPANSION} bytes"
-            ));
-        }
-        Ok(())
-    }
-
-    pub(super) fn take_steps(&self, count: usize) -> Result<(), WordError> {
-        self.steps.set(self.steps.get().saturating_add(count));
-        if self.steps.get() > MAX_PATTERN_STEPS {
-            return WordError::invalid(format!(
-                "the patterns of this Dockerfile's variables take more than {MAX_PATTERN_STEPS} steps"
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// What becomes of quotes.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{PlanOptions, resolve};
 use crate::cancel::Cancellation;
+use crate::dockerfile::followed::Taking;
 use crate::dockerfile::sources::Wanted;
-use crate::dockerfile::stages::Taking;
 use crate::escape;
 use crate::ignore::IgnoreRules;
 use crate::image::archive_name::{RESERVED, covers};

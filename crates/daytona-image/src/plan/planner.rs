@@ -3,13 +3,18 @@
 use std::collections::HashSet;
 
 use super::files::{ContextRoot, Finder};
+use super::image_plan::{ExcludedPath, ImagePlan};
 use super::layout::Tree;
+use super::member::Member;
+use super::options::PlanOptions;
 use super::part::{Body, LocalCopy, Part};
 use super::render::Renderer;
 use super::source::At;
-use super::{ExcludedPath, ImagePlan, Member, PlanOptions, PlanWarning, advice, entrypoint};
+use super::warning::PlanWarning;
+use super::{advice, entrypoint};
 use crate::dockerfile::Dockerfile;
-use crate::dockerfile::stages::{Followed, Note, Placed, Taking, follow};
+use crate::dockerfile::followed::{Followed, Note, Placed, Taking};
+use crate::dockerfile::stages::follow;
 use crate::escape;
 use crate::image::Step;
 use crate::image::instruction::Instruction;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dockerfile::stages::{Placed, follow};
+use crate::dockerfile::followed::Placed;
+use crate::dockerfile::stages::follow;
 use crate::dockerfile::{Arguments, Dockerfile, Instruction};
 use crate::escape;
 use crate::problem::ProblemKind;

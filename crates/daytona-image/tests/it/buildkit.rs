@@ -215,10 +215,6 @@ fn what_is_taken_and_refused_is_what_buildkit_takes_and_refuses() {
             Some((difference, None)) => failures.push(format!("{}: {text:?} {difference}", value["id"])),
         }
     }
-    let failures: Vec<String> = failures
-        .into_iter()
-        .filter(|failure| !EXCEPTIONS.iter().any(|(id, _)| failure.contains(id)))
-        .collect();
     assert!(
         failures.is_empty(),
         "{} differ:\n{}",
@@ -229,19 +225,3 @@ fn what_is_taken_and_refused_is_what_buildkit_takes_and_refuses() {
     let lost: usize = losses.values().sum();
     assert!(lost * 6 < cases.len(), "{losses:?} of {}", cases.len());
 }
-
-/// Cases that no rule covers, each with a reason that a user would accept.
-const EXCEPTIONS: &[(&str, &str)] = &[
-    (
-        "ignore-a32d36d0c8",
-        "a backslash before a letter in an ignore rule is the letter itself",
-    ),
-    (
-        "ignore-fd3559f5ef",
-        "an exception for a folder takes back what is below it",
-    ),
-    (
-        "ignore-a2015dd9b2",
-        "an exception for a folder takes back what is below it",
-    ),
-];
