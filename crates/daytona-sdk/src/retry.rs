@@ -14,7 +14,7 @@ pub(crate) const ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// What all waits of a call may take together. If the server asks for a longer one, the call ends with that error.
+/// Upper bound for all waits of one call. If the server asks for a longer one, the call ends with that error.
 const WAITS: Duration = Duration::from_mins(2);
 
 /// How long a connection that is refused is tried again: a server that starts again is there by then.

@@ -41,12 +41,12 @@ use crate::trace;
 ///
 /// A request whose answer is lost is settled by looking for the name. It never makes two snapshots. A snapshot that is found is taken
 /// for the result if it is of the same definition and was created after the request was sent, by the server's own clock, which tells
-/// whole seconds; [`Event::Adopted`](crate::Event::Adopted) tells of it. What cannot be told from somebody else's is the error
-/// `AlreadyExists`, with its id.
+/// whole seconds; [`Event::Adopted`](crate::Event::Adopted) tells of it. If the SDK cannot tell whether the snapshot is yours, it
+/// returns the error `AlreadyExists` with its id.
 ///
-/// A failure that says nothing about the image is recovered from: an archive that the storage did not have after all, or another
-/// build or pull of the same definition under way, of which the server does one at a time. The snapshot that failed is deleted
-/// and created again, after growing random pauses in the second case, until the deadline;
+/// `create` recovers from two failures that say nothing about the image: an archive was missing from the storage, or the server was
+/// already building or pulling the same definition (it does one at a time). The snapshot that failed is deleted and created
+/// again, after growing random pauses in the second case, until the deadline;
 /// [`Event::Recreated`](crate::Event::Recreated) tells of each time. Nothing is deleted that this call has not created.
 ///
 /// Dropping the future stops the upload or the waiting; what the server has accepted goes on.
@@ -102,7 +102,7 @@ impl Create {
     ///
     /// # Errors
     ///
-    /// As awaiting it, but for those of the build.
+    /// Same as awaiting it, except the errors of the build.
     pub async fn start(self) -> Result<Build, Error> {
         let (scope, mut delivery) = Scope::begin(&self.client, Goal::Active, self.options);
         let deadline = scope.deadline.clone();
@@ -220,8 +220,8 @@ impl Build {
 
     /// Deletes the snapshot, and returns when it is being removed or is gone. Operation `removeSnapshot`.
     ///
-    /// The server may acknowledge a deletion in the middle of a build and ignore it: then it is asked again. A build that was
-    /// begun goes on on the server's side until it ends, and until then the same definition cannot be built again.
+    /// The server may acknowledge a deletion in the middle of a build and ignore it: then it is asked again. A build that has
+    /// started keeps running on the server, and until it ends the same definition cannot be built again.
     ///
     /// # Errors
     ///

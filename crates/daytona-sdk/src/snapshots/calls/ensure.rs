@@ -42,12 +42,12 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 /// | in progress, same definition | it is waited for |
 /// | being removed | its end is waited for, then it is created |
 /// | failed | error `BuildFailed`; with [`replace`](Self::replace) it is deleted and created |
-/// | failed for want of its turn, same definition | whoever made it has a minute to make it again; then as above |
+/// | failed because the same definition was already being built | its owner has a minute to create it again; then as for `failed` |
 /// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
 ///
-/// The definition is the Dockerfile's text or the image, the hashes of the files, the entrypoint, and of the resources, the class and the
-/// region those that are given, be it by the client's target. Several of these calls at once, on whatever machines, come to
-/// the same snapshot: when somebody else has changed what is there, it is looked at again, until the deadline.
+/// The definition is the Dockerfile's text or the image, the hashes of the files, the entrypoint, plus resources, class and region where
+/// you set them (the client's `target` counts as a region). Several of these calls at once, on any machines, return the same
+/// snapshot: if somebody else changes what is there, `ensure` looks again, until the deadline.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -85,7 +85,7 @@ impl Ensure {
     }
 
     /// Deletes a snapshot of the name that has failed or is of another definition, waits until the name is free, and creates it
-    /// anew. It is deleted by the id of what was looked at, and never while it is being made.
+    /// anew. It is deleted by its id, so that a newer snapshot of the same name is safe, and never while it is being made.
     pub fn replace(mut self) -> Self {
         self.may_replace = true;
         self

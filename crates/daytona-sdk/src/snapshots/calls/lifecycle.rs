@@ -92,8 +92,8 @@ pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapsh
 
 /// Deactivates a snapshot, once it is awaited.
 ///
-/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) sees to it that it
-/// is not. That of a snapshot which is being removed brings it back as inactive.
+/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) repeats the request
+/// until it holds. Deactivating a snapshot that is being removed cancels the removal.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -117,8 +117,8 @@ impl Deactivate {
         Self { client, snapshot }
     }
 
-    /// Waits until it is inactive, and deactivates it again where that was undone. Of a snapshot that was being made it is awaited that
-    /// it stays inactive for some seconds. Default timeout: five minutes.
+    /// Waits until it is inactive, and deactivates it again where that was undone. If it was still being made,
+    /// `wait` also checks that it stays inactive for 12 seconds. Default timeout: five minutes.
     ///
     /// # Errors
     ///
@@ -161,8 +161,8 @@ async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Err
 
 /// Marks a snapshot for removal, once it is awaited. It is gone, and its name free, about ten seconds later.
 ///
-/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) sees to it that it
-/// is not.
+/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) repeats the request
+/// until it holds.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {

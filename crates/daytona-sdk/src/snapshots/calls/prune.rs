@@ -279,7 +279,7 @@ impl PrunePlan {
     }
 
     /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. That one cannot be deleted does not end it, and stands in the report.
+    /// was planned is left alone. A failure does not stop the rest; it is listed in the report.
     pub fn apply(self) -> Call<PruneReport> {
         Call::new(self.client, move |scope| async move {
             let mut report = PruneReport::default();

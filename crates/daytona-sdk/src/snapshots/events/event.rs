@@ -72,7 +72,7 @@ pub enum Event {
         files: usize,
         /// Their bytes.
         bytes: u64,
-        /// What may surprise.
+        /// Warnings of the plan.
         warnings: Vec<PlanWarning>,
     },
     /// A context archive was read and hashed.
@@ -98,11 +98,11 @@ pub enum Event {
         /// Its size in bytes.
         total: u64,
     },
-    /// A part of a context archive that was told as sent has to be sent again, as the connection broke or the storage failed.
+    /// A part of a context archive that was reported as sent has to be sent again, as the connection broke or the storage failed.
     Unsent {
         /// Its SHA-256.
         hash: Digest,
-        /// Bytes that count no more.
+        /// Bytes to subtract.
         bytes: u64,
         /// Its size in bytes.
         total: u64,
@@ -121,7 +121,7 @@ pub enum Event {
         /// Its name.
         name: String,
     },
-    /// A snapshot that is there is taken for the result, though this call did not see itself create it: another call has made it,
+    /// A snapshot that is there is taken for the result, although this call cannot prove that it created it: another call has made it,
     /// or the answer to this one's request was lost. It is never deleted by this call, and its failure ends the call.
     Adopted {
         /// Its id.

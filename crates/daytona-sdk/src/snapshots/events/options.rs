@@ -31,7 +31,7 @@ macro_rules! option_methods {
             self
         }
 
-        /// Takes as long as it takes.
+        /// Removes the deadline.
         pub fn no_timeout(mut self) -> Self {
             self.options.limit = None;
             self
@@ -39,7 +39,7 @@ macro_rules! option_methods {
 
         /// Calls this function with everything that happens, up to the outcome.
         ///
-        /// The function is called on a task of its own: a slow one delays what it hears, and neither the polls nor the deadline.
+        /// The function is called on a task of its own: a slow one delays only later events, not polling or the deadline.
         /// One that blocks the thread of a runtime with one thread delays everything: there, polls and the deadline have their
         /// turn between two events. If the function panics, the call panics.
         pub fn on_event(mut self, callback: impl FnMut(&$crate::Event) + Send + 'static) -> Self {
