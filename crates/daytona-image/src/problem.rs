@@ -10,7 +10,8 @@ use crate::ignore::Rule;
 use crate::walk::{self, WalkProblem};
 
 /// Why an image cannot be planned: all problems of all steps, in their order.
-#[derive(Debug)]
+///
+/// Its `Debug` is the same report as its `Display`, so that a `main` that returns it prints something to read.
 pub struct PlanError {
     problems: Vec<Problem>,
 }
@@ -29,6 +30,12 @@ impl PlanError {
     /// The problems; there is at least one.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+}
+
+impl fmt::Debug for PlanError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
     }
 }
 
