@@ -17,7 +17,7 @@ pub struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// Lets another thread stop the plan: it then fails, and [`PlanError::is_cancelled`] says so.
+    /// Lets another thread stop the plan: it then fails, and [`PlanError::is_cancelled`](crate::PlanError::is_cancelled) says so.
     pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
         self.cancellation = cancellation.clone();
         self

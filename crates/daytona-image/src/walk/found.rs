@@ -17,7 +17,7 @@ pub struct Walked {
     pub excluded: Vec<Excluded>,
     /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
     pub empty: Vec<String>,
-    /// What cannot be sent and was left out because of [`Links::Skip`].
+    /// What cannot be sent and was left out because of [`Links::Skip`](super::Links::Skip).
     pub skipped: Vec<WalkProblem>,
     /// What cannot be sent and has to be.
     pub problems: Vec<WalkProblem>,
