@@ -31,6 +31,10 @@ const LAST_PAUSE: Duration = Duration::from_millis(200);
 /// How long lines are still awaited once the snapshot is active or has failed: the stream of a failed build never ends.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long a followed log stays open then, where it can be read once more: what it has to say is in there too, and the stream
+/// itself ends a second later, or never.
+const LINGER: Duration = Duration::from_millis(100);
+
 /// How often in a row a log that has ended may break off.
 const MOST_BREAKS: u32 = 4;
 
@@ -88,12 +92,12 @@ pub(crate) async fn follow(
     is_over: watch::Receiver<bool>,
     reason_to_look: Arc<Notify>,
 ) {
+    let mut log = Log::new(client.clone(), snapshot, sink, reason_to_look);
     let mut patience = Patience {
-        client: client.clone(),
+        client,
         is_over,
-        left: Some(GRACE),
+        left: Some(if log.source.is_relayed() { GRACE } else { LINGER }),
     };
-    let mut log = Log::new(client, snapshot, sink, reason_to_look);
     let failure = match log.read_until_over(&mut patience).await {
         Ok(ending) => log.look_once_more(&mut patience, ending).await,
         Err(refused) => Some(refused),
@@ -227,6 +231,8 @@ struct Log {
     /// Whether an earlier build may have written to it, and nobody was told yet.
     is_shared: bool,
     has_progress: bool,
+    /// Whether the last reading came as far as to be answered.
+    is_open: bool,
 }
 
 impl Log {
@@ -244,6 +250,7 @@ impl Log {
             lines: Lines::default(),
             is_shared,
             has_progress: false,
+            is_open: false,
         }
     }
 
@@ -263,7 +270,7 @@ impl Log {
             match self.read(patience, true).await {
                 // So it is with every failed build, and with a line that is dead.
                 None => {
-                    was_open = true;
+                    was_open = self.is_open;
                     break;
                 }
                 // A stream that is cut can look as if it had ended.
@@ -336,10 +343,12 @@ impl Log {
 
     /// Reads the log from its beginning to its end. None if that took too long.
     async fn read(&mut self, patience: &mut Patience, is_followed: bool) -> Option<Result<(), Failure>> {
+        self.is_open = false;
         let mut body = match patience.bound(Box::pin(self.source.open(is_followed))).await? {
             Ok(body) => body,
             Err(error) => return Some(Err(error.into())),
         };
+        self.is_open = true;
         while let Some(frame) = patience.bound(body.frame()).await? {
             let chunk = match frame.map(http_body::Frame::into_data) {
                 Ok(Ok(chunk)) => chunk,
