@@ -58,7 +58,7 @@ impl Making {
                 Ok(Some(accepted)) => accepted,
                 // It may not be deleted.
                 Ok(None) => return Err(error),
-                Err(error) => return Err(self.submission.settle_late(error).await),
+                Err(error) => return Err(deadline.with_seen(self.submission.settle_late(error).await)),
             };
         }
     }

@@ -221,7 +221,10 @@ impl Ensuring {
         match self.failure.take() {
             // The same failure, with the last lines of its log.
             Some(seen) if error.kind() == ErrorKind::BuildFailed && seen.snapshot() == error.snapshot() => seen,
-            _ => self.making.submission.settle_late(error).await,
+            _ => {
+                let error = self.making.submission.settle_late(error).await;
+                self.making.scope.deadline.with_seen(error)
+            }
         }
     }
 
@@ -232,6 +235,9 @@ impl Ensuring {
             self.invisible_since = None;
         } else if has_passed(&mut self.invisible_since, INVISIBLE_LIMIT, &scope.client) {
             return Err(error);
+        }
+        if let Some(snapshot) = error.snapshot() {
+            scope.deadline.note_known(snapshot.clone());
         }
         scope.sink.put_retry(&error);
         Ok(())

@@ -89,7 +89,20 @@ impl Deadline {
 
     /// Notes as what a snapshot was seen.
     pub(crate) fn note(&self, snapshot: &Snapshot) {
-        self.enter(Stage::Seen(SnapshotInfo::of(snapshot)));
+        self.note_known(SnapshotInfo::of(snapshot));
+    }
+
+    /// [`note`](Self::note), of what an error says.
+    pub(crate) fn note_known(&self, snapshot: SnapshotInfo) {
+        self.enter(Stage::Seen(snapshot));
+    }
+
+    /// An error that ends the call, with the snapshot as it was seen last where the error names none: it may be there still.
+    pub(crate) fn with_seen(&self, error: Error) -> Error {
+        match &self.known().stage {
+            Stage::Seen(snapshot) if error.snapshot().is_none() => error.with_snapshot(snapshot.clone()),
+            _ => error,
+        }
     }
 
     /// Notes that the server, whose time it was, is being asked to create a snapshot.

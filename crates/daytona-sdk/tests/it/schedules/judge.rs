@@ -99,6 +99,8 @@ fn is_true(schedule: &Schedule, error: &Error, there: Option<&Snapshot>) -> bool
         ErrorKind::DefinitionMismatch => is_ensured && rival != Rival::Nobody,
         ErrorKind::NameReserved => there.is_some() || schedule.lag.is_some() || rival != Rival::Nobody,
         ErrorKind::Gone | ErrorKind::Cooldown => rival.is_destructive(),
+        // A refusal to activate it, whose words were lost on the way.
+        ErrorKind::Rejected => rival == Rival::Deactivates && error.server_message().is_none(),
         ErrorKind::Unauthorized => schedule.key_ends.is_some() && is_told,
         ErrorKind::ObjectStorage => {
             let is_faulty = |fault: &Fault| format!("{fault:?}").contains("Object");
