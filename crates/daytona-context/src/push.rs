@@ -32,6 +32,10 @@ pub use progress::Progress;
 /// How many archives are looked for at once: such a request is nothing but a round trip.
 const HEADS: usize = 16;
 
+/// An archive of so many bytes arrives within one round trip, on a new connection too: ten segments may be sent before the first
+/// is acknowledged (RFC 6928), and the head of the request takes a part of them. To look for it first would take as long.
+const ONE_FLIGHT: u64 = 12 * 1024;
+
 /// How many requests may carry archives at once, if the caller does not say.
 const CONCURRENCY: usize = 16;
 
@@ -46,7 +50,8 @@ pub struct Pushed {
     pub hashes: Vec<Digest>,
     /// Bytes that were sent.
     pub sent: u64,
-    /// Bytes that did not have to be sent, because they were stored already.
+    /// Bytes that did not have to be sent, because they were stored already. Archives up to 12 KiB are never looked for, and
+    /// count as sent.
     pub skipped: u64,
 }
 
@@ -70,7 +75,7 @@ impl Target {
 /// Sends the archives of a context to `<prefix>/<hash>/context.tar`, except those that are already stored.
 ///
 /// Each archive is hashed first. If it is stored under its hash with its exact size, it is skipped; otherwise it is sent, and
-/// hashed again on its way.
+/// hashed again on its way. An archive up to 12 KiB is sent without being looked for: both take one round trip.
 ///
 /// Several requests run at once, as many as raise the throughput ([`concurrency`](Self::concurrency)). The archive of one
 /// large file goes in parts, where the storage takes parts; a part that fails is sent again by itself.
@@ -391,7 +396,7 @@ impl Run<'_> {
         let (storage, key) = (destination.storage.get(), destination.key(digest));
         // Two archives with the same bytes are one object.
         let is_first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-        if !is_first || self.push.is_resent {
+        if !is_first || self.push.is_resent || size <= ONE_FLIGHT {
             return Ok(!is_first);
         }
         let _permit = self.heads.acquire().await;

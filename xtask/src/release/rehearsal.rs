@@ -59,7 +59,7 @@ const CONSUMERS: [Consumer; 4] = [
         dependencies: &[("daytona-context", ", default-features = false")],
         others: "tokio = { version = \"1\", features = [\"macros\", \"rt\"] }",
         program: include_str!("consumers/context.rs"),
-        prints: "1 archive, sent once",
+        prints: "1 archive, 1 object",
     },
 ];
 

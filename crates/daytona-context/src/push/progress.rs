@@ -22,7 +22,7 @@ pub enum Progress {
         /// Its size in bytes.
         size: u64,
     },
-    /// An archive is stored already.
+    /// An archive is stored already. Archives up to 12 KiB are not looked for.
     Skipped {
         /// Its hash.
         hash: Digest,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -21,6 +22,7 @@ struct Memory {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     before_put: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     is_down: bool,
+    looks: AtomicUsize,
 }
 
 impl std::fmt::Debug for Memory {
@@ -32,6 +34,7 @@ impl std::fmt::Debug for Memory {
 #[async_trait]
 impl ObjectStorage for Memory {
     async fn head(&self, key: &str) -> Result<Head, StorageError> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         let objects = self.objects.lock().unwrap();
         Ok(objects.get(key).map_or(Head::Missing, |bytes| Head::Stored {
             size: bytes.len() as u64,
@@ -85,7 +88,7 @@ async fn what_is_stored_has_its_hash_as_its_key() {
 
 #[tokio::test]
 async fn what_is_there_is_skipped_unless_its_size_is_wrong() {
-    let folder = folder(&[("a", b"1")]);
+    let folder = folder(&[("a", &[1; 20_000])]);
     let (storage, plan) = (Memory::default(), plan(folder.path()));
     let first = push(&plan, &storage, "org", |_| {}).await.unwrap();
     let second = push(&plan, &storage, "org", |_| {}).await.unwrap();
@@ -93,6 +96,20 @@ async fn what_is_there_is_skipped_unless_its_size_is_wrong() {
     storage.objects.lock().unwrap().values_mut().for_each(Vec::clear);
     let third = push(&plan, &storage, "org", |_| {}).await.unwrap();
     assert_eq!(third.sent, first.sent);
+}
+
+/// To look for it takes a round trip, and so does to send it.
+#[tokio::test]
+async fn what_fits_into_one_flight_is_sent_without_a_look() {
+    for (size, looks) in [(1, 0), (10_000, 0), (20_000, 2)] {
+        let folder = folder(&[("a", &vec![1; size])]);
+        let (storage, plan) = (Memory::default(), plan(folder.path()));
+        let first = push(&plan, &storage, "org", |_| {}).await.unwrap();
+        let second = push(&plan, &storage, "org", |_| {}).await.unwrap();
+        assert_eq!(second.sent == first.sent, looks == 0, "{size}");
+        assert_eq!(storage.objects.lock().unwrap().len(), 1, "{size}");
+        assert_eq!(storage.looks.load(Ordering::Relaxed), looks, "{size}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use daytona_emulator::{Emulator, Fault, Operation, Script, SeededSnapshot};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, Image, Resources, SnapshotState};
 
-use crate::support::{Hasty, Heard, app_plan, count, folder, image_params, in_process};
+use crate::support::{Hasty, Heard, app_plan, count, folder, image_params, in_process, large_folder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -74,7 +74,7 @@ async fn a_name_that_is_about_to_be_free_is_not_called_taken_by_something() {
 #[tokio::test(start_paused = true)]
 async fn an_archive_that_the_storage_lost_is_sent_again() {
     let (emulator, daytona) = in_process(Emulator::builder());
-    let folder = folder(&["app/x"]);
+    let folder = large_folder("app/x");
     let plan = app_plan(folder.path());
     daytona.snapshots().process_image_context(&plan).await.unwrap();
     let reason =
@@ -165,7 +165,7 @@ async fn what_is_accepted_may_be_unknown_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn every_phase_is_bound_by_the_deadline() {
-    let folder = folder(&["app/x"]);
+    let folder = large_folder("app/x");
     let plan = app_plan(folder.path());
     for (operation, is_accepted) in [
         (Operation::GetPushAccess, false),
@@ -298,31 +298,26 @@ async fn no_more_requests_than_it_takes() {
     daytona.snapshots().create(params).await.unwrap();
     assert_eq!(emulator.requests().len(), 2, "{:?}", emulator.requests());
 
-    // An unchanged context: push access, a look at each archive, the creation, and polls.
-    let (emulator, daytona) = in_process(Emulator::builder());
-    let folder = folder(&["app/x", "app/y"]);
-    let plan = app_plan(folder.path());
-    daytona.snapshots().process_image_context(&plan).await.unwrap();
-    let before = emulator.requests().len();
-    daytona
-        .snapshots()
-        .create(CreateSnapshotParams::new("x", &plan))
-        .await
-        .unwrap();
-    let requests = emulator.requests();
-    let others: Vec<_> = requests[before..]
-        .iter()
-        .filter(|request| request.operation != Operation::GetSnapshot)
-        .map(|request| request.operation)
-        .collect();
-    assert_eq!(
-        others,
-        [
-            Operation::GetPushAccess,
-            Operation::HeadObject,
-            Operation::CreateSnapshot
-        ]
-    );
+    // An unchanged context: push access, a look at each archive or the archive itself, the creation, and polls.
+    for (folder, about_the_archive) in [
+        (large_folder("app/x"), Operation::HeadObject),
+        (folder(&["app/x", "app/y"]), Operation::PutObject),
+    ] {
+        let (emulator, daytona) = in_process(Emulator::builder());
+        let plan = app_plan(folder.path());
+        daytona.snapshots().process_image_context(&plan).await.unwrap();
+        let before = emulator.requests().len();
+        let params = CreateSnapshotParams::new("x", &plan);
+        daytona.snapshots().create(params).await.unwrap();
+        let requests = emulator.requests();
+        let others: Vec<_> = requests[before..]
+            .iter()
+            .filter(|request| request.operation != Operation::GetSnapshot)
+            .map(|request| request.operation)
+            .collect();
+        let expected = [Operation::GetPushAccess, about_the_archive, Operation::CreateSnapshot];
+        assert_eq!(others, expected);
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use daytona_sdk::{CreateSnapshotParams, Daytona, DaytonaBuilder, Error, Event, I
 use http::{Method, Request, Response};
 use jiff::SignedDuration;
 
-use crate::support::{Heard, app_plan, folder};
+use crate::support::{Heard, app_plan, folder, large_folder};
 
 mod judge;
 mod schedule;
@@ -206,8 +206,9 @@ fn whatever_goes_wrong_the_outcome_is_true() {
         None => 0..SCHEDULES + number("DAYTONA_SCHEDULES").unwrap_or(0),
     };
     let is_all = seeds.end - seeds.start > 1;
-    let folder = folder(&["app/main.py"]);
-    let plan = app_plan(folder.path());
+    // One archive is sent without being looked for, the other is looked for first.
+    let folders = [folder(&["app/main.py"]), large_folder("app/main.py")];
+    let plans = folders.each_ref().map(|folder| app_plan(folder.path()));
     let next = AtomicU64::new(seeds.start);
     let judged_all = Mutex::new(Vec::new());
     let work = || loop {
@@ -215,7 +216,7 @@ fn whatever_goes_wrong_the_outcome_is_true() {
         if seed >= seeds.end {
             return;
         }
-        let (kind, problem) = judged(seed, &plan);
+        let (kind, problem) = judged(seed, &plans[usize::from(seed % 2 == 1)]);
         judged_all.lock().unwrap().push((seed, kind, problem));
     };
     std::thread::scope(|scope| {

@@ -48,6 +48,13 @@ pub(crate) fn folder(files: &[&str]) -> TempDir {
     folder
 }
 
+/// A folder with one file that is too large to be sent without being looked for.
+pub(crate) fn large_folder(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), name, &[b'x'; 20_000]);
+    folder
+}
+
 pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

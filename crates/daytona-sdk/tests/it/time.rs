@@ -6,7 +6,7 @@ use daytona_emulator::{Emulator, Fault, Operation};
 use daytona_sdk::transport::ServiceTransport;
 use daytona_sdk::{Context, CreateSnapshotParams, Daytona, ErrorKind, Event, Image, SnapshotState};
 
-use crate::support::{Heard, app_plan, count, folder, image_params, in_process};
+use crate::support::{Heard, app_plan, count, folder, image_params, in_process, large_folder};
 
 #[tokio::test(start_paused = true)]
 async fn a_build_of_two_hours_takes_no_time() {
@@ -180,7 +180,7 @@ async fn a_log_that_cannot_be_had_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_build_explains_itself() {
     let (emulator, daytona) = in_process(Emulator::builder().verify_digests(false));
-    let folder = folder(&["app/x", "app/y"]);
+    let folder = large_folder("app/x");
     let plan = app_plan(folder.path());
     // An empty archive of the right size is stored under the hash: nothing is uploaded, and nothing found to copy.
     let context = Context::from_plan(&plan);

@@ -82,7 +82,7 @@ pub enum Event {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// A context archive is stored already.
+    /// A context archive is stored already. Archives up to 12 KiB are sent without a look, as both take one round trip.
     Skipped {
         /// Its SHA-256.
         hash: Digest,
