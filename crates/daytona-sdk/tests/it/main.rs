@@ -3,6 +3,8 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(unix)]
+mod buildkit;
 mod calls;
 mod create;
 mod dockerfiles;

@@ -51,7 +51,7 @@ pub(crate) fn folder(files: &[&str]) -> TempDir {
 /// A folder with one file that is too large to be sent without being looked for.
 pub(crate) fn large_folder(name: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), name, &[b'x'; 20_000]);
+    write(folder.path(), name, &vec![b'x'; 20_000]);
     folder
 }
 
