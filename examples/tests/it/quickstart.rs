@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use daytona_emulator::{Emulator, Operation};
-use daytona_sdk::{CreateSnapshotParams, Daytona};
+use daytona_emulator::{Emulator, Operation, Script};
+use daytona_sdk::{CreateSnapshotParams, Daytona, SnapshotState};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -44,6 +44,13 @@ fn against(url: &str, key: &str) -> Command {
     let mut command = quickstart();
     command.env("DAYTONA_API_URL", url).env("DAYTONA_API_KEY", key);
     command
+}
+
+fn client(emulator: &Emulator) -> Daytona {
+    let client = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key());
+    client.build().unwrap()
 }
 
 #[tokio::test]
@@ -146,6 +153,23 @@ async fn the_service_named_by_the_environment_is_announced_and_left_clean() {
     assert!(!shown.contains(emulator.api_key()));
 }
 
+/// What had to be made again has another id: that one is deleted at the end.
+#[tokio::test]
+async fn what_was_made_again_is_deleted_too() {
+    let emulator = Emulator::start().await.unwrap();
+    let twin = "An operation is already in progress for this resource";
+    emulator.script(Script::for_name("quickstart-*").times(1).fails(twin));
+    let output = run(against(&emulator.api_url(), emulator.api_key())).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("made again, under another id: "), "{shown}");
+    let left = client(&emulator).snapshots().list().await.unwrap().items;
+    assert!(
+        left.iter().all(|snapshot| snapshot.state == SnapshotState::Removing),
+        "{left:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -246,11 +270,7 @@ async fn an_address_that_is_none_is_named() {
 #[tokio::test]
 async fn a_name_that_is_taken_is_named_and_left_alone() {
     let emulator = Emulator::start().await.unwrap();
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()
-        .unwrap();
+    let daytona = client(&emulator);
     let taken = daytona
         .snapshots()
         .create(CreateSnapshotParams::new("taken", "a:1"))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use daytona_emulator::{Emulator, Operation, SeededSnapshot};
+use daytona_emulator::{Emulator, Fault, Operation, SeededSnapshot};
 use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
 use daytona_sdk::{Daytona, ErrorKind, PrunePolicy, SnapshotSort, SortOrder};
 use http::{Request, Response};
@@ -175,6 +175,32 @@ async fn pruning_is_planned_first_and_looks_again_before_it_deletes() {
     assert_eq!(names(&report.deleted), ["broken", "s0000", "s0002"]);
     assert_eq!(names(&report.changed), ["s0001"]);
     assert!(report.failed.is_empty());
+}
+
+/// What a deadline cuts short still tells what it has done.
+#[tokio::test(start_paused = true)]
+async fn a_pruning_that_runs_out_of_time_tells_how_far_it_came() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    for number in 0..4 {
+        seeded(&emulator, number);
+    }
+    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+    let names: Vec<_> = plan.to_delete().iter().map(|snapshot| snapshot.name.clone()).collect();
+    let slow = Fault::delay(Duration::from_secs(4)).on(Operation::RemoveSnapshot);
+    emulator.inject(slow.always());
+    let report = plan.apply().timeout(Duration::from_secs(10)).await.unwrap();
+    let of = |snapshots: &[daytona_sdk::Snapshot]| -> Vec<String> {
+        snapshots.iter().map(|snapshot| snapshot.name.clone()).collect()
+    };
+    assert_eq!(of(&report.deleted), names[..2]);
+    assert_eq!(report.failed[0].0.name, names[2]);
+    assert_eq!(of(&report.not_reached), names[3..]);
+    let error = report.into_result().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(
+        error.to_string().starts_with("2 snapshots could not be deleted"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

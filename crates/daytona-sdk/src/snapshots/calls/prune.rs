@@ -232,8 +232,10 @@ pub struct PruneReport {
     pub deleted: Vec<Snapshot>,
     /// What had changed since it was planned, and was left alone.
     pub changed: Vec<Snapshot>,
-    /// What could not be deleted, and why.
+    /// What could not be deleted, and why. The one that was being deleted when the timeout passed is among them.
     pub failed: Vec<(Snapshot, Error)>,
+    /// What was not reached before the timeout passed.
+    pub not_reached: Vec<Snapshot>,
 }
 
 impl PruneReport {
@@ -241,12 +243,13 @@ impl PruneReport {
     ///
     /// # Errors
     ///
-    /// Why the first snapshot that could not be deleted was not; its text says how many there are.
+    /// Why the first snapshot that could not be deleted was not; its text says how many there are. Kind `WaitTimeout` if the
+    /// timeout passed first.
     pub fn into_result(mut self) -> Result<Self, Error> {
         if self.failed.is_empty() {
             return Ok(self);
         }
-        let count = self.failed.len();
+        let count = self.failed.len() + self.not_reached.len();
         let (snapshot, error) = self.failed.swap_remove(0);
         let message = format!(
             "{count} snapshots could not be deleted, first `{}`: {error}",
@@ -279,12 +282,17 @@ impl PrunePlan {
     }
 
     /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. A failure does not stop the rest; it is listed in the report.
+    /// was planned is left alone. A failure does not stop the rest; it is listed in the report, and so is what a
+    /// [`timeout`](Call::timeout) leaves undone.
     pub fn apply(self) -> Call<PruneReport> {
         Call::new(self.client, move |scope| async move {
             let mut report = PruneReport::default();
             for snapshot in self.delete {
-                match delete(&scope.client, &snapshot).await {
+                if scope.deadline.has_passed() {
+                    report.not_reached.push(snapshot);
+                    continue;
+                }
+                match scope.deadline.enforce(delete(&scope.client, &snapshot)).await {
                     Ok(true) => report.deleted.push(snapshot),
                     Ok(false) => report.changed.push(snapshot),
                     Err(error) => report.failed.push((snapshot, error)),
