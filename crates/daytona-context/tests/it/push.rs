@@ -88,7 +88,7 @@ async fn what_is_stored_has_its_hash_as_its_key() {
 
 #[tokio::test]
 async fn what_is_there_is_skipped_unless_its_size_is_wrong() {
-    let folder = folder(&[("a", &[1; 20_000])]);
+    let folder = folder(&[("a", &vec![1; 20_000])]);
     let (storage, plan) = (Memory::default(), plan(folder.path()));
     let first = push(&plan, &storage, "org", |_| {}).await.unwrap();
     let second = push(&plan, &storage, "org", |_| {}).await.unwrap();
