@@ -1,18 +1,17 @@
 //! The builder: what the runner does with a Dockerfile and the archives of its context, short of running anything.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::storage::Storage;
 
 mod archive;
 mod assemble;
 mod content;
+mod doubt;
 mod image;
 mod interpret;
+mod job;
 mod path;
 pub(crate) mod pattern;
 pub(crate) mod real;
@@ -20,39 +19,11 @@ mod report;
 mod tree;
 
 use assemble::{AssemblyError, assemble};
-pub use image::{BuiltImage, Doubt, ImageFile, Lookup, Unknown};
+pub use doubt::{Doubt, Unknown};
+pub use image::{BuiltImage, ImageFile, Lookup};
+pub(crate) use job::{BuildReport, Job, RunRule};
 pub use real::Engine as BuildEngine;
 pub(crate) use report::bytes;
-
-/// What has to be built, and what a test wants to come of it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Job {
-    pub(crate) organization: String,
-    pub(crate) dockerfile: String,
-    /// The hashes of its archives, in their order.
-    pub(crate) hashes: Vec<String>,
-    /// The image's name with its tag.
-    pub(crate) reference: String,
-    /// What the build takes.
-    pub(crate) takes: Option<Duration>,
-    /// Why it fails, whatever the Dockerfile says.
-    pub(crate) fails: Option<String>,
-    /// The lines of its log, in place of its own.
-    pub(crate) log: Option<Vec<String>>,
-    pub(crate) run: Vec<RunRule>,
-}
-
-/// What a `RUN` step prints, and how it ends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct RunRule {
-    /// Text that the step has in it.
-    pub(crate) containing: String,
-    #[serde(default)]
-    pub(crate) exit: i32,
-    #[serde(default)]
-    pub(crate) prints: String,
-}
 
 /// How the builder behaves.
 #[derive(Debug, Clone)]
@@ -70,20 +41,6 @@ const STEP: Duration = Duration::from_millis(80);
 
 /// From the hand-over to the failure of a build whose context cannot be fetched.
 const FETCH: Duration = Duration::from_millis(150);
-
-/// The course of a build.
-#[derive(Debug)]
-pub(crate) struct BuildReport {
-    /// Whether it came so far that its log was opened.
-    pub(crate) has_log: bool,
-    /// The lines of the log, and when they appear after the begin.
-    pub(crate) lines: Vec<(Duration, String)>,
-    pub(crate) duration: Duration,
-    /// The reason if it fails.
-    pub(crate) outcome: Result<(), String>,
-    /// What is known of the image.
-    pub(crate) image: Option<Arc<BuiltImage>>,
-}
 
 /// Works out the course of a build.
 pub(crate) fn run(job: &Job, storage: &Storage, options: &BuildOptions) -> BuildReport {

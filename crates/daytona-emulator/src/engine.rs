@@ -172,13 +172,13 @@ impl Engine {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             let (sender, mut progress) = mpsc::unbounded_channel();
-            let (storage, options) = (engine.storage.clone(), engine.build_options.clone());
+            let (storage, verify_digests) = (engine.storage.clone(), engine.build_options.verify_digests);
             let (id, reference) = (job.snapshot.clone(), job.info.snapshot_ref.clone());
             let build = tokio::spawn(builder::real::build(
                 builder,
                 job.for_builder(),
                 storage,
-                options,
+                verify_digests,
                 sender,
             ));
             engine.keep_for_the_end(build.abort_handle());

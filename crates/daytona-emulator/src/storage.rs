@@ -22,11 +22,14 @@ mod incoming;
 mod index;
 mod listing;
 mod options;
+mod stored;
 mod strict;
 
 pub(crate) use access::service;
 pub(crate) use blob::{Blob, ReadSeek};
 pub use options::StorageOptions;
+pub(crate) use stored::Stored;
+use stored::Tag;
 pub(crate) use strict::{Refusal, refuse};
 
 /// Name of the bucket.
@@ -117,15 +120,6 @@ impl State {
             part.blob.make_obsolete();
         }
     }
-}
-
-/// An object, or a part of one.
-#[derive(Debug, Clone)]
-pub(crate) struct Stored {
-    pub(crate) blob: Blob,
-    pub(crate) size: u64,
-    pub(crate) etag: String,
-    pub(crate) modified: Timestamp,
 }
 
 #[derive(Debug)]
@@ -233,7 +227,7 @@ impl Storage {
             }
         };
         self.lock().used += size;
-        let mut tag = incoming::Tag::default();
+        let mut tag = Tag::default();
         tag.update(bytes);
         let stored = Stored {
             blob,

@@ -9,29 +9,27 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Accounts, Caller};
-use crate::builder::{self, BuiltImage};
+use crate::builder::BuiltImage;
 use crate::clock::after;
 use crate::region::{self, Region};
-use crate::script::{Script, Scripts};
+use crate::script::Scripts;
 
 mod course;
+mod event;
 mod jobs;
+mod lag;
 mod reads;
 mod record;
 mod writing;
 
-pub(crate) use course::Due;
-use course::Event;
+use event::Event;
+pub(crate) use event::{BuildJob, Due};
 use jobs::Jobs;
-pub use reads::ReadLag;
-pub(crate) use reads::Stale;
-use reads::Traces;
+pub use lag::ReadLag;
+use lag::Traces;
 pub use record::SeededSnapshot;
-pub(crate) use record::{Build, BuildInfo, Record, Resources, full_reference, snapshot_ref};
+pub(crate) use record::{Build, BuildInfo, Record, Resources, entrypoint_of, full_reference, snapshot_ref};
 pub(crate) use writing::Writing;
-
-/// Size of an image in GiB, if a script gives no other.
-const USUAL_SIZE: f64 = 0.117_187_5;
 
 /// From the creation to the assignment of a runner.
 const ASSIGNMENT: Duration = Duration::from_millis(30);
@@ -82,44 +80,6 @@ pub(crate) struct Saved {
 
 fn first_region() -> Vec<Region> {
     vec![Region::shared(region::DEFAULT)]
-}
-
-/// A build that has to be worked out before anything more can happen to its snapshot.
-#[derive(Debug, Clone)]
-pub(crate) struct BuildJob {
-    pub(crate) snapshot: SnapshotId,
-    pub(crate) organization: String,
-    pub(crate) info: BuildInfo,
-    pub(crate) script: Option<Script>,
-    pub(crate) started: Timestamp,
-}
-
-impl BuildJob {
-    /// What would be built for a snapshot, outside of its life.
-    pub(crate) fn of(record: &Record) -> Option<Self> {
-        Some(Self {
-            snapshot: record.id.clone(),
-            organization: record.organization.clone(),
-            info: record.build.clone()?,
-            script: record.script.clone(),
-            started: record.created,
-        })
-    }
-
-    /// What the builder has to know of it.
-    pub(crate) fn for_builder(&self) -> builder::Job {
-        let script = self.script.clone().unwrap_or_default();
-        builder::Job {
-            organization: self.organization.clone(),
-            dockerfile: self.info.dockerfile.clone(),
-            hashes: self.info.hashes.clone().unwrap_or_default(),
-            reference: self.info.snapshot_ref.clone(),
-            takes: script.takes,
-            fails: script.fails,
-            log: script.log,
-            run: script.run,
-        }
-    }
 }
 
 impl World {
@@ -460,25 +420,6 @@ impl World {
     fn find_id(&mut self, id: &SnapshotId) -> Option<&mut Record> {
         self.snapshots.iter_mut().find(|record| record.id == *id)
     }
-}
-
-/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, comments included. Blank words are left out,
-/// and nothing is kept where none is left. Where a word is no text, the server fails.
-#[expect(clippy::option_option, reason = "a failure, no entrypoint, and one")]
-pub(crate) fn entrypoint_of(dockerfile: &str) -> Option<Option<Vec<String>>> {
-    let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
-        return Some(Some(vec!["sleep".to_owned(), "infinity".to_owned()]));
-    };
-    let line = rest.lines().next().unwrap_or_default().trim();
-    let words = match serde_json::from_str::<Vec<serde_json::Value>>(line) {
-        Ok(words) => {
-            let words = words.into_iter().map(|word| word.as_str().map(ToOwned::to_owned));
-            words.collect::<Option<Vec<String>>>()?
-        }
-        Err(_) => vec![line.replace(['"', '\''], "")],
-    };
-    let words: Vec<String> = words.into_iter().filter(|word| !word.trim().is_empty()).collect();
-    Some((!words.is_empty()).then_some(words))
 }
 
 /// The next multiple of the sweep after `now`.

@@ -10,9 +10,9 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::Job;
 use super::archive;
 use super::content::Content;
+use super::job::Job;
 use super::path::clean;
 use super::tree::{Attributes, File, Node, Tree};
 use crate::storage::{Blob, Storage};

@@ -5,7 +5,8 @@
 
 use super::assemble::BuildContext;
 use super::image::BuiltImage;
-use super::{RunRule, tree::Tree};
+use super::job::RunRule;
+use super::tree::Tree;
 
 mod budget;
 mod chmod;
@@ -13,6 +14,7 @@ mod command;
 mod context;
 mod copy;
 mod copy_plan;
+mod course;
 mod files;
 mod flags;
 mod glob;
@@ -23,6 +25,8 @@ mod mount;
 mod network;
 mod origin;
 mod plan;
+mod planned;
+mod planner;
 mod reader;
 mod rules;
 mod stage;
@@ -34,50 +38,9 @@ mod vectors;
 mod walk;
 
 use budget::Budget;
+pub(super) use course::{Course, Failure, Step};
 use files::Files;
-use plan::State;
-
-/// The course of a build: its steps, up to the one that fails.
-#[derive(Debug, Default)]
-pub(super) struct Course {
-    pub(super) base_images: Vec<String>,
-    pub(super) steps: Vec<Step>,
-    pub(super) failure: Option<Failure>,
-    /// What is known of the image, if the build succeeds.
-    pub(super) image: Option<BuiltImage>,
-}
-
-/// A step with a layer of its own.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// `[2/5]`, or `[build 2/5]` in a named stage.
-    pub(super) label: String,
-    /// The instruction on one line.
-    pub(super) text: String,
-    /// Output lines.
-    pub(super) output: Vec<String>,
-    pub(super) takes_time: bool,
-}
-
-/// Why the build fails, at its last step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) line: Option<usize>,
-    pub(super) reason: String,
-}
-
-/// What a reason may be long: it may quote something of the Dockerfile.
-const LONGEST_REASON: usize = 4096;
-
-impl Failure {
-    fn shortened(mut self) -> Self {
-        if self.reason.len() > LONGEST_REASON {
-            self.reason.truncate(self.reason.floor_char_boundary(LONGEST_REASON));
-            self.reason.push('…');
-        }
-        self
-    }
-}
+use planned::{State, shown};
 
 /// Follows the Dockerfile of the context.
 pub(super) fn course(context: &BuildContext, rules: &[RunRule]) -> Course {
@@ -125,8 +88,8 @@ fn follow(
 fn image(files: Files, state: &State) -> BuiltImage {
     let mut image = BuiltImage {
         unknown: files.unknown.clone(),
-        env: plan::shown(&state.env),
-        labels: plan::shown(&state.labels),
+        env: shown(&state.env),
+        labels: shown(&state.labels),
         workdir: state.workdir.as_ref().map(ToString::to_string),
         user: state.user.as_ref().map(ToString::to_string),
         entrypoint: state.entrypoint.as_ref().map(|words| words.to_vec()),

@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use self::lines::Lines;
 use self::plain::Plain;
 use super::assemble::{AssemblyError, BuildContext, assemble};
+use super::image::BuiltImage;
+use super::interpret;
+use super::job::Job;
 use super::tree::Node;
-use super::{BuildOptions, Job, interpret};
 use crate::storage::Storage;
 
 mod lines;
@@ -103,11 +105,11 @@ pub(crate) async fn build(
     engine: Engine,
     job: Job,
     storage: Storage,
-    options: BuildOptions,
+    verify_digests: bool,
     progress: mpsc::UnboundedSender<Progress>,
-) -> Result<Option<super::BuiltImage>, String> {
+) -> Result<Option<BuiltImage>, String> {
     let prepared = tokio::task::spawn_blocking(move || {
-        let context = assemble(&job, &storage, options.verify_digests).map_err(|AssemblyError(reason)| reason)?;
+        let context = assemble(&job, &storage, verify_digests).map_err(|AssemblyError(reason)| reason)?;
         let folder = tempfile::Builder::new()
             .prefix("daytona-emulator-context-")
             .tempdir()

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::BuildReport;
 use super::assemble::BuildContext;
 use super::interpret::{Course, Failure, Step};
+use super::job::BuildReport;
 
 /// Writes the log of a course. The whole takes `total`, or each step takes `step`.
 pub(super) fn report(context: &BuildContext, course: Course, total: Option<Duration>, step: Duration) -> BuildReport {

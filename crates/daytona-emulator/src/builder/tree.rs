@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::content::Content;
-use super::image::{Doubt, Unknown};
+use super::doubt::{Doubt, Unknown};
 
 /// How many links a path may lead through.
 const MOST_LINKS: usize = 255;

@@ -19,8 +19,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::blob::Blob;
-use super::incoming::{self, CHUNK, Said, Tag, internal};
-use super::{Storage, Stored, listing};
+use super::incoming::{self, CHUNK, Said, internal};
+use super::stored::{Stored, Tag};
+use super::{Storage, listing};
 
 /// All parts but the last have at least so many bytes.
 const SMALLEST_PART: u64 = 5 * 1024 * 1024;

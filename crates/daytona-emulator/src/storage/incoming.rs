@@ -12,8 +12,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, TrailingHeaders, s3_error};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
+use super::Storage;
 use super::blob::Blob;
-use super::{Storage, Stored};
+use super::stored::{Stored, Tag};
 use crate::clock::after;
 use crate::data_dir::create_private_file;
 
@@ -208,22 +209,6 @@ pub(super) async fn write(storage: &Storage, body: Option<StreamingBlob>, said: 
     let checksum = hasher.finalize();
     said.check(md5, &checksum)?;
     Ok((incoming.keep(tag.of_parts(1)).await?, checksum))
-}
-
-/// The tag of an object. One of 32 digits alone would be taken for an MD5 by several clients; this one has the form of an
-/// object that was put together.
-#[derive(Default)]
-pub(super) struct Tag(sha2::Sha256);
-
-impl Tag {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
-        sha2::Digest::update(&mut self.0, bytes);
-    }
-
-    pub(super) fn of_parts(self, count: usize) -> String {
-        let digest = sha2::Digest::finalize(self.0);
-        format!("{}-{count}", hex::encode(&digest[..16]))
-    }
 }
 
 /// The signature covers the payload's hash and its length: s3s ends the stream with an error where they differ.

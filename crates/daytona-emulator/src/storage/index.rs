@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Stored;
 use super::blob::{Blob, ObjectFile};
+use super::stored::Stored;
 use crate::data_dir::named;
 
 #[derive(Debug, Serialize, Deserialize)]

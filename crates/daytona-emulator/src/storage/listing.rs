@@ -11,7 +11,7 @@ use s3s::dto::{
 };
 use s3s::{S3Result, s3_error};
 
-use super::Stored;
+use super::stored::Stored;
 
 /// Entries of one answer.
 const MOST_ENTRIES: usize = 1000;

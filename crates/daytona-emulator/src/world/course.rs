@@ -9,10 +9,10 @@ use std::time::Duration;
 use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 
+use super::event::{BuildJob, Due, Event};
 use super::jobs::{Job, full_name};
-use super::{
-    ASSIGNMENT, Build, BuildInfo, BuildJob, Record, USUAL_SIZE, World, full_reference, next_sweep, snapshot_ref,
-};
+use super::record::{Build, BuildInfo, Record, USUAL_SIZE, full_reference, snapshot_ref};
+use super::{ASSIGNMENT, World, next_sweep};
 use crate::account::new_id;
 use crate::builder::{BuildReport, BuiltImage};
 use crate::clock::after;
@@ -27,36 +27,6 @@ const REUSE: Duration = Duration::from_millis(100);
 /// What the last look at a built image in the registry takes.
 const CHECK: Duration = Duration::from_millis(50);
 const ALREADY_IN_PROGRESS: &str = "An operation is already in progress for this resource";
-
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A runner takes the snapshot on.
-    Assign(SnapshotId),
-    /// The registry has said what it knows of the image.
-    Inspected(SnapshotId),
-    Pulled(SnapshotId),
-    OpenLog(String),
-    LogLine(String, String),
-    /// The build of this reference, for that snapshot.
-    Built(SnapshotId, String, Result<(), String>, Option<Arc<BuiltImage>>),
-    /// The periodic task sees how a build has ended.
-    Noticed(SnapshotId, Result<(), String>),
-    /// The registry has said what it knows of a built image.
-    Checked(SnapshotId),
-    /// A runner is busy with the same, and does not take the snapshot on that is in this state.
-    Rejected(SnapshotId, SnapshotState),
-    Removed(SnapshotId),
-    /// What was asked for is undone.
-    Restored(SnapshotId, SnapshotState),
-    /// The state with this number of the script.
-    Scripted(SnapshotId, usize),
-}
-
-/// What became of a due event.
-pub(crate) enum Due {
-    Happened,
-    Build(Box<BuildJob>),
-}
 
 impl World {
     pub(super) fn schedule(&mut self, time: Timestamp, event: Event) {

@@ -6,11 +6,14 @@ use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Stale;
 use super::jobs::full_name;
+use super::lag::Stale;
 use crate::account::new_id;
 use crate::builder::BuiltImage;
 use crate::script::Script;
+
+/// Size of an image in GiB, if a script gives no other.
+pub(super) const USUAL_SIZE: f64 = 0.117_187_5;
 
 /// Host of the registry in the references of images.
 const REGISTRY: &str = "registry.daytona.emulator";
@@ -222,7 +225,7 @@ impl SeededSnapshot {
             image: image.into(),
             dockerfile: None,
             state: SnapshotState::Active,
-            size: Some(super::USUAL_SIZE),
+            size: Some(USUAL_SIZE),
             error: None,
             entrypoint: None,
             created: None,
@@ -334,7 +337,7 @@ impl SeededSnapshot {
             Some(info) => Some(full_reference(&info.snapshot_ref)),
             None => is_ready.then(|| full_reference(&snapshot_ref(&full_name(&self.image), &[]))),
         };
-        let from_dockerfile = || super::entrypoint_of(&build.as_ref()?.dockerfile).flatten();
+        let from_dockerfile = || entrypoint_of(&build.as_ref()?.dockerfile).flatten();
         let record = Record {
             id: SnapshotId::from(self.id.unwrap_or_else(new_id)),
             organization: self.organization.unwrap_or_else(|| organization.to_owned()),
@@ -380,4 +383,23 @@ pub(crate) fn snapshot_ref(dockerfile: &str, hashes: &[String]) -> String {
 
 pub(crate) fn full_reference(snapshot_ref: &str) -> String {
     format!("{REGISTRY}/daytona/{snapshot_ref}")
+}
+
+/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, comments included. Blank words are left out,
+/// and nothing is kept where none is left. Where a word is no text, the server fails.
+#[expect(clippy::option_option, reason = "a failure, no entrypoint, and one")]
+pub(crate) fn entrypoint_of(dockerfile: &str) -> Option<Option<Vec<String>>> {
+    let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {
+        return Some(Some(vec!["sleep".to_owned(), "infinity".to_owned()]));
+    };
+    let line = rest.lines().next().unwrap_or_default().trim();
+    let words = match serde_json::from_str::<Vec<serde_json::Value>>(line) {
+        Ok(words) => {
+            let words = words.into_iter().map(|word| word.as_str().map(ToOwned::to_owned));
+            words.collect::<Option<Vec<String>>>()?
+        }
+        Err(_) => vec![line.replace(['"', '\''], "")],
+    };
+    let words: Vec<String> = words.into_iter().filter(|word| !word.trim().is_empty()).collect();
+    Some((!words.is_empty()).then_some(words))
 }

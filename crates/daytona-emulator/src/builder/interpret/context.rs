@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Failure;
 use super::budget::Budget;
+use super::course::Failure;
 use super::glob::{self, Glob};
-use super::plan::{Action, CopySource, Plan, Source};
+use super::planned::{Action, CopySource, Plan, Source};
 use super::rules::{BadRule, Rules, ignore_patterns};
 use super::walk::{Selection, walk};
 use crate::builder::path::{clean, join, last, parent};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::budget::Budget;
 use super::files::Files;
 use super::origin::{Origin, Picked};
-use super::plan::{CopyPlan, CopySource};
+use super::planned::{CopyPlan, CopySource};
 use super::rules::{BadRule, Rules};
 use super::unpack;
 use super::walk::{Selection, Taken, walk};
 use crate::builder::content::Content;
-use crate::builder::image::{Doubt, Unknown};
+use crate::builder::doubt::{Doubt, Unknown};
 use crate::builder::path::{clean, join, last, parent};
 use crate::builder::tree::{Attributes, Entry, File, Node, Owner};
 
@@ -36,15 +36,15 @@ pub(super) fn carry_out(
 }
 
 /// One `COPY` or `ADD`.
-pub(super) struct Copy<'a> {
-    pub(super) plan: &'a CopyPlan,
-    pub(super) files: &'a mut Files,
+struct Copy<'a> {
+    plan: &'a CopyPlan,
+    files: &'a mut Files,
     origin: &'a Origin<'a>,
-    pub(super) budget: &'a mut Budget,
+    budget: &'a mut Budget,
     /// What `--chown` says.
-    pub(super) owner: Owner,
+    owner: Owner,
     /// Folders that are made on the way.
-    pub(super) folders: Attributes,
+    folders: Attributes,
     excluded: Rules,
     copied: usize,
 }
@@ -154,7 +154,14 @@ impl<'a> Copy<'a> {
             && let Some(archive) = unpack::open(&file.content, self.budget)?
         {
             self.copied += 1;
-            return unpack::unpack(self, path, archive);
+            let mut into = unpack::Target {
+                plan: self.plan,
+                files: self.files,
+                budget: self.budget,
+                owner: &self.owner,
+                folders: &self.folders,
+            };
+            return unpack::unpack(&mut into, path, archive);
         }
         let target = self.file_target(last(path))?;
         self.entry(entry, &target)

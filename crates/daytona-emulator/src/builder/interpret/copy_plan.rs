@@ -2,7 +2,8 @@
 
 use super::chmod::Chmod;
 use super::command::Copy;
-use super::plan::{CopyPlan, CopySource, Planner, Source};
+use super::planned::{CopyPlan, CopySource, Source};
+use super::planner::Planner;
 
 pub(super) fn plan(planner: &mut Planner<'_>, copy: &Copy, line: usize) -> Result<CopyPlan, String> {
     let expand = |text: &Option<String>| text.as_ref().map(|text| planner.expand(text)).transpose();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Budget;
-use crate::builder::image::{Doubt, Unknown};
+use crate::builder::doubt::{Doubt, Unknown};
 use crate::builder::path::join;
 use crate::builder::tree::{Attributes, File, Node, Owner, Tree};
 

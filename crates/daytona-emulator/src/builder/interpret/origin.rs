@@ -5,7 +5,7 @@ use super::files::Files;
 use super::glob::{self, BadPattern, Glob};
 use super::rules::{BadRule, Rules};
 use super::walk::{Selection, is_below, walk};
-use crate::builder::image::Doubt;
+use crate::builder::doubt::Doubt;
 use crate::builder::path::{clean, join};
 use crate::builder::tree::{Astray, Node, Tree};
 

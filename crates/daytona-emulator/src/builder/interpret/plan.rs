@@ -3,120 +3,18 @@
 //! BuildKit does this for all stages first, so that a mistake in a late instruction is found before a missing file of an
 //! earlier one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Failure;
 use super::budget::Budget;
-use super::chmod::Chmod;
 use super::command::{self, Command};
-use super::lexer::{Lexer, Options};
-use super::reader::{Instruction, Pair};
-use super::stages::{Base, Checked, Stage, Stages, Values};
+use super::course::Failure;
+use super::lexer::Options;
+use super::planned::{Action, MountPlan, Plan, RunPlan, Source, State, Step};
+use super::planner::{self, Planner};
+use super::reader::Instruction;
+use super::stages::{Base, Checked, Stage, Stages};
 use super::{copy_plan, mount, network};
 use crate::builder::path::clean;
-
-/// Variables that hold where a stage does not say otherwise.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// A stage, ready to be followed.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
-    pub(super) state: State,
-}
-
-/// A step with a layer of its own.
-#[derive(Debug)]
-pub(super) struct Step {
-    /// The line that BuildKit blames if it fails.
-    pub(super) line: usize,
-    pub(super) text: String,
-    pub(super) action: Action,
-}
-
-#[derive(Debug)]
-pub(super) enum Action {
-    Copy(Box<CopyPlan>),
-    /// `WORKDIR` makes its folder, for this user.
-    Workdir(String, Option<String>),
-    Run(RunPlan),
-}
-
-/// `COPY` or `ADD`, expanded.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of the instruction")]
-pub(super) struct CopyPlan {
-    pub(super) line: usize,
-    pub(super) from: Source,
-    pub(super) owner: Option<String>,
-    pub(super) chmod: Option<Chmod>,
-    pub(super) excluded: Vec<String>,
-    pub(super) keeps_parents: bool,
-    pub(super) is_linked: bool,
-    pub(super) unpacks: bool,
-    pub(super) sources: Vec<CopySource>,
-    pub(super) heredocs: Vec<(String, String)>,
-    /// Absolute; a slash at its end stays.
-    pub(super) target: String,
-    /// Whether the target depends on the working directory of a base image.
-    pub(super) is_below_unknown_workdir: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum CopySource {
-    Path(String),
-    /// From elsewhere: `http`, git.
-    Remote(String),
-}
-
-/// Where files come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
-    Context,
-    Scratch,
-    /// A stage, and how it was named.
-    Stage(usize, String),
-    Image(String),
-}
-
-/// `RUN`.
-#[derive(Debug)]
-pub(super) struct RunPlan {
-    /// What the shell or the system gets.
-    pub(super) words: Vec<String>,
-    pub(super) command: String,
-    pub(super) is_exec_form: bool,
-    pub(super) mounts: Vec<MountPlan>,
-}
-
-/// A mount of a `RUN`.
-#[derive(Debug)]
-pub(super) struct MountPlan {
-    pub(super) from: Source,
-    pub(super) path: String,
-    /// Whether its source has to be there.
-    pub(super) is_needed: bool,
-}
-
-/// What an instruction finds from those before it, and what stages hand down.
-#[derive(Debug, Clone, Default)]
-pub(super) struct State {
-    /// Variables: of `ENV` and of `ARG`, the last one counts.
-    variables: Values,
-    /// Those of `ENV`.
-    pub(super) env: Values,
-    pub(super) labels: Values,
-    pub(super) exposed: Arc<Vec<Arc<str>>>,
-    /// Absolute.
-    pub(super) workdir: Option<Arc<str>>,
-    pub(super) user: Option<Arc<str>>,
-    pub(super) entrypoint: Option<Arc<[String]>>,
-    pub(super) cmd: Option<Arc<[String]>>,
-    shell: Option<Arc<[String]>>,
-    /// Whether it began with an image from a registry.
-    has_base_image: bool,
-}
 
 /// Works out what a stage is going to do. `before` are the plans of the stages before it.
 pub(super) fn plan(
@@ -163,16 +61,6 @@ pub(super) fn plan(
     })
 }
 
-pub(super) struct Planner<'a> {
-    pub(super) stages: &'a Stages,
-    /// Of the stage that is planned.
-    number: usize,
-    pub(super) state: State,
-    steps: Vec<Step>,
-    escape: char,
-    pub(super) budget: &'a mut Budget,
-}
-
 impl Planner<'_> {
     /// What `ONBUILD` left happens on behalf of the line with `FROM`.
     fn trigger(&mut self, trigger: &Instruction, line: usize) -> Result<(), String> {
@@ -189,13 +77,13 @@ impl Planner<'_> {
                 for (name, value) in self.expanded_pairs(pairs)? {
                     self.set(&name, &value)?;
                     let mut env = Arc::clone(&self.state.env);
-                    insert(&mut env, &name, &value, self.budget)?;
+                    planner::insert(&mut env, &name, &value, self.budget)?;
                     self.state.env = env;
                 }
             }
             Command::Label(pairs) => {
                 for (name, value) in self.expanded_pairs(pairs)? {
-                    insert(&mut self.state.labels, &name, &value, self.budget)?;
+                    planner::insert(&mut self.state.labels, &name, &value, self.budget)?;
                 }
             }
             Command::Copy(copy) => {
@@ -251,48 +139,6 @@ impl Planner<'_> {
         });
     }
 
-    /// The text with variables put in.
-    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
-        self.lexer(self.escape, Options::default(), |lexer| lexer.word(text))
-    }
-
-    /// The text of a heredoc with variables put in. Quotes stay, and the escape character is always a back slash.
-    pub(super) fn expand_heredoc(&self, text: &str) -> Result<String, String> {
-        let options = Options {
-            ignores_quotes: true,
-            ..Options::default()
-        };
-        self.lexer('\\', options, |lexer| lexer.word(text))
-    }
-
-    fn lexer<T>(
-        &self,
-        escape: char,
-        options: Options,
-        with: impl FnOnce(Lexer<'_>) -> Result<T, String>,
-    ) -> Result<T, String> {
-        let variables = |name: &str| match self.state.variables.get(name) {
-            Some(value) => Some(value.to_string()),
-            None => (name == "PATH").then(|| PATH.to_owned()),
-        };
-        with(Lexer {
-            escape,
-            variables: &variables,
-            options,
-            work: &self.budget.work,
-        })
-    }
-
-    fn expanded_pairs(&self, pairs: &[Pair]) -> Result<Vec<(String, String)>, String> {
-        let pairs = pairs.iter();
-        let expanded = pairs.map(|pair| Ok((self.expand(&pair.name)?, self.expand(&pair.value)?)));
-        expanded.collect()
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        insert(&mut self.state.variables, name, value, self.budget)
-    }
-
     /// An argument has its own value, or that of the same name before the first stage or of the platform.
     fn arguments(&mut self, arguments: &[(String, Option<String>)]) -> Result<(), String> {
         for (name, value) in arguments {
@@ -303,52 +149,6 @@ impl Planner<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A path without its leading slash, below the working directory if it is relative.
-    pub(super) fn absolute(&self, path: &str) -> String {
-        match &self.state.workdir {
-            Some(workdir) if !path.starts_with('/') => clean(&format!("{workdir}/{path}")),
-            _ => clean(path),
-        }
-    }
-
-    /// Whether relative paths are below a folder that is not known.
-    pub(super) fn has_unknown_workdir(&self) -> bool {
-        self.state.workdir.is_none() && self.state.has_base_image
-    }
-
-    /// The words that Docker starts.
-    fn command(&mut self, words: &[String], is_exec_form: bool) -> Result<Arc<[String]>, String> {
-        if is_exec_form {
-            return self.kept(words);
-        }
-        let words: Vec<String> = self.shell().into_iter().chain(words.iter().cloned()).collect();
-        self.kept(&words)
-    }
-
-    fn kept(&mut self, words: &[String]) -> Result<Arc<[String]>, String> {
-        self.budget.texts(words.iter().map(String::len).sum())?;
-        Ok(words.into())
-    }
-
-    fn shell(&self) -> Vec<String> {
-        match &self.state.shell {
-            Some(shell) => shell.to_vec(),
-            None => vec!["/bin/sh".to_owned(), "-c".to_owned()],
-        }
-    }
-
-    /// Where `--from` of an instruction takes its files.
-    pub(super) fn source(&self, found: Option<usize>, from: &str) -> Result<Source, String> {
-        match found {
-            Some(index) if index >= self.number => Err(format!(
-                "cannot copy from stage {from:?}, it needs to be defined before current stage"
-            )),
-            Some(index) => Ok(Source::Stage(index, from.to_owned())),
-            None if from == "scratch" => Ok(Source::Scratch),
-            None => Ok(Source::Image(from.to_owned())),
-        }
     }
 
     fn run(&mut self, step: &Checked, run: &command::Run) -> Result<(), String> {
@@ -394,22 +194,4 @@ impl Planner<'_> {
         );
         Ok(())
     }
-}
-
-/// Sets a value. Stages share what they have in common; a map that is copied because of that is paid for.
-fn insert(values: &mut Values, name: &str, value: &str, budget: &mut Budget) -> Result<(), String> {
-    if Arc::strong_count(values) > 1 {
-        budget.texts(values.len() * 64)?;
-    }
-    budget.texts(name.len() + value.len() + 64)?;
-    Arc::make_mut(values).insert(name.into(), value.into());
-    Ok(())
-}
-
-/// The values as an image shows them.
-pub(super) fn shown(values: &Values) -> BTreeMap<String, String> {
-    let values = values.iter();
-    values
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! The emulator's own reading of a Dockerfile, line by line as BuildKit's parser goes.
 
-use super::Failure;
+use super::course::Failure;
 use super::heredoc::{self, Heredoc};
 use super::json::{self, Form};
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::budget::Budget;
 use super::copy::{self, Missing};
+use super::course::{Course, Failure, Step};
 use super::files::Files;
 use super::origin::Origin;
-use super::plan::{Action, CopyPlan, Plan, RunPlan, Source, Step as Planned};
+use super::planned::{Action, CopyPlan, Plan, RunPlan, Source, Step as Planned};
 use super::stages::{Base, Stage, Stages};
-use super::{Course, Failure, Step};
 use crate::builder::RunRule;
-use crate::builder::image::Unknown;
+use crate::builder::doubt::Unknown;
 use crate::builder::tree::{Attributes, Tree};
 
 /// What all stages have in common.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::Failure;
 use super::budget::{self, Budget};
 use super::command::{self, Command};
+use super::course::Failure;
 use super::lexer::{Lexer, Options};
 use super::mount;
 use super::reader::{Dockerfile, Instruction};

@@ -5,10 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use tar::EntryType;
 
 use super::budget::Budget;
-use super::copy::Copy;
+use super::files::Files;
+use super::planned::CopyPlan;
 use crate::builder::archive;
 use crate::builder::content::Content;
-use crate::builder::image::Unknown;
+use crate::builder::doubt::Unknown;
 use crate::builder::path::{clean, join, parent};
 use crate::builder::tree::{Attributes, File, Node, Owner};
 use crate::storage::ReadSeek;
@@ -86,18 +87,28 @@ fn gunzip(content: &Content) -> io::Result<Unzipped> {
     })
 }
 
+/// Where an archive is unpacked to.
+pub(super) struct Target<'a> {
+    pub(super) plan: &'a CopyPlan,
+    pub(super) files: &'a mut Files,
+    pub(super) budget: &'a mut Budget,
+    /// What `--chown` says.
+    pub(super) owner: &'a Owner,
+    /// Folders that are made on the way.
+    pub(super) folders: &'a Attributes,
+}
+
 /// Unpacks an archive into the target. Its members keep their modes, whatever `--chmod` says.
-pub(super) fn unpack(copy: &mut Copy<'_>, source: &str, archive: Archive) -> Result<(), String> {
-    let target = copy.files.tree().resolve("", &copy.plan.target, true);
+pub(super) fn unpack(into: &mut Target<'_>, source: &str, archive: Archive) -> Result<(), String> {
+    let target = into.files.tree().resolve("", &into.plan.target, true);
     let target = target.map_err(|astray| format!("/{source}: {astray}"))?.path;
-    let folders = copy.folders.clone();
-    copy.files.make_folders(&target, &folders, copy.budget)?;
+    into.files.make_folders(&target, into.folders, into.budget)?;
     let content = match archive {
         Archive::Plain(content) => content,
         Archive::Unreadable => {
             // Something comes to the target, and nothing is known of it.
-            copy.files.unknown.push(Unknown::Added {
-                line: copy.plan.line,
+            into.files.unknown.push(Unknown::Added {
+                line: into.plan.line,
                 source: source.to_owned(),
             });
             return Ok(());
@@ -107,7 +118,7 @@ pub(super) fn unpack(copy: &mut Copy<'_>, source: &str, archive: Archive) -> Res
     let inner = blob.seekable().map_err(failed)?;
     let mut section = Section { inner, start: offset };
     archive::members(&mut section, size, |member| {
-        let placed = place(copy, &target, &member, |at, size| {
+        let placed = place(into, &target, &member, |at, size| {
             Content::stored(blob.clone(), offset + at, size)
         });
         placed.map_err(io::Error::other)
@@ -116,7 +127,7 @@ pub(super) fn unpack(copy: &mut Copy<'_>, source: &str, archive: Archive) -> Res
 }
 
 fn place(
-    copy: &mut Copy<'_>,
+    into: &mut Target<'_>,
     target: &str,
     member: &archive::Member,
     content: impl Fn(u64, u64) -> Content,
@@ -125,14 +136,14 @@ fn place(
     if name.is_empty() {
         return Ok(());
     }
-    let owner: Owner = match (&copy.owner, member.owner) {
+    let owner: Owner = match (into.owner, member.owner) {
         (Some(owner), _) => Some(owner.clone()),
-        (None, _) if copy.plan.owner.is_some() => None,
+        (None, _) if into.plan.owner.is_some() => None,
         (None, (0, 0)) => None,
         (None, (user, group)) => Some(format!("{user}:{group}").into()),
     };
     // Links on the way are followed, inside of the target.
-    let tree = copy.files.tree();
+    let tree = into.files.tree();
     let above = tree
         .resolve(target, parent(&name), true)
         .map_err(|astray| format!("{name}: {astray}"))?;
@@ -166,11 +177,11 @@ fn place(
         }),
     };
     let folders = Attributes::new(0o755, None);
-    copy.files.make_folders(&above.path, &folders, copy.budget)?;
-    if !(node.is_directory() && copy.files.tree().is_directory(&path)) {
-        copy.files.remove(&path, copy.budget)?;
+    into.files.make_folders(&above.path, &folders, into.budget)?;
+    if !(node.is_directory() && into.files.tree().is_directory(&path)) {
+        into.files.remove(&path, into.budget)?;
     }
-    copy.files.put(&path, node, copy.budget)
+    into.files.put(&path, node, into.budget)
 }
 
 /// A piece of something.

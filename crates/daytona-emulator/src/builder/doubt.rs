@@ -1,0 +1,69 @@
+//! What cannot be known of an image without running something.
+
+use std::fmt;
+
+/// Something that the emulator cannot know without running it or looking into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// What an image from a registry holds.
+    BaseImage {
+        /// Its name.
+        image: String,
+    },
+    /// What a `RUN` step made.
+    Run {
+        /// Its line in the Dockerfile.
+        line: usize,
+    },
+    /// What `ADD` got from another place, or out of an archive that the emulator cannot read.
+    Added {
+        /// Its line in the Dockerfile.
+        line: usize,
+        /// Where it came from.
+        source: String,
+    },
+    /// What `COPY --from` found where nothing is known.
+    Copied {
+        /// Its line in the Dockerfile.
+        line: usize,
+        /// The stage or image, and the path in it.
+        source: String,
+    },
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BaseImage { image } => write!(formatter, "what the image {image} holds"),
+            Self::Run { line } => write!(formatter, "what RUN in line {line} made"),
+            Self::Added { line, source } => write!(formatter, "what ADD in line {line} took from {source}"),
+            Self::Copied { line, source } => write!(formatter, "what line {line} copied from {source}"),
+        }
+    }
+}
+
+/// A reason why a file may be different in the real image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doubt {
+    /// A `RUN` step came after it, which may have changed it.
+    RunAfter {
+        /// The line of the step.
+        line: usize,
+    },
+    /// The target may be a directory of the base image, and the file in it.
+    TargetMayBeDirectory,
+    /// The target is below the working directory of the base image, and not known; it is shown below the root.
+    WorkdirOfBaseImage,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunAfter { line } => write!(formatter, "RUN in line {line} may have changed it"),
+            Self::TargetMayBeDirectory => formatter.write_str("its path may be a directory of the base image"),
+            Self::WorkdirOfBaseImage => formatter.write_str("it is below the working directory of the base image"),
+        }
+    }
+}
