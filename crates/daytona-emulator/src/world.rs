@@ -20,15 +20,16 @@ mod jobs;
 mod lag;
 mod reads;
 mod record;
+mod traces;
 mod writing;
 
 use event::Event;
 pub(crate) use event::{BuildJob, Due};
 use jobs::Jobs;
 pub use lag::ReadLag;
-use lag::Traces;
 pub use record::SeededSnapshot;
 pub(crate) use record::{Build, BuildInfo, Record, Resources, entrypoint_of, full_reference, snapshot_ref};
+use traces::Traces;
 pub(crate) use writing::Writing;
 
 /// From the creation to the assignment of a runner.

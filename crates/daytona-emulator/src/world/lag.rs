@@ -6,7 +6,6 @@ use daytona_api::SnapshotState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::Record;
 use crate::range::duration;
 use crate::script::milliseconds;
 
@@ -78,12 +77,4 @@ pub(crate) struct Stale {
     pub(super) updated: Timestamp,
     /// Until then reads see it.
     pub(super) until: Timestamp,
-}
-
-/// What is left of snapshots that are gone.
-#[derive(Debug, Default)]
-pub(super) struct Traces {
-    pub(super) records: Vec<(Record, Timestamp)>,
-    /// Organization, name, and until when it is taken.
-    pub(super) names: Vec<(String, String, Timestamp)>,
 }
