@@ -1,11 +1,28 @@
 //! Names and foreign texts in messages. A file's name may hold control characters, which would reach the reader's terminal.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 use std::path::Path;
 
-/// A path, with its control characters escaped.
+/// A path, with its control characters escaped. On Windows without the mark of paths that the system takes to the letter.
 pub(crate) fn path(path: &Path) -> Escaped {
-    text(&path.to_string_lossy())
+    let shown = path.to_string_lossy();
+    if cfg!(windows) {
+        text(&plain(&shown))
+    } else {
+        text(&shown)
+    }
+}
+
+/// `\\?\C:\x` as `C:\x`, and `\\?\UNC\host\share` as `\\host\share`.
+fn plain(path: &str) -> Cow<'_, str> {
+    match path.strip_prefix(r"\\?\") {
+        Some(rest) => match rest.strip_prefix(r"UNC\") {
+            Some(share) => Cow::Owned(format!(r"\\{share}")),
+            None => Cow::Borrowed(rest),
+        },
+        None => Cow::Borrowed(path),
+    }
 }
 
 /// A text, with its control characters escaped.
@@ -39,6 +56,18 @@ fn is_harmless(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mark_of_a_literal_path_is_not_shown() {
+        for (path, shown) in [
+            (r"\\?\C:\a b", r"C:\a b"),
+            (r"\\?\UNC\host\share\x", r"\\host\share\x"),
+            (r"C:\x", r"C:\x"),
+            ("a/b", "a/b"),
+        ] {
+            assert_eq!(plain(path), shown);
+        }
+    }
 
     #[test]
     fn what_would_steer_a_terminal_is_escaped_and_nothing_else() {

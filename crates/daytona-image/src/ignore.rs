@@ -2,8 +2,9 @@
 //!
 //! The semantics are those of moby's patternmatcher, which Docker and BuildKit read `.dockerignore` with:
 //!
-//! - Patterns are relative to the root and `/`-separated on every system; a leading slash does not matter.
-//! - `*` and `?` stop at a slash, `**` does not, `[…]` is a class, a backslash makes the next character stand for itself.
+//! - Patterns are relative to the root and `/`-separated; a leading slash does not matter.
+//! - `*` and `?` stop at a slash, `**` does not, `[…]` is a class, a backslash makes the next character stand for itself. On
+//!   Windows a backslash is a slash.
 //! - A pattern that matches a directory matches all below it.
 //! - `!` takes back. The last rule that matches decides.
 //!
@@ -14,6 +15,7 @@
 //! Reference: <https://docs.docker.com/build/concepts/context/#dockerignore-files>. What odd patterns mean follows from moby's
 //! translation to regular expressions, and so it does here: `\d` is a digit, and a pattern with `\y` is refused.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,6 +45,20 @@ pub struct IgnoreRules {
     rules: Arc<[Rule]>,
 }
 
+/// What a backslash in a pattern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backslash {
+    /// It makes the next character stand for itself.
+    Quotes,
+    /// It is a slash.
+    Divides,
+}
+
+impl Backslash {
+    /// In ignore files and in patterns of a program, as moby reads them.
+    const HERE: Self = if cfg!(windows) { Self::Divides } else { Self::Quotes };
+}
+
 /// One rule. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule(Arc<Parts>);
@@ -53,6 +69,7 @@ struct Parts {
     origin: String,
     line: Option<usize>,
     is_exception: bool,
+    backslash: Backslash,
     pattern: Pattern,
 }
 
@@ -96,7 +113,8 @@ impl IgnoreRules {
     pub fn parse(text: &str, origin: &str) -> Result<Self, IgnoreError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#'));
-        Self::read(lines.map(|(index, line)| (Some(index + 1), line)), origin)
+        let lines = lines.map(|(index, line)| (Some(index + 1), line));
+        Self::read(lines, origin, Backslash::HERE)
     }
 
     /// Rules that are given in code, one a pattern.
@@ -106,10 +124,21 @@ impl IgnoreRules {
     /// [`IgnoreError`] for the first one that is no pattern.
     pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, IgnoreError> {
         let patterns: Vec<S> = patterns.into_iter().collect();
-        Self::read(patterns.iter().map(|pattern| (None, pattern.as_ref())), "patterns")
+        let lines = patterns.iter().map(|pattern| (None, pattern.as_ref()));
+        Self::read(lines, "patterns", Backslash::HERE)
     }
 
-    fn read<'a>(lines: impl Iterator<Item = (Option<usize>, &'a str)>, origin: &str) -> Result<Self, IgnoreError> {
+    /// Patterns of a Dockerfile, which mean the same on every system: the builder reads them.
+    pub(crate) fn of_dockerfile<S: AsRef<str>>(patterns: &[S]) -> Result<Self, IgnoreError> {
+        let lines = patterns.iter().map(|pattern| (None, pattern.as_ref()));
+        Self::read(lines, "patterns", Backslash::Quotes)
+    }
+
+    fn read<'a>(
+        lines: impl Iterator<Item = (Option<usize>, &'a str)>,
+        origin: &str,
+        backslash: Backslash,
+    ) -> Result<Self, IgnoreError> {
         let mut rules = Vec::new();
         for (line, text) in lines {
             let error = |problem: String| IgnoreError {
@@ -121,7 +150,11 @@ impl IgnoreRules {
             if text.len() > LONGEST_LINE {
                 return Err(error(format!("it is longer than {LONGEST_LINE} bytes")));
             }
-            let Some((is_exception, pattern)) = normal_form(text) else {
+            let divided = match backslash {
+                Backslash::Quotes => Cow::Borrowed(text),
+                Backslash::Divides => Cow::Owned(text.replace('\\', "/")),
+            };
+            let Some((is_exception, pattern)) = normal_form(&divided) else {
                 continue;
             };
             if pattern.is_empty() {
@@ -132,6 +165,7 @@ impl IgnoreRules {
                 origin: origin.to_owned(),
                 line,
                 is_exception,
+                backslash,
                 pattern: Pattern::parse(&pattern).map_err(error)?,
             })));
         }
@@ -283,6 +317,16 @@ impl Rule {
         self.0.line
     }
 
+    /// Whether it has a backslash that quotes a letter or digit, as in `build\debug`. Nobody has to quote one: a slash was meant.
+    pub(crate) fn is_divided_by_backslash(&self) -> bool {
+        let mut characters = self.0.text.chars();
+        let mut quotes = false;
+        while let Some(character) = characters.next() {
+            quotes |= character == '\\' && characters.next().is_some_and(char::is_alphanumeric);
+        }
+        quotes && self.0.backslash == Backslash::Quotes
+    }
+
     /// Whether it takes back what earlier rules ignore.
     pub fn is_exception(&self) -> bool {
         self.0.is_exception
@@ -332,5 +376,45 @@ fn clean(path: &str) -> String {
         (true, _) => format!("/{}", names.join("/")),
         (false, true) => ".".to_owned(),
         (false, false) => names.join("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(backslash: Backslash, patterns: &[&str]) -> IgnoreRules {
+        IgnoreRules::read(patterns.iter().map(|pattern| (None, *pattern)), "x", backslash).unwrap()
+    }
+
+    #[test]
+    fn a_backslash_of_windows_is_a_slash() {
+        for (pattern, path) in [
+            (r"secrets\prod.env", "secrets/prod.env"),
+            (r"\a\.\b\", "a/b/c"),
+            (r"**\*.pem", "x/y.pem"),
+            (r"a\[bc]", "a/b"),
+        ] {
+            let rules = rules(Backslash::Divides, &[pattern]);
+            assert!(rules.decide(path).is_ignored(), "{pattern} {path}");
+            assert_eq!(rules.rules()[0].text(), pattern);
+            assert!(!rules.rules()[0].is_divided_by_backslash());
+        }
+        let back = rules(Backslash::Divides, &["*", r"!a\b"]);
+        assert!(!back.decide("a/b").is_ignored());
+    }
+
+    #[test]
+    fn elsewhere_a_backslash_before_a_letter_is_told() {
+        for (pattern, is_told) in [
+            (r"build\debug", true),
+            (r"\d*", true),
+            (r"a\*", false),
+            (r"a\\b", false),
+            ("a/b", false),
+        ] {
+            let rules = rules(Backslash::Quotes, &[pattern]);
+            assert_eq!(rules.rules()[0].is_divided_by_backslash(), is_told, "{pattern}");
+        }
     }
 }

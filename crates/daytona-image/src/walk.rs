@@ -23,6 +23,7 @@ mod read;
 mod remarks;
 mod rules;
 mod settings;
+mod spelling;
 #[cfg(all(test, unix))]
 mod tests;
 mod walker;
@@ -155,6 +156,8 @@ impl Walk {
         walker.walk(&self.start);
         let mut result = walker.result;
         result.problems.extend(budget.problem(shown));
+        let rules = self.settings.rules.rules().iter();
+        result.doubtful_rules = rules.filter(|rule| rule.is_divided_by_backslash()).cloned().collect();
         result.files.sort_by(|one, other| one.name.cmp(&other.name));
         result.excluded.sort_by(|one, other| one.name.cmp(&other.name));
         result.empty.sort();

@@ -194,8 +194,8 @@ impl Dispatcher<'_> {
         for exclude in instruction.flag_values("exclude") {
             excludes.extend(self.known(exclude)?);
         }
-        let excluded =
-            IgnoreRules::new(&excludes).map_err(|error| WordError::Invalid(format!("`--exclude`: {error}")))?;
+        let excluded = IgnoreRules::of_dockerfile(&excludes)
+            .map_err(|error| WordError::Invalid(format!("`--exclude`: {error}")))?;
         let mut paths = Vec::new();
         for source in sources {
             match heredoc::open(source) {

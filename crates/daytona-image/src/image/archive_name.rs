@@ -67,7 +67,8 @@ mod tests {
         let vectors = fixture["archive_base_path_vectors"].as_array().unwrap();
         for vector in vectors {
             let (input, output) = (vector["input"].as_str().unwrap(), vector["output"].as_str().unwrap());
-            let wanted = if input.starts_with('/') || output.starts_with("..") {
+            let is_rooted = Path::new(input).has_root();
+            let wanted = if is_rooted || input.starts_with('/') || output.starts_with("..") {
                 Place::Neutral
             } else {
                 Place::Own(if output == "." { "" } else { output }.to_owned())

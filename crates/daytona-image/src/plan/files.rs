@@ -51,7 +51,10 @@ impl Want {
             Wanted::Glob(pattern) => Some(pattern.clone()),
             Wanted::Parents { .. } => Some(wanted.path()),
         };
-        let rules = pattern.as_ref().map(|pattern| IgnoreRules::new([pattern])).transpose();
+        let rules = pattern
+            .as_ref()
+            .map(|pattern| IgnoreRules::of_dockerfile(&[pattern]))
+            .transpose();
         let rules = rules.map_err(|error| error.to_string())?;
         Ok(Self {
             wanted: wanted.clone(),
@@ -188,8 +191,13 @@ impl Finder {
         let named = self.shown.join(path);
         let is_missing = |problem: &WalkProblem| matches!(problem, WalkProblem::NotFound { .. });
         if walked.problems.iter().any(is_missing) {
+            let hint = if path.contains('\\') {
+                "; folders are divided by `/`"
+            } else {
+                ""
+            };
             let problem = format!(
-                "the source `{}` is not in the build context `{}`: check its spelling, or the context folder",
+                "the source `{}` is not in the build context `{}`: check its spelling, or the context folder{hint}",
                 escape::text(path),
                 shown(&self.shown)
             );
@@ -263,6 +271,7 @@ impl Finder {
         all.empty.extend(walked.empty);
         all.directories_read += walked.directories_read;
         all.excluded.extend(walked.excluded);
+        all.doubtful_rules = walked.doubtful_rules;
         self.files
             .extend(walked.files.into_iter().map(|found| (found.name.clone(), found)));
     }

@@ -39,7 +39,8 @@ impl Member {
         self.fingerprint.size()
     }
 
-    /// Its mode in the context: 0755 if its owner may execute it, else 0644.
+    /// Its mode in the context: 0755 if its owner may execute it, else 0644. On Windows, where no file says so, it is 0755 unless
+    /// the image gives it one with `chmod`.
     pub fn mode(&self) -> u32 {
         if self.executable { 0o755 } else { 0o644 }
     }

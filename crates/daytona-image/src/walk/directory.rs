@@ -138,6 +138,7 @@ mod portable {
     use std::path::{Path, PathBuf};
 
     use super::{Entry, Fingerprint};
+    use crate::walk::fingerprint::is_executable;
 
     /// Whether a directory can be opened by its path: it was, by that path.
     #[expect(clippy::unnecessary_wraps, reason = "the same on every system")]
@@ -189,7 +190,7 @@ mod portable {
                 Entry::Link
             } else if metadata.is_file() {
                 Entry::File {
-                    is_executable: false,
+                    is_executable: is_executable(&metadata),
                     fingerprint: Fingerprint::of(&metadata),
                 }
             } else {

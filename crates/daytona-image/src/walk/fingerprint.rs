@@ -73,6 +73,7 @@ impl Fingerprint {
     }
 }
 
+/// Whether the owner may execute it. Where files have no such bit, all may be.
 pub(super) fn is_executable(metadata: &Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -81,7 +82,8 @@ pub(super) fn is_executable(metadata: &Metadata) -> bool {
     }
     #[cfg(not(unix))]
     {
+        // As for Docker: what has no such bit could not be run otherwise.
         let _ = metadata;
-        false
+        true
     }
 }

@@ -21,6 +21,8 @@ pub struct Walked {
     pub skipped: Vec<WalkProblem>,
     /// What cannot be sent and has to be.
     pub problems: Vec<WalkProblem>,
+    /// Rules in which a backslash quotes a letter or digit, where a slash may be meant.
+    pub doubtful_rules: Vec<Rule>,
     /// How many directories were read.
     pub directories_read: usize,
 }
@@ -33,7 +35,7 @@ pub struct Found {
     pub name: String,
     /// Where to read it: a path without links, as it was when the walk resolved them.
     pub source: PathBuf,
-    /// Whether its owner may execute it.
+    /// Whether its owner may execute it. On Windows, where files do not tell, always.
     pub is_executable: bool,
     /// What it was like.
     pub fingerprint: Fingerprint,

@@ -17,6 +17,13 @@ pub enum WalkProblem {
         /// The path.
         path: PathBuf,
     },
+    /// A path that the disk knows under another spelling only. The builder's disk would not find it.
+    OtherSpelling {
+        /// The path, as it was written.
+        path: PathBuf,
+        /// How its last name is spelled on the disk.
+        exists_as: String,
+    },
     /// A file or folder that cannot be read.
     Unreadable {
         /// The path.
@@ -86,6 +93,7 @@ impl WalkProblem {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::NotFound { path }
+            | Self::OtherSpelling { path, .. }
             | Self::Unreadable { path, .. }
             | Self::LinkEscape { path, .. }
             | Self::BrokenLink { path }
@@ -107,6 +115,11 @@ impl fmt::Display for WalkProblem {
             .map_or_else(String::new, |path| format!("`{}`", escape::path(path)));
         match self {
             Self::NotFound { .. } => write!(formatter, "{shown} does not exist: check the spelling"),
+            Self::OtherSpelling { exists_as, .. } => write!(
+                formatter,
+                "{shown} exists as `{}`: write it so, as the case of letters counts where the image is built",
+                escape::text(exists_as)
+            ),
             Self::Unreadable { source, .. } => unreadable(formatter, &shown, source),
             Self::LinkEscape { target, .. } => write!(
                 formatter,

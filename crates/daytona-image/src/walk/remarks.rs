@@ -31,6 +31,24 @@ impl Walked {
                 list(self.empty.iter().map(|name| below(name)))
             ));
         }
+        let of_finder = self
+            .files
+            .iter()
+            .filter(|found| found.name.rsplit('/').next() == Some(".DS_Store"));
+        let of_finder: Vec<_> = of_finder.map(|found| below(&found.name)).collect();
+        if !of_finder.is_empty() {
+            remarks.push(format!(
+                "what the Finder of macOS keeps of a folder is sent, and changes the hash: {}; leave it out with `**/.DS_Store` in \
+                 `.dockerignore`",
+                list(of_finder.iter())
+            ));
+        }
+        if !self.doubtful_rules.is_empty() {
+            remarks.push(format!(
+                "a backslash quotes the next character, and divides no folders but on Windows: write `/` in the ignore rule {}",
+                list(self.doubtful_rules.iter())
+            ));
+        }
         if !self.skipped.is_empty() {
             remarks.push(format!(
                 "left out, as it cannot be sent: {}; leave it out with `.dockerignore` to say so yourself, or make it an error \

@@ -11,6 +11,7 @@ use super::helpers::Helpers;
 use super::names::Names;
 use super::problem::WalkProblem;
 use super::settings::{Links, Selection, Settings};
+use super::spelling::{self, Spelling};
 use super::within::{self, Lost};
 
 use crate::ignore::{Decision, Rule};
@@ -293,6 +294,9 @@ impl<'a> Walker<'a> {
             }
             return None;
         }
+        if reason != Reason::Found && !self.is_spelled(directory, &entry, &name) {
+            return None;
+        }
         let kind = match directory.look(&entry) {
             Ok(kind) => kind,
             Err(source) => {
@@ -334,6 +338,21 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Whether what was named has this very name on the disk; else it is a problem.
+    fn is_spelled(&mut self, directory: &Directory, entry: &OsStr, name: &str) -> bool {
+        let path = self.shown(name);
+        match spelling::of(directory, entry, self.budget.most_names()) {
+            Ok(Spelling::Exact) => return true,
+            Ok(Spelling::Other(other)) => {
+                let exists_as = other.to_string_lossy().into_owned();
+                self.problem(WalkProblem::OtherSpelling { path, exists_as });
+            }
+            Ok(Spelling::Missing) => self.problem(WalkProblem::NotFound { path }),
+            Err(source) => self.unreadable(name, source),
+        }
+        false
+    }
+
     /// What somebody else may do between two looks, in tests.
     #[cfg(test)]
     fn meanwhile(&self, path: &Path) {
@@ -368,6 +387,10 @@ impl<'a> Walker<'a> {
                 return None;
             }
         };
+        if !spelling::is_exact(&self.root.path, &reached.path) {
+            self.unsendable(WalkProblem::BrokenLink { path: shown }, reason);
+            return None;
+        }
         self.meanwhile(&reached.path);
         // Without links its name says where it is.
         let real = reached.path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");

@@ -90,7 +90,13 @@ fn buildkit_sends_the_same_files() {
     let folder = tempfile::tempdir().unwrap();
     let (mut trees, mut differences) = (std::collections::HashMap::new(), Vec::new());
     let cases = cases();
-    for case in &cases {
+    // What Windows cannot have on its disk, or reads otherwise.
+    let is_here = |case: &&Case| {
+        let is_odd =
+            |name: &String| name.contains(['*', '?', '"', '\\', '<', '>', '|', ':']) || name.ends_with(['.', ' ']);
+        !cfg!(windows) || !(case.tree.iter().any(is_odd) || case.ignore.contains('\\'))
+    };
+    for case in cases.iter().filter(is_here) {
         let count = trees.len();
         let tree = trees.entry(&case.tree).or_insert_with(|| {
             let tree = folder.path().join(count.to_string());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use daytona_image::dockerfile::{Arguments, Dockerfile, Instruction};
 use daytona_image::{
-    DockerfileCommands, DockerfileSource, Explanation, Image, ImagePlan, Links, Member, PlanError, PlanOptions,
+    DockerfileCommands, DockerfileSource, Explanation, Image, ImagePlan, Member, PlanError, PlanOptions,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -428,7 +428,7 @@ fn links_in_a_source_stay_inside() {
     assert_eq!(left_out.count(), 1, "{:?}", plan.warnings());
     let strict = DockerfileCommands::new(["COPY . /x"])
         .context_dir("ctx")
-        .links(Links::Strict);
+        .links(daytona_image::Links::Strict);
     let message = try_plan(&parent, &Image::base("x:1").dockerfile_commands(strict))
         .unwrap_err()
         .to_string();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use daytona_image::{Image, ImagePlan, Links, LocalDir, PlanError, PlanOptions};
+use daytona_image::{Image, ImagePlan, LocalDir, PlanError, PlanOptions};
 use tempfile::TempDir;
 
 struct Folder(TempDir);
@@ -68,6 +68,40 @@ fn a_folder_is_sent_under_its_own_name_in_the_order_of_bytes() {
 }
 
 #[test]
+fn what_the_finder_keeps_is_told() {
+    let folder = Folder::new(&["src/.DS_Store", "src/sub/.DS_Store", "src/a.DS_Store"]);
+    let plan = folder.plan(&base().add_local_dir("src", "/src"));
+    let told = plan
+        .warnings()
+        .iter()
+        .find(|warning| warning.message.contains("Finder"));
+    let told = &told.unwrap().message;
+    assert!(told.contains("`src/.DS_Store`, `src/sub/.DS_Store`;"), "{told}");
+    folder.write("src/.dockerignore");
+    fs::write(folder.path().join("src/.dockerignore"), "**/.DS_Store").unwrap();
+    let plan = folder.plan(&base().add_local_dir("src", "/src"));
+    assert!(
+        plan.warnings()
+            .iter()
+            .all(|warning| !warning.message.contains("Finder"))
+    );
+}
+
+#[cfg(not(windows))]
+#[test]
+fn a_backslash_where_a_slash_was_meant_is_told() {
+    let folder = Folder::new(&["src/a"]);
+    let told = |rule: &str| {
+        let plan = folder.plan(&base().add_local_dir(LocalDir::new("src").ignore([rule]), "/src"));
+        let warnings = plan.warnings().iter().map(ToString::to_string);
+        warnings.collect::<Vec<_>>().join("\n")
+    };
+    let warned = told(r"build\debug");
+    assert!(warned.contains(r"write `/` in the ignore rule build\debug"), "{warned}");
+    assert_eq!(told(r"build\*"), "");
+}
+
+#[test]
 fn a_file_keeps_its_name_below_a_target_with_a_slash() {
     let folder = Folder::new(&["src/app.py", "é.txt"]);
     let plan = folder.plan(
@@ -122,6 +156,8 @@ fn paths_of_this_machine_do_not_show() {
     );
 }
 
+// Windows has no such names.
+#[cfg(not(windows))]
 #[test]
 fn names_that_docker_would_expand_stand_for_themselves() {
     let folder = Folder::new(&[
@@ -264,7 +300,7 @@ fn what_is_ignored_is_not_sent_and_named_with_its_rule() {
     let excluded: Vec<String> = plan
         .excluded()
         .iter()
-        .map(|excluded| format!("{} by {}", excluded.name, excluded.rule))
+        .map(|excluded| format!("{} by {}", excluded.name, excluded.rule).replace('\\', "/"))
         .collect();
     assert_eq!(
         excluded,

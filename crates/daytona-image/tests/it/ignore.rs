@@ -69,6 +69,10 @@ fn paths_are_ignored_as_docker_does() {
         (&["A"], &["A"], &["a"]),
     ];
     for (patterns, ignored, kept) in table {
+        // There a backslash quotes nothing.
+        if cfg!(windows) && patterns.iter().any(|pattern| pattern.contains('\\')) {
+            continue;
+        }
         for path in *ignored {
             assert!(is_ignored(patterns, path), "{patterns:?} should ignore {path}");
         }
@@ -113,6 +117,10 @@ fn what_is_no_pattern_is_named() {
             "too large",
         ),
     ] {
+        // There a backslash quotes nothing.
+        if cfg!(windows) && pattern.contains('\\') {
+            continue;
+        }
         let error = IgnoreRules::parse(&format!("ok\n{pattern}\n"), ".dockerignore").unwrap_err();
         assert!(error.to_string().starts_with(".dockerignore:2: "), "{error}");
         assert!(error.to_string().contains(part), "{pattern}: {error}");

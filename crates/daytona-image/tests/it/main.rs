@@ -3,6 +3,8 @@
 
 mod arguments;
 mod buildkit;
+#[cfg(unix)]
+mod buildkit_context;
 mod buildkit_ignore;
 mod dockerfiles;
 mod folders;
@@ -19,3 +21,5 @@ mod support;
 mod text;
 mod variables;
 mod vectors;
+#[cfg(windows)]
+mod windows;

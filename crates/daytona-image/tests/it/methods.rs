@@ -30,7 +30,14 @@ fn planned(image: &Image) -> String {
     let members: Vec<String> = plan
         .members()
         .iter()
-        .map(|member| format!("{:o} {}", member.mode(), member.name()))
+        // Where files do not tell, all may be executed.
+        .map(|member| {
+            format!(
+                "{:o} {}",
+                if cfg!(windows) { 0o644 } else { member.mode() },
+                member.name()
+            )
+        })
         .collect();
     let warnings: Vec<&str> = plan.warnings().iter().map(|warning| warning.message.as_str()).collect();
     format!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use daytona_image::{Command, Image, ImagePlan, LocalDir, LocalFile, Member, PlanError, PlanOptions};
+use daytona_image::{Command, Image, ImagePlan, LocalDir, LocalFile, PlanError, PlanOptions};
 
 fn plan_in(folder: &Path, image: &Image) -> Result<ImagePlan, PlanError> {
     image.plan_with(&PlanOptions::default().base_dir(folder).home(folder))
@@ -65,7 +65,7 @@ fn one_file_with_two_modes_is_two_members() {
     let members: Vec<_> = plan
         .members()
         .iter()
-        .map(|member: &Member| (member.name(), member.mode()))
+        .map(|member: &daytona_image::Member| (member.name(), member.mode()))
         .collect();
     assert_eq!(members, [(".ctx/3/run", 0o755), ("run", 0o644)]);
     assert_eq!(last_line(&plan), "COPY [\".ctx/3/run\", \"/b\"]");

@@ -96,6 +96,7 @@ fn lines_that_cannot_work_are_named() {
         ("r/requirements.txt:8", "`folder` is a folder"),
         ("r/requirements.txt:10", "names a folder of this machine"),
     ] {
+        let place = place.replace('/', std::path::MAIN_SEPARATOR_STR);
         let line = shown.lines().find(|line| line.contains(&format!("`{place}`")));
         assert!(line.is_some_and(|line| line.contains(part)), "{place} {part}: {shown}");
     }

@@ -61,17 +61,3 @@ pub(crate) fn vectors(compressed: &[u8]) -> Vec<Value> {
         .unwrap();
     serde_json::from_str(&text).unwrap()
 }
-
-pub(crate) fn base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
-    for character in text.trim_end_matches('=').chars() {
-        buffer = (buffer << 6) | u32::try_from(ALPHABET.find(character).unwrap()).unwrap();
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((buffer >> bits) & 0xff).unwrap());
-        }
-    }
-    bytes
-}

@@ -1,5 +1,6 @@
 //! Links, and what else is neither a file nor a folder.
 
+use daytona_image::Links;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
