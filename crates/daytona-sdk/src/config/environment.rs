@@ -37,7 +37,9 @@ pub(super) fn variable(name: &str) -> Option<String> {
 pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let unreadable =
         |error: std::io::Error| config(format!("`{}` cannot be read: {error}", path.display())).with_source(error);
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let text =
+        text(&bytes).ok_or_else(|| config(format!("`{}` is not UTF-8 text: save it as UTF-8", path.display())))?;
     let mut variables = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
@@ -60,6 +62,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
         variables.push(variable.ok_or_else(wrong)?);
     }
     Ok(variables)
+}
+
+/// The text of a file, without the mark that editors of Windows begin it with. `None` if it is not UTF-8.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(bytes).ok()?;
+    // UTF-16 without a mark, of plain letters, is UTF-8 too.
+    (!text.contains('\0')).then(|| text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// What stands after the `=`: in quotes up to the closing one, else up to a comment.

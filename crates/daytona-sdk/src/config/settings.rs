@@ -378,6 +378,27 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_begin_with_a_mark_and_other_encodings_are_named() {
+        let marked = file("\u{feff}DAYTONA_API_KEY=dtn_marked\r\n");
+        let built = DaytonaBuilder::default().env_file(marked.path()).build().unwrap();
+        assert!(matches!(built.settings().credentials, Credentials::ApiKey(_)));
+        let utf16 = |mark: &[u8]| {
+            let text = "DAYTONA_API_KEY=secret\n".encode_utf16().flat_map(u16::to_le_bytes);
+            [mark.to_vec(), text.collect()].concat()
+        };
+        for bytes in [utf16(&[0xff, 0xfe]), utf16(&[])] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), bytes).unwrap();
+            let error = DaytonaBuilder::default().env_file(file.path()).build().unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.contains("not UTF-8") && !message.contains("secret"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn a_file_that_is_none_is_named_without_its_secrets() {
         let error = |path: &Path| {
             DaytonaBuilder::default()

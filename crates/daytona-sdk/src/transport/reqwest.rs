@@ -52,9 +52,13 @@ impl ReqwestTransport {
             }
             Err(error) => error,
         };
+        let install = if cfg!(target_os = "linux") {
+            "install the system's (`ca-certificates`), or "
+        } else {
+            ""
+        };
         let problem = format!(
-            "https needs CA certificates, which cannot be loaded ({}): install the system's (`ca-certificates`), or \
-             give the client its own with `ca_certificate`",
+            "https needs CA certificates, which cannot be loaded ({}): {install}give the client its own with `ca_certificate`",
             with_causes(&error.without_url())
         );
         let client = without_tls(builder())
