@@ -40,7 +40,7 @@ impl Emulator {
         let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
         let mut variable = |name: &str| {
             let line = lines.as_mut().and_then(|lines| lines.next()?.ok());
-            let value = line.and_then(|line| Some(line.split_once('=')?.1.to_owned()));
+            let value = line.and_then(|line| Some(line.split_once('=')?.1.trim_matches('"').to_owned()));
             value.ok_or_else(|| io::Error::other(format!("the emulator said nothing of {name}")))
         };
         let told =

@@ -120,9 +120,9 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     let emulator = builder.start().await?;
     #[expect(clippy::print_stdout, reason = "what a shell is to read")]
     {
-        println!("export DAYTONA_API_URL={}", emulator.api_url());
-        println!("export DAYTONA_API_KEY={}", emulator.api_key());
-        println!("export DAYTONA_EMULATOR_ADMIN_KEY={}", emulator.admin_key());
+        println!("{}", assignment("DAYTONA_API_URL", &emulator.api_url()));
+        println!("{}", assignment("DAYTONA_API_KEY", emulator.api_key()));
+        println!("{}", assignment("DAYTONA_EMULATOR_ADMIN_KEY", emulator.admin_key()));
     }
     let page = emulator.api_url().replace("/api", "/");
     let runs = arguments.engine.map_or_else(
@@ -133,6 +133,15 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     stopped.await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A variable's value, as the platform's shell reads it: on Windows PowerShell.
+fn assignment(name: &str, value: &str) -> String {
+    if cfg!(windows) {
+        format!("$env:{name}=\"{value}\"")
+    } else {
+        format!("export {name}={value}")
+    }
 }
 
 /// Ctrl-C, or the signal with which services are stopped. Listened for from here on.
@@ -151,7 +160,26 @@ fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     })
 }
 
-#[cfg(not(unix))]
+/// What ends a console program: Ctrl-C, Ctrl-Break, a closed window, the end of the session.
+#[cfg(windows)]
+fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+    let (mut interrupted, mut broken, mut closed) = (ctrl_c()?, ctrl_break()?, ctrl_close()?);
+    let (mut logged_off, mut shut_down) = (ctrl_logoff()?, ctrl_shutdown()?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = broken.recv() => {}
+            _ = closed.recv() => {}
+            _ = logged_off.recv() => {}
+            _ = shut_down.recv() => {}
+        }
+        Ok(())
+    })
+}
+
+#[cfg(not(any(unix, windows)))]
 fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     Ok(tokio::signal::ctrl_c())
 }

@@ -219,17 +219,35 @@ fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
 
 /// The path of a member on the disk; none if it could be another place than the one below the folder that it is joined to.
 ///
-/// On Windows a back slash divides names, and a colon names a drive or a stream.
+/// On Windows a back slash divides names, a colon names a drive or a stream, dots and blanks at the end of a name do not count,
+/// and some names are devices, whatever their ending.
 fn on_disk(name: &str, is_windows: bool) -> Option<PathBuf> {
     let is_plain = |part: &str| {
-        let is_divided = is_windows && part.contains(['\\', ':']);
-        !matches!(part, "" | "." | "..") && !part.contains('\0') && !is_divided
+        let is_other = is_windows && (part.contains(['\\', ':']) || part.ends_with(['.', ' ']) || is_device(part));
+        !matches!(part, "" | "." | "..") && !part.contains('\0') && !is_other
     };
     let path = PathBuf::from(name);
     let is_normal = path
         .components()
         .all(|component| matches!(component, Component::Normal(_)));
     (name.split('/').all(is_plain) && is_normal).then_some(path)
+}
+
+/// Whether Windows takes the name for a device.
+fn is_device(name: &str) -> bool {
+    let stem = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let is_numbered = |start: &str| {
+        let number = stem.strip_prefix(start).and_then(|number| number.parse::<char>().ok());
+        number.is_some_and(|number| matches!(number, '1'..='9' | '¹' | '²' | '³'))
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || is_numbered("COM")
+        || is_numbered("LPT")
 }
 
 #[cfg(test)]
@@ -248,6 +266,15 @@ mod tests {
             ("C:/x", true, false),
             ("C:x", true, false),
             ("a/file:stream", true, false),
+            ("a/.. /x", true, false),
+            ("a/... /x", true, false),
+            ("a/b.", true, false),
+            ("NUL", true, false),
+            ("a/nul.txt", true, false),
+            ("com1 .log", true, false),
+            ("lpt²", true, false),
+            ("command.com", true, true),
+            ("com10", true, true),
             ("\\\\host\\share\\x", true, false),
         ] {
             assert_eq!(on_disk(name, true).is_some(), on_windows, "{name} on Windows");

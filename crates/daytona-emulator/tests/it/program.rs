@@ -1,6 +1,6 @@
 //! The emulator as a program.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -38,7 +38,12 @@ impl Program {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut variable = |name: &str| {
             let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(&format!("export {name}=")).unwrap().to_owned()
+            let start = if cfg!(windows) {
+                format!("$env:{name}=")
+            } else {
+                format!("export {name}=")
+            };
+            line.strip_prefix(&start).unwrap().trim_matches('"').to_owned()
         };
         let url = variable("DAYTONA_API_URL");
         Self {
@@ -61,9 +66,11 @@ impl Program {
     }
 
     /// Its log, once it has ended.
+    #[cfg(unix)]
     fn log(mut self) -> String {
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let mut stderr = self.child.stderr.take().unwrap();
+        std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
         log
     }
 }
