@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use daytona_emulator::{Emulator, Operation, Script};
@@ -12,7 +12,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{self, run, text};
 
-fn program() -> PathBuf {
+#[cfg(unix)]
+fn program() -> std::path::PathBuf {
     support::program("quickstart")
 }
 

@@ -259,7 +259,7 @@ fn many_pushes_read_few_files_at_once() {
         first.await.unwrap();
         // Each thread that reads has a file and its directory open; as many again may just be closing.
         let most = 2 * 2 * (cores.max(2) + (4 * cores).max(16));
-        let open = crate::push::open_files(folder.path()).len();
+        let open = crate::dropped::open_files(folder.path()).len();
         assert!(open <= most, "{open} open, at most {most}");
         pushes.iter().for_each(tokio::task::JoinHandle::abort);
         for push in pushes {
@@ -267,7 +267,7 @@ fn many_pushes_read_few_files_at_once() {
         }
     });
     drop(runtime);
-    assert_eq!(crate::push::open_files(folder.path()).len(), 0);
+    assert_eq!(crate::dropped::open_files(folder.path()).len(), 0);
 }
 
 /// B16: chunks outside of a runtime are an error, and no panic.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
-use daytona_context::{Archive, Context, Links, MAX_ARCHIVE_SIZE, MemoryStorage, Progress, Push, Scan};
+use daytona_context::{Archive, Context, MAX_ARCHIVE_SIZE, MemoryStorage, Progress, Push};
 
 use crate::support::{archive, bytes, folder};
 
@@ -129,7 +129,8 @@ fn a_folder_is_scanned_by_its_own_rules_and_says_all_that_is_wrong() {
             context.warnings()
         );
         assert_eq!(context.clone().in_one_archive().warnings(), context.warnings());
-        let error = Context::scan(Scan::new(folder.path()).links(Links::Strict)).unwrap_err();
+        let error =
+            Context::scan(daytona_context::Scan::new(folder.path()).links(daytona_context::Links::Strict)).unwrap_err();
         assert_eq!(error.problems().len(), 2, "{error}");
     }
     fs::write(folder.path().join(".dockerignore"), "a[").unwrap();

@@ -4,6 +4,8 @@
 #[cfg(feature = "s3")]
 mod answers;
 mod archive;
+#[cfg(target_os = "linux")]
+mod dropped;
 mod export;
 mod hashes;
 #[cfg(unix)]
@@ -21,4 +23,5 @@ mod script;
 mod socket;
 mod stores;
 mod support;
+#[cfg(unix)]
 mod trees;

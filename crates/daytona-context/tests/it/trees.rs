@@ -17,7 +17,6 @@ fn fields<'a>(tree: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, 
 }
 
 /// Makes the tree with its root under the name that it has in the archive. The name, and whether it is a folder.
-#[cfg(unix)]
 fn make(tree: &Value, base: &Path) -> (String, bool) {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -57,7 +56,6 @@ fn make(tree: &Value, base: &Path) -> (String, bool) {
 }
 
 /// The members, by looking at the folder with other means than ours.
-#[cfg(unix)]
 fn look(base: &Path, name: &str, members: &mut Members) {
     use std::os::unix::fs::PermissionsExt;
 
@@ -75,7 +73,6 @@ fn look(base: &Path, name: &str, members: &mut Members) {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn trees_share_a_key_if_they_are_the_same() {
     let fixture: Value = serde_json::from_str(include_str!("../fixtures/context_trees.json")).unwrap();
