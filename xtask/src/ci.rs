@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{self, PUBLISHED, say};
-use crate::{api, codegen, lines, peers, release, tidy, weight};
+use crate::{api, codegen, cross, lines, peers, release, tidy, weight};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Also the official SDKs, slow lines, each feature alone, semver, the public API, and the rehearsal of a release.
+    /// Also other platforms, the official SDKs, slow lines, each feature alone, semver, the public API, and the rehearsal of a release.
     #[arg(long)]
     full: bool,
 }
@@ -158,6 +158,9 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
         })?;
         steps.run("public API", || {
             api::run(&api::Arguments { check: true }, workspace).map_err(Into::into)
+        })?;
+        steps.run("other platforms", || {
+            cross::run(&cross::Arguments::default(), workspace).map_err(Into::into)
         })?;
         steps.run("official SDKs", || peers::run(workspace).map_err(Into::into))?;
         steps.run("slow lines", || lines::run(workspace).map_err(Into::into))?;

@@ -9,6 +9,7 @@ mod api;
 mod bench;
 mod ci;
 mod codegen;
+mod cross;
 mod emulator;
 mod line;
 mod lines;
@@ -35,6 +36,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Check everything that has to hold before a change lands.
     Ci(ci::Arguments),
+    /// Check the workspace for Windows, macOS and other targets, and run its tests under wine.
+    Cross(cross::Arguments),
     /// Show, rehearse or make a release.
     Release(release::Arguments),
     /// Create over lines that are slow, pause, or end in a black hole. Takes minutes.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Codegen(arguments) => codegen::run(&arguments, &workspace()).map_err(Into::into),
         Task::Bench(arguments) => bench::run(&arguments, &workspace()).map_err(Into::into),
         Task::Ci(arguments) => ci::run(&arguments, &workspace(), &tasks()).map_err(Into::into),
+        Task::Cross(arguments) => cross::run(&arguments, &workspace()).map_err(Into::into),
         Task::Release(arguments) => release::run(&arguments, &workspace()).map_err(Into::into),
         Task::Lines => lines::run(&workspace()).map_err(Into::into),
         Task::Picture => picture::run(&workspace()).map_err(Into::into),
