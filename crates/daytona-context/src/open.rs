@@ -47,6 +47,17 @@ impl Opener {
 impl Opener {
     #[expect(clippy::unused_self, reason = "the same on every system")]
     pub(crate) fn open(&mut self, path: &Path) -> io::Result<File> {
-        File::open(path)
+        #[cfg(windows)]
+        {
+            use std::os::windows::fs::OpenOptionsExt;
+
+            /// To open the link itself, which is not the file that was planned.
+            const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+            File::options().read(true).custom_flags(OPEN_REPARSE_POINT).open(path)
+        }
+        #[cfg(not(windows))]
+        {
+            File::open(path)
+        }
     }
 }

@@ -170,8 +170,8 @@ fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Resu
 /// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not read in
 /// one go.
 fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ReadError> {
-    let metadata = file.metadata().map_err(|source| unreadable(entry, source))?;
-    if Fingerprint::of(&metadata) == entry.fingerprint {
+    let there = Fingerprint::of(file).map_err(|source| unreadable(entry, source))?;
+    if there == entry.fingerprint {
         Ok(())
     } else {
         Err(changed(entry))

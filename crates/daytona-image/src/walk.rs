@@ -27,6 +27,8 @@ mod spelling;
 #[cfg(all(test, unix))]
 mod tests;
 mod walker;
+#[cfg(windows)]
+mod windows;
 mod within;
 
 use budget::{Budget, Limits};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use daytona_context::{Archive, Context, ContextError, ObjectStorage, Progress, Push, Pushed};
-use daytona_image::{Image, ImagePlan, PlanOptions};
+use daytona_image::{Image, ImagePlan, LocalDir, PlanOptions};
 use tempfile::TempDir;
 
 /// A folder `d` with these files.
@@ -23,7 +23,12 @@ pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 pub(crate) fn plan(folder: &Path) -> ImagePlan {
-    let image = Image::base("x:1").add_local_dir("d", "/d");
+    let mut folder_of_files = LocalDir::new("d");
+    if cfg!(windows) {
+        // Files do not tell there whether they may be executed. With a mode the bytes are those of Unix.
+        folder_of_files = folder_of_files.chmod(0o644);
+    }
+    let image = Image::base("x:1").add_local_dir(folder_of_files, "/d");
     image.plan_with(&PlanOptions::default().base_dir(folder)).unwrap()
 }
 

@@ -31,8 +31,12 @@ pub(crate) fn file(options: &PlanOptions, path: &Path) -> Result<Source, Vec<Pro
     if !metadata.is_file() {
         return Err(vec![WalkProblem::SpecialFile { path: path.to_owned() }.into()]);
     }
+    let found = Found::one(source, String::new(), &metadata).map_err(|source| {
+        let path = path.to_owned();
+        vec![ProblemKind::Unreadable { path, source }]
+    })?;
     let walked = Walked {
-        files: vec![Found::one(source, String::new(), &metadata)],
+        files: vec![found],
         ..Walked::default()
     };
     named(path, walked)

@@ -139,6 +139,8 @@ mod portable {
 
     use super::{Entry, Fingerprint};
     use crate::walk::fingerprint::is_executable;
+    #[cfg(windows)]
+    use crate::walk::windows;
 
     /// Whether a directory can be opened by its path: it was, by that path.
     #[expect(clippy::unnecessary_wraps, reason = "the same on every system")]
@@ -147,43 +149,69 @@ mod portable {
     }
 
     #[derive(Debug)]
-    pub(crate) struct Directory(PathBuf);
+    pub(crate) struct Directory {
+        path: PathBuf,
+        #[cfg(windows)]
+        _held: fs::File,
+    }
 
     impl Directory {
+        #[cfg(windows)]
+        pub(crate) fn open_root(path: &Path) -> io::Result<Self> {
+            Ok(Self {
+                _held: windows::hold(path)?,
+                path: path.to_owned(),
+            })
+        }
+
+        #[cfg(not(windows))]
         pub(crate) fn open_root(path: &Path) -> io::Result<Self> {
             if fs::symlink_metadata(path)?.is_dir() {
-                Ok(Self(path.to_owned()))
+                Ok(Self { path: path.to_owned() })
             } else {
                 Err(io::ErrorKind::NotADirectory.into())
             }
         }
 
         pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {
-            Self::open_root(&self.0.join(name))
+            // With `.` at its end a path that Windows takes to the letter names nothing.
+            if name == "." {
+                Self::open_root(&self.path)
+            } else {
+                Self::open_root(&self.path.join(name))
+            }
         }
 
         pub(crate) fn open_file(&self, name: &OsStr) -> io::Result<fs::File> {
-            let path = self.0.join(name);
-            if fs::symlink_metadata(&path)?.is_file() {
-                fs::File::open(path)
-            } else {
-                Err(io::ErrorKind::InvalidInput.into())
+            let path = self.path.join(name);
+            #[cfg(windows)]
+            {
+                windows::read(&path)
+            }
+            #[cfg(not(windows))]
+            {
+                if fs::symlink_metadata(&path)?.is_file() {
+                    fs::File::open(path)
+                } else {
+                    Err(io::ErrorKind::InvalidInput.into())
+                }
             }
         }
 
         pub(crate) fn read_link(&self, name: &OsStr) -> io::Result<PathBuf> {
-            fs::read_link(self.0.join(name))
+            fs::read_link(self.path.join(name))
         }
 
         pub(crate) fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
-            fs::read_dir(&self.0)?
+            fs::read_dir(&self.path)?
                 .take(most)
                 .map(|entry| entry.map(|entry| entry.file_name()))
                 .collect()
         }
 
         pub(crate) fn look(&self, name: &OsStr) -> io::Result<Entry> {
-            let metadata = fs::symlink_metadata(self.0.join(name))?;
+            let path = self.path.join(name);
+            let metadata = fs::symlink_metadata(&path)?;
             Ok(if metadata.is_dir() {
                 Entry::Directory
             } else if metadata.is_symlink() {
@@ -191,7 +219,7 @@ mod portable {
             } else if metadata.is_file() {
                 Entry::File {
                     is_executable: is_executable(&metadata),
-                    fingerprint: Fingerprint::of(&metadata),
+                    fingerprint: Fingerprint::at(&path, &metadata)?,
                 }
             } else {
                 Entry::Special

@@ -1,11 +1,16 @@
 //! What tells whether a file is still the same.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+
+#[cfg(windows)]
+use super::windows;
 
 /// What tells whether a file is still the one that was planned, without reading it.
 ///
-/// Taken from the file's metadata: size, time of the last modification, and on Unix the inode and the time of the last status
-/// change.
+/// Size, time of the last modification, which file it is on its disk, and the time of its last status change. Windows tells
+/// the time of its creation instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint {
     pub(super) size: u64,
@@ -22,38 +27,67 @@ pub struct Identity {
     pub device: u64,
     /// Number of the file on its device.
     pub inode: u64,
-    /// Time of the last status change: seconds since 1970, and nanoseconds.
+    /// Time of the last status change, on Windows of the creation: seconds since 1970, and nanoseconds.
     pub changed: (i64, i64),
 }
 
 impl Fingerprint {
-    /// The fingerprint of a file with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
+    /// The fingerprint of an open file.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell.
+    pub fn of(file: &File) -> io::Result<Self> {
+        #[cfg(windows)]
         {
-            use std::os::unix::fs::MetadataExt;
-            Self {
-                size: metadata.len(),
-                modified: Some((metadata.mtime(), metadata.mtime_nsec())),
-                identity: Some(Identity {
-                    device: metadata.dev(),
-                    inode: metadata.ino(),
-                    changed: (metadata.ctime(), metadata.ctime_nsec()),
-                }),
-            }
+            windows::fingerprint(file)
         }
-        #[cfg(not(unix))]
+        #[cfg(not(windows))]
         {
-            let modified = metadata
-                .modified()
-                .ok()
-                .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-            Self {
-                size: metadata.len(),
-                modified: modified
-                    .and_then(|since| Some((i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos())))),
-                identity: None,
-            }
+            file.metadata().map(|metadata| Self::from_metadata(&metadata))
+        }
+    }
+
+    #[cfg(unix)]
+    fn from_metadata(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self {
+            size: metadata.len(),
+            modified: Some((metadata.mtime(), metadata.mtime_nsec())),
+            identity: Some(Identity {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            }),
+        }
+    }
+
+    #[cfg(not(any(unix, windows)))]
+    fn from_metadata(metadata: &Metadata) -> Self {
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        Self {
+            size: metadata.len(),
+            modified: modified
+                .and_then(|since| Some((i64::try_from(since.as_secs()).ok()?, i64::from(since.subsec_nanos())))),
+            identity: None,
+        }
+    }
+
+    /// The fingerprint of what lies at a path without links. It is not opened where that is not needed.
+    #[cfg_attr(not(windows), expect(clippy::unnecessary_wraps, reason = "the same on every system"))]
+    pub(super) fn at(path: &Path, metadata: &Metadata) -> io::Result<Self> {
+        #[cfg(windows)]
+        {
+            let _ = metadata;
+            Self::of(&windows::look_at(path)?)
+        }
+        #[cfg(not(windows))]
+        {
+            let _ = path;
+            Ok(Self::from_metadata(metadata))
         }
     }
 

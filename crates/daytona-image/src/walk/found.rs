@@ -1,6 +1,7 @@
 //! What a walk found.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use super::fingerprint::{self, Fingerprint};
@@ -57,13 +58,13 @@ pub struct Excluded {
 
 impl Found {
     /// The one file at `source`, a path without links.
-    pub(crate) fn one(source: PathBuf, name: String, metadata: &fs::Metadata) -> Self {
-        Self {
+    pub(crate) fn one(source: PathBuf, name: String, metadata: &fs::Metadata) -> io::Result<Self> {
+        Ok(Self {
+            fingerprint: Fingerprint::at(&source, metadata)?,
             name,
             source,
             is_executable: fingerprint::is_executable(metadata),
-            fingerprint: Fingerprint::of(metadata),
-        }
+        })
     }
 
     /// Whether both are read from the same place and have the same mode, under whatever name.

@@ -74,7 +74,7 @@ fn a_file_that_becomes_a_link_is_not_the_file_that_was_found() {
     walk.settings.meanwhile = Some(swap_file);
     let walked = walk.run();
     let found = &walked.files[0];
-    let there = super::Fingerprint::of(&fs::metadata(&found.source).unwrap());
+    let there = super::Fingerprint::of(&fs::File::open(&found.source).unwrap()).unwrap();
     assert_ne!(found.fingerprint, there);
 }
 

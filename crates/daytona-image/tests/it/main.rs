@@ -8,7 +8,7 @@ mod buildkit_context;
 mod buildkit_ignore;
 mod dockerfiles;
 mod folders;
-#[cfg(unix)]
+#[cfg(all(unix, not(target_vendor = "apple")))]
 mod hostile;
 mod ignore;
 mod methods;

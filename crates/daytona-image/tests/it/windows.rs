@@ -46,7 +46,7 @@ fn sources_are_names_of_the_context_and_no_paths_of_this_machine() {
         "C:src",
         r"src\sub",
         r"\\host\share\x",
-        "src/a.txt::$DATA",
+        "src/a.txt:x",
     ] {
         let error = error(&folder, &format!("# escape=`\nFROM a\nCOPY {source} /x/"));
         assert!(error.contains("is not in the build context"), "{source}: {error}");
@@ -68,4 +68,25 @@ fn every_file_can_be_run_unless_it_has_a_mode_of_its_own() {
         .map(|member: &Member| (member.name(), member.mode()))
         .collect();
     assert_eq!(modes, [("data/x", 0o755), ("key.pem", 0o644), ("run.sh", 0o755)]);
+}
+
+#[test]
+fn a_file_that_was_replaced_by_one_of_its_size_and_time_is_another() {
+    let folder = folder(&["a"]);
+    let path = folder.path().join("a");
+    let look = || daytona_image::Fingerprint::of(&fs::File::open(&path).unwrap()).unwrap();
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    let before = look();
+    // The old one stays, so that its number is not used again.
+    fs::rename(&path, folder.path().join("old")).unwrap();
+    fs::write(&path, "b").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    let after = look();
+    assert_eq!((before.size(), before.modified()), (after.size(), after.modified()));
+    assert_ne!(before, after);
 }
