@@ -51,8 +51,7 @@ fn picture(command: &str, printed: &str) -> String {
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#16181d\"/>\n\
          <g fill=\"#3b404a\"><circle cx=\"20\" cy=\"17\" r=\"6\"/><circle cx=\"40\" cy=\"17\" r=\"6\"/>\
          <circle cx=\"60\" cy=\"17\" r=\"6\"/></g>\n\
-         <g font-family=\"ui-monospace, Menlo, Consolas, monospace\" font-size=\"13\" fill=\"#c9d1d9\" \
-         style=\"white-space: pre\">\n"
+         <g font-family=\"ui-monospace, Menlo, Consolas, monospace\" font-size=\"13\" fill=\"#c9d1d9\">\n"
     );
     let mut row = |number: usize, color: &str, text: &str| {
         let y = BAR + (number + 1) * LINE_HEIGHT;
@@ -61,7 +60,12 @@ fn picture(command: &str, printed: &str) -> String {
         } else {
             format!(" fill=\"{color}\"")
         };
-        let _ = writeln!(svg, "<text x=\"{MARGIN}\" y=\"{y}\"{fill}>{}</text>", escaped(text));
+        // Browsers collapse blanks, and what a group says of blanks does not reach the texts in it.
+        let _ = writeln!(
+            svg,
+            "<text xml:space=\"preserve\" x=\"{MARGIN}\" y=\"{y}\"{fill}>{}</text>",
+            escaped(text)
+        );
     };
     row(0, "#7ee787", &format!("$ {command}"));
     for (number, line) in (1..).zip(&lines) {
@@ -101,6 +105,10 @@ mod tests {
         let long = picture("run", &"x".repeat(300));
         assert!(long.contains('…') && !long.contains(&"x".repeat(LONGEST_LINE)));
         let many = picture("run", &"line\n".repeat(100));
+        assert_eq!(
+            many.matches("<text").count(),
+            many.matches("xml:space=\"preserve\"").count()
+        );
         assert!(many.contains('⋮') && many.matches("<text").count() < MOST_LINES + 3);
     }
 }

@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
             .args(["fetch", "--quiet", "--locked"])
             .current_dir(workspace),
     )?;
-    let mut table = String::from("| crate | features | crates that come with it | clean build |\n|---|---|---|---|\n");
+    let mut table = String::from("| crate | features | dependencies | clean build |\n|---|---|---|---|\n");
     for (package, features, flags) in SETS {
         let count = count(package, flags, workspace)?;
         let seconds = build(package, flags, workspace)?.as_secs_f64();
