@@ -223,6 +223,12 @@ impl Dispatcher<'_> {
                 }
                 continue;
             }
+            if path.contains(|character: char| character.is_ascii_control()) {
+                return Err(WordError::Invalid(format!(
+                    "the source `{}`: BuildKit cannot ask for a name with a control character: copy the folder around it",
+                    path.escape_debug()
+                )));
+            }
             if !check::is_set(instruction, "parents") {
                 wanted.push(Wanted::plain(&path));
                 continue;

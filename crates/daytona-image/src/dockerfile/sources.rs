@@ -72,7 +72,19 @@ impl Wanted {
         }
     }
 
-    /// Whether it takes in a file of this name. Not for patterns of `--parents`, which are ignore rules.
+    /// The pattern that BuildKit asks its client by, which is read as those of ignore files are, unless it means the same as the
+    /// path. A source of a plain `COPY` has to match as both: in `st[*]r` the pattern of ignore files sees any name.
+    pub(crate) fn asked(&self) -> Option<String> {
+        match self {
+            Self::Path(path) => {
+                let is_same = !path.contains('\\') && !path.starts_with('!') && path.trim() == path;
+                (!is_same).then(|| path.clone())
+            }
+            Self::Glob(_) | Self::Parents { .. } => Some(self.path()),
+        }
+    }
+
+    /// Whether it takes in a file of this name. For patterns of `--parents` only what is asked for says so.
     pub(crate) fn covers(&self, name: &str) -> bool {
         match self {
             Self::Path(path) if path.is_empty() => true,
@@ -85,7 +97,7 @@ impl Wanted {
                     .split('/')
                     .all(|pattern| names.next().is_some_and(|name| glob::matches(pattern, name)))
             }
-            Self::Parents { .. } => false,
+            Self::Parents { .. } => true,
         }
     }
 

@@ -40,34 +40,31 @@ pub(crate) struct Taken {
 #[derive(Debug, Clone)]
 pub(crate) struct Want {
     wanted: Wanted,
-    /// The pattern of `--parents`, as a rule.
-    rules: Option<IgnoreRules>,
+    /// What BuildKit asks its client for, where that is another pattern than the one that it copies by.
+    asked: Option<IgnoreRules>,
 }
 
 impl Want {
     fn new(wanted: &Wanted) -> Result<Self, String> {
-        let pattern = match wanted {
-            Wanted::Path(_) => None,
-            Wanted::Glob(pattern) => Some(pattern.clone()),
-            Wanted::Parents { .. } => Some(wanted.path()),
-        };
-        let rules = pattern
+        let asked = wanted.asked();
+        let asked = asked
             .as_ref()
             .map(|pattern| IgnoreRules::of_dockerfile(&[pattern]))
             .transpose();
-        let rules = rules.map_err(|error| error.to_string())?;
         Ok(Self {
             wanted: wanted.clone(),
-            rules: rules.filter(|_| matches!(wanted, Wanted::Parents { .. })),
+            asked: asked.map_err(|error| error.to_string())?,
         })
     }
 
     /// Whether it takes in a file of this name.
     pub(crate) fn covers(&self, name: &str) -> bool {
-        match (&self.wanted, &self.rules) {
-            (_, Some(rules)) => rules.decide(name).is_ignored(),
-            (wanted, None) => wanted.covers(name),
-        }
+        self.wanted.covers(name) && self.is_asked_for(name)
+    }
+
+    /// Whether BuildKit asks its client for a file of this name.
+    fn is_asked_for(&self, name: &str) -> bool {
+        self.asked.as_ref().is_none_or(|asked| asked.decide(name).is_ignored())
     }
 }
 
@@ -179,7 +176,7 @@ impl Finder {
         }
         let walked = walk.run();
         let outcome = match wanted {
-            Wanted::Path(path) => self.path(path, line, walked),
+            Wanted::Path(path) => self.path(&want, path, line, walked),
             Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, line, walked),
         };
         self.taken.wants.push(want);
@@ -187,7 +184,7 @@ impl Finder {
     }
 
     /// What was found for a path.
-    fn path(&mut self, path: &str, line: usize, walked: Walked) -> Outcome {
+    fn path(&mut self, want: &Want, path: &str, line: usize, mut walked: Walked) -> Outcome {
         let named = self.shown.join(path);
         let is_missing = |problem: &WalkProblem| matches!(problem, WalkProblem::NotFound { .. });
         if walked.problems.iter().any(is_missing) {
@@ -211,6 +208,16 @@ impl Finder {
             self.problem(line, problem);
             return Outcome { has_files: true };
         }
+        if !want.is_asked_for(path) {
+            let problem = format!(
+                "the source `{}` is no file to BuildKit, which reads it once as a path and once as a pattern: put the special \
+                 characters of the name into classes, such as `[!]`, or `[\\\\]` in the JSON form for a backslash",
+                escape::text(path)
+            );
+            self.problem(line, problem);
+            return Outcome { has_files: true };
+        }
+        walked.files.retain(|found| want.covers(&found.name));
         if RESERVED.contains(&path) {
             self.taken.named.push((line, path.to_owned()));
         }

@@ -74,8 +74,8 @@ impl Case<'_> {
             (Ok(_), Some(failed)) => {
                 let kind = failed["kind"].as_str().unwrap();
                 let loss = match kind {
-                    "not-a-directory" | "run" | "owner" | "image" | "name-not-printable" => Some(Loss::Build),
-                    "missing-source" if self.text.contains("--from") || self.text.contains('\\') => Some(Loss::Build),
+                    "not-a-directory" | "run" | "owner" | "image" => Some(Loss::Build),
+                    "missing-source" if self.text.contains("--from") => Some(Loss::Build),
                     "missing-source" if self.has("link") => Some(Loss::Links),
                     _ => None,
                 };
