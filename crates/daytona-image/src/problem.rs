@@ -246,6 +246,11 @@ pub enum ProblemKind {
         /// The path as it was given.
         path: PathBuf,
     },
+    /// A source whose name the image builder cannot ask for.
+    UnaskableName {
+        /// Its path in the context.
+        path: PathBuf,
+    },
     /// A Dockerfile that is not UTF-8.
     NotText {
         /// The path as it was given.
@@ -365,6 +370,12 @@ impl fmt::Display for ProblemKind {
                     escape::path(path)
                 )
             }
+            Self::UnaskableName { path } => write!(
+                formatter,
+                "the source `{}` has a control character in its name, which the image builder cannot ask for: add the folder \
+                 around it, or rename it",
+                escape::path(path)
+            ),
             Self::NotText { path } => write!(
                 formatter,
                 "`{}` is not UTF-8 text, and so no Dockerfile",

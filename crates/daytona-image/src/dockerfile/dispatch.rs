@@ -247,7 +247,7 @@ impl Dispatcher<'_> {
                 part: command.part,
                 line: command.line,
                 sources: wanted,
-                is_mount: false,
+                sets_mode: instruction.flag("chmod").is_some_and(|mode| !mode.is_empty()),
             });
         }
         Ok(())
@@ -360,7 +360,7 @@ impl Dispatcher<'_> {
                     part: command.part,
                     line: command.line,
                     sources: vec![Wanted::Path(sources::clean(&mount.source))],
-                    is_mount: true,
+                    sets_mode: false,
                 }),
                 "secret" | "ssh" => {
                     let what = format!("the service has no build secrets, and `--mount=type={kind}` gets nothing");

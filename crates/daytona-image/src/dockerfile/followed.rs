@@ -26,8 +26,8 @@ pub(crate) struct Taking {
     pub(crate) part: usize,
     pub(crate) line: usize,
     pub(crate) sources: Vec<Wanted>,
-    /// Whether it is a mount, which needs what it names to be there.
-    pub(crate) is_mount: bool,
+    /// Whether it gives what it takes a mode of its own.
+    pub(crate) sets_mode: bool,
 }
 
 /// The image that a stage starts from.

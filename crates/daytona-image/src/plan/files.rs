@@ -140,7 +140,7 @@ impl Finder {
                 any |= outcome.has_files;
                 continue;
             }
-            let outcome = self.find(wanted, taking.line);
+            let outcome = self.find(wanted, taking);
             any |= outcome.has_files;
             if !outcome.has_files && wanted.is_pattern() {
                 unmatched.push(wanted.clone());
@@ -151,7 +151,8 @@ impl Finder {
             .extend(unmatched.into_iter().map(|wanted| (taking.line, wanted, any)));
     }
 
-    fn find(&mut self, wanted: &Wanted, line: usize) -> Outcome {
+    fn find(&mut self, wanted: &Wanted, taking: &Taking) -> Outcome {
+        let line = taking.line;
         let want = match Want::new(wanted) {
             Ok(want) => want,
             Err(error) => {
@@ -174,7 +175,10 @@ impl Finder {
         if wanted.is_pattern() {
             walk = walk.only(want.clone());
         }
-        let walked = walk.run();
+        let mut walked = walk.run();
+        if taking.sets_mode {
+            walked.files.iter_mut().for_each(|found| found.mode = None);
+        }
         let outcome = match wanted {
             Wanted::Path(path) => self.path(&want, path, line, walked),
             Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, line, walked),

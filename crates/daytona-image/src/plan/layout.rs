@@ -1,13 +1,14 @@
 //! The one tree into which the server merges all that is sent.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::plan::advice;
 use crate::plan::files::Taken;
 use crate::plan::resolve::Source;
 use crate::problem::ProblemKind;
-use crate::walk::Found;
+use crate::walk::{Found, read_text};
 
 /// Gives each local source its place, so that one name has one content and no `COPY` takes in what another step brought.
 ///
@@ -22,11 +23,16 @@ pub(crate) struct Tree<'a> {
     /// Members of the root whose name means something to the server, and the step that brought them.
     reserved: Vec<(usize, String, &'a Found)>,
     raws: Vec<(usize, &'a Taken)>,
+    /// The files that Dockerfiles were read from, and what these hold.
+    dockerfiles: Vec<&'a (PathBuf, String)>,
 }
 
 impl<'a> Tree<'a> {
-    /// An empty tree for these sources.
-    pub(crate) fn new(mut sources: impl Iterator<Item = &'a Source>) -> Self {
+    /// An empty tree for these sources and Dockerfiles.
+    pub(crate) fn new(
+        mut sources: impl Iterator<Item = &'a Source>,
+        dockerfiles: impl Iterator<Item = &'a (PathBuf, String)>,
+    ) -> Self {
         let first = sources.next();
         Self {
             is_all_one: first.is_some_and(|first| {
@@ -36,6 +42,7 @@ impl<'a> Tree<'a> {
             members: BTreeMap::new(),
             reserved: Vec::new(),
             raws: Vec::new(),
+            dockerfiles: dockerfiles.collect(),
         }
     }
 
@@ -160,7 +167,7 @@ impl<'a> Tree<'a> {
         let mut notes = Vec::new();
         for (number, name, found) in &self.reserved {
             let is_dockerfile = name == RESERVED[0];
-            if is_dockerfile && is_text(found, dockerfile) {
+            if is_dockerfile && self.is_text(found, dockerfile) {
                 continue;
             }
             let what = if is_dockerfile {
@@ -187,14 +194,20 @@ impl<'a> Tree<'a> {
     /// Whether the file of this name at the root is the generated Dockerfile.
     pub(crate) fn is_generated(&self, name: &str, dockerfile: &str) -> bool {
         let mut found = self.reserved.iter().filter(|(_, other, _)| other == name);
-        name == RESERVED[0] && found.any(|(_, _, found)| is_text(found, dockerfile))
+        name == RESERVED[0] && found.any(|(_, _, found)| self.is_text(found, dockerfile))
     }
-}
 
-/// Whether a file holds this text. Its size is compared first, so that no large file is read.
-fn is_text(found: &Found, text: &str) -> bool {
-    found.fingerprint.size() == text.len() as u64
-        && std::fs::read(&found.source).is_ok_and(|bytes| bytes == text.as_bytes())
+    /// Whether a file holds this text. One that was read as a Dockerfile is not read again, and no other is if its size tells.
+    fn is_text(&self, found: &Found, text: &str) -> bool {
+        if let Some((_, held)) = self.dockerfiles.iter().find(|(path, _)| *path == found.source) {
+            return held == text;
+        }
+        let (Some(folder), Some(name)) = (found.source.parent(), found.source.file_name()) else {
+            return false;
+        };
+        found.fingerprint.size() == text.len() as u64
+            && read_text(folder, Path::new(name)).is_ok_and(|held| held == text)
+    }
 }
 
 /// The path and the folders above it, from the longest to the shortest, without the root.

@@ -42,6 +42,8 @@ pub(crate) struct Raw {
     pub(crate) text: String,
     /// The Dockerfile that they stand in, as the caller named it.
     pub(crate) path: Option<PathBuf>,
+    /// The file that it was read from, by a path without links, and what that holds.
+    pub(crate) file: Option<(PathBuf, String)>,
     /// The line of the caller's text that each line stands for, where that was changed.
     pub(crate) lines: Option<Vec<usize>>,
     /// Where its sources are looked for.

@@ -225,7 +225,8 @@ impl Planner<'_> {
     /// Gives each local source its place in the one tree that the server makes.
     fn finish(mut self, escape: char) -> Result<ImagePlan, PlanError> {
         let parts = std::mem::take(&mut self.parts);
-        let mut tree = Tree::new(parts.iter().filter_map(Part::source));
+        let dockerfiles = parts.iter().filter_map(|part| part.raw()?.file.as_ref());
+        let mut tree = Tree::new(parts.iter().filter_map(Part::source), dockerfiles);
         // What cannot move has to be there first.
         for part in &parts {
             tree.place_raw(part.step, &part.taken);
@@ -236,6 +237,10 @@ impl Planner<'_> {
                 Body::Line(text) => dockerfile.extend([text, "\n"]),
                 Body::Copy(copy) => {
                     let root = tree.place(part.step, &copy.source);
+                    if root.contains(|character: char| character.is_ascii_control()) {
+                        let path = root.clone().into();
+                        self.problem(part.step, (None, ProblemKind::UnaskableName { path }));
+                    }
                     dockerfile.push_str(&copy_line(&root, copy, escape));
                 }
                 Body::Raw(raw) if index + 1 == parts.len() => dockerfile.push_str(&raw.text),

@@ -91,8 +91,8 @@ fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
     })
 }
 
-/// The text of a Dockerfile. Where it is a link it may lead to another file of its folder, as in BuildKit, and not out of it.
-pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<String, Vec<ProblemKind>> {
+/// A Dockerfile, by a path without links, and its text. Where it is a link it may lead to another file of its folder, as in BuildKit, and not out of it.
+pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<(PathBuf, String), Vec<ProblemKind>> {
     if path.as_os_str().is_empty() {
         return Err(vec![ProblemKind::Empty { what: "the path" }]);
     }
@@ -100,7 +100,7 @@ pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<String, V
     let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
         return Err(vec![ProblemKind::NotADockerfile { path: path.to_owned() }]);
     };
-    read_text(folder, Path::new(name)).map_err(|error| {
+    let text = read_text(folder, Path::new(name)).map_err(|error| {
         let path = path.to_owned();
         vec![match error {
             ReadError::NotFound => ProblemKind::NotFound {
@@ -110,7 +110,8 @@ pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<String, V
             ReadError::Folder => ProblemKind::NotADockerfile { path },
             error => WalkProblem::Unread { path, error }.into(),
         }]
-    })
+    })?;
+    Ok((fs::canonicalize(&full).unwrap_or(full), text))
 }
 
 /// The text of a small file that was named.
@@ -161,6 +162,7 @@ impl Source {
         if let Some(mode) = mode {
             for found in &mut self.walked.files {
                 found.is_executable = mode & 0o100 != 0;
+                found.mode = None;
             }
         }
         self

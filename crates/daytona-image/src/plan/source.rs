@@ -22,11 +22,12 @@ pub(super) struct Sourced {
 
 /// A Dockerfile from a file or a text, which may only stand first.
 pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) -> Result<Sourced, Vec<ProblemKind>> {
-    let (text, path, folder) = match &source.origin {
-        Origin::Text(text) => (text.clone(), None, PathBuf::new()),
+    let (text, path, file, folder) = match &source.origin {
+        Origin::Text(text) => (text.clone(), None, None, PathBuf::new()),
         Origin::Path(path) => {
             let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-            (resolve::dockerfile(options, path)?, Some(path.clone()), folder)
+            let (file, text) = resolve::dockerfile(options, path)?;
+            (text.clone(), Some(path.clone()), Some((file, text)), folder)
         }
     };
     let mut text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
@@ -66,7 +67,16 @@ pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) 
         own_rules,
         dir: source.context.clone(),
     };
-    let part = part(text, path, lines, context, read);
+    let part = part(
+        Raw {
+            text,
+            path,
+            file,
+            lines,
+            context,
+        },
+        read,
+    );
     Ok(Sourced {
         part,
         problems,
@@ -90,7 +100,16 @@ pub(super) fn commands(commands: &DockerfileCommands, escape: char) -> Result<So
         dir: commands.context.clone(),
     };
     Ok(Sourced {
-        part: part(text, None, None, context, read),
+        part: part(
+            Raw {
+                text,
+                path: None,
+                file: None,
+                lines: None,
+                context,
+            },
+            read,
+        ),
         problems: syntax(None, errors),
         warnings: Vec::new(),
     })
@@ -106,24 +125,13 @@ fn is_normalized(text: &mut String, read: &Dockerfile) -> bool {
     is_changed
 }
 
-fn part(
-    mut text: String,
-    path: Option<PathBuf>,
-    lines: Option<Vec<usize>>,
-    context: ContextRoot,
-    read: Dockerfile,
-) -> Part {
-    if !text.ends_with('\n') {
-        text.push('\n');
+fn part(mut raw: Raw, read: Dockerfile) -> Part {
+    if !raw.text.ends_with('\n') {
+        raw.text.push('\n');
     }
     Part {
         step: 0,
-        body: Body::Raw(Box::new(Raw {
-            text,
-            path,
-            lines,
-            context,
-        })),
+        body: Body::Raw(Box::new(raw)),
         read,
         taken: Taken::default(),
     }

@@ -12,7 +12,8 @@ pub(super) use unix::{Directory, check_length};
 pub(super) enum Entry {
     Directory,
     File {
-        is_executable: bool,
+        /// Its permissions, where the system has any.
+        mode: Option<u32>,
         fingerprint: Fingerprint,
     },
     Link,
@@ -103,12 +104,20 @@ mod unix {
                 FileType::Directory => Entry::Directory,
                 FileType::Symlink => Entry::Link,
                 FileType::RegularFile => Entry::File {
-                    is_executable: stat.st_mode & 0o100 != 0,
+                    mode: Some(permissions(&stat)),
                     fingerprint: fingerprint(&stat),
                 },
                 _ => Entry::Special,
             })
         }
+    }
+
+    #[cfg_attr(
+        any(target_os = "linux", target_os = "android"),
+        expect(clippy::useless_conversion, reason = "its type differs between systems")
+    )]
+    fn permissions(stat: &Stat) -> u32 {
+        u32::from(stat.st_mode) & 0o7777
     }
 
     #[expect(
@@ -138,7 +147,6 @@ mod portable {
     use std::path::{Path, PathBuf};
 
     use super::{Entry, Fingerprint};
-    use crate::walk::fingerprint::is_executable;
     #[cfg(windows)]
     use crate::walk::windows;
 
@@ -218,7 +226,7 @@ mod portable {
                 Entry::Link
             } else if metadata.is_file() {
                 Entry::File {
-                    is_executable: is_executable(&metadata),
+                    mode: None,
                     fingerprint: Fingerprint::at(&path, &metadata)?,
                 }
             } else {

@@ -107,17 +107,21 @@ impl Fingerprint {
     }
 }
 
-/// Whether the owner may execute it. Where files have no such bit, all may be.
-pub(super) fn is_executable(metadata: &Metadata) -> bool {
+/// Whether the owner may execute a file. Where files have no such bit, all may be, as for Docker: they could not be run otherwise.
+pub(super) fn is_executable(mode: Option<u32>) -> bool {
+    mode.is_none_or(|mode| mode & 0o100 != 0)
+}
+
+/// The permissions of a file, where the system has any.
+pub(super) fn mode(metadata: &Metadata) -> Option<u32> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        metadata.permissions().mode() & 0o100 != 0
+        Some(metadata.permissions().mode() & 0o7777)
     }
     #[cfg(not(unix))]
     {
-        // As for Docker: what has no such bit could not be run otherwise.
         let _ = metadata;
-        true
+        None
     }
 }

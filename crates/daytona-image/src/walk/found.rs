@@ -38,6 +38,8 @@ pub struct Found {
     pub source: PathBuf,
     /// Whether its owner may execute it. On Windows, where files do not tell, always.
     pub is_executable: bool,
+    /// Its permissions on this system, where it has any and nobody has set others. In the build it is 0755 or 0644.
+    pub mode: Option<u32>,
     /// What it was like.
     pub fingerprint: Fingerprint,
 }
@@ -63,8 +65,16 @@ impl Found {
             fingerprint: Fingerprint::at(&source, metadata)?,
             name,
             source,
-            is_executable: fingerprint::is_executable(metadata),
+            is_executable: fingerprint::is_executable(fingerprint::mode(metadata)),
+            mode: fingerprint::mode(metadata),
         })
+    }
+
+    /// Whether the build gives it other permissions than it has here, but for its group's right to write, which depends on the
+    /// user's umask.
+    pub(super) fn loses_mode(&self) -> bool {
+        let canonical = if self.is_executable { 0o755 } else { 0o644 };
+        self.mode.is_some_and(|mode| (mode ^ canonical) & !0o020 != 0)
     }
 
     /// Whether both are read from the same place and have the same mode, under whatever name.

@@ -56,6 +56,22 @@ impl Walked {
                 list(self.skipped.iter())
             ));
         }
+        let modes: Vec<_> = self.files.iter().filter(|found| found.loses_mode()).collect();
+        if !modes.is_empty() {
+            let shown = modes.iter().map(|found| {
+                let name = if found.name.is_empty() {
+                    "it".to_owned()
+                } else {
+                    below(&found.name)
+                };
+                format!("{name} ({:04o})", found.mode.unwrap_or_default())
+            });
+            remarks.push(format!(
+                "files arrive with the mode 0644, or 0755 where their owner may execute them, and lose another one: {}; set it \
+                 with `--chmod`, `chmod(…)` or a `RUN chmod`",
+                list(shown)
+            ));
+        }
         let by_link: Vec<_> = self.excluded.iter().filter(|excluded| excluded.by_link).collect();
         if !by_link.is_empty() {
             let shown = by_link

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::budget::Budget;
 use super::directory::{self, Directory, Entry};
+use super::fingerprint;
 use super::found::{Excluded, Found, Walked};
 use super::helpers::Helpers;
 use super::names::Names;
@@ -432,13 +433,11 @@ impl<'a> Walker<'a> {
                 let path = self.shown(&name);
                 self.problem(WalkProblem::NotFound { path });
             }
-            Entry::File {
-                is_executable,
-                fingerprint,
-            } => self.result.files.push(Found {
+            Entry::File { mode, fingerprint } => self.result.files.push(Found {
                 name,
                 source: self.root.path.join(path),
-                is_executable,
+                is_executable: fingerprint::is_executable(mode),
+                mode,
                 fingerprint,
             }),
             Entry::Special => {

@@ -13,6 +13,8 @@ mod hostile;
 mod ignore;
 mod methods;
 mod moby;
+#[cfg(target_os = "linux")]
+mod opens;
 mod options;
 mod reading;
 mod requirements;

@@ -132,3 +132,74 @@ fn a_name_that_is_not_unicode_is_an_error_only_where_it_is_wanted() {
     assert!(error(&folder, "FROM x:1\nCOPY *.txt /x/\n").contains("is not UTF-8"));
     assert_eq!(names(&folder, "FROM x:1\nCOPY *.md /x/\n"), ["b.md"]);
 }
+
+/// BuildKit asks for files by patterns of ignore files, and copies them by those of `filepath.Match`.
+#[test]
+fn a_source_has_to_match_in_both_of_buildkits_senses() {
+    let folder = folder(&["st*r", "star", "back\\slash", "a b", "plain"]);
+    for (source, expected) in [
+        ("[\"st[\\\\*]r\", \"/x/\"]", vec![]),
+        ("[\"st[\\\\\\\\*]r\", \"/x/\"]", vec!["st*r"]),
+        ("st*r plain /x/", vec!["plain", "st*r", "star"]),
+        ("[\"back[\\\\\\\\\\\\\\\\]slash\", \"/x/\"]", vec!["back\\slash"]),
+        ("back?slash /x/", vec!["back\\slash"]),
+        ("[\"a b\", \"/x/\"]", vec!["a b"]),
+    ] {
+        assert_eq!(
+            names(&folder, &format!("FROM x:1\nCOPY {source}\n")),
+            expected,
+            "{source}"
+        );
+    }
+    for source in ["back\\slash /x/", "back\\\\slash /x/", "back\\\\\\\\slash /x/"] {
+        let error = error(&folder, &format!("FROM x:1\nCOPY {source}\n"));
+        assert!(error.contains("line 2: the source `"), "{source}: {error}");
+    }
+}
+
+/// A name with a control character cannot be asked for; it comes along with its folder.
+#[test]
+fn a_control_character_cannot_be_asked_for() {
+    let folder = folder(&["d/tab\tname"]);
+    let refused = error(&folder, "FROM x:1\nCOPY [\"d/tab\\tname\", \"/x/\"]\n");
+    assert!(
+        refused.contains("line 2: the source `d/tab\\tname`") && refused.contains("control character"),
+        "{refused}"
+    );
+    let ours = try_plan(folder.path(), &Image::base("x:1").add_local_file("d/tab\tname", "/x/"));
+    assert!(ours.unwrap_err().to_string().contains("control character"));
+    assert_eq!(names(&folder, "FROM x:1\nCOPY d /x/\n"), ["d/tab\tname"]);
+}
+
+/// Modes are 0644 and 0755 in the build. Whoever has others on disk hears of it, unless a mode is set.
+#[test]
+#[cfg(unix)]
+fn a_mode_that_is_lost_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+
+    use daytona_image::LocalDir;
+
+    let folder = folder(&["d/key", "d/tool", "d/usual", "d/of-a-group"]);
+    for (name, mode) in [
+        ("key", 0o600),
+        ("tool", 0o4755),
+        ("usual", 0o644),
+        ("of-a-group", 0o664),
+    ] {
+        fs::set_permissions(folder.path().join("d").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for image in [
+        of_text("FROM x:1\nCOPY d /d\n"),
+        Image::base("x:1").add_local_dir("d", "/d"),
+    ] {
+        let told = warnings(&folder, &image);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`d/key` (0600), `d/tool` (4755); "), "{told:?}");
+    }
+    for image in [
+        of_text("FROM x:1\nCOPY --chmod=700 d /d\n"),
+        Image::base("x:1").add_local_dir(LocalDir::new("d").chmod(0o700), "/d"),
+    ] {
+        assert!(warnings(&folder, &image).is_empty());
+    }
+}

@@ -7,6 +7,7 @@ mod blocking;
 mod buildkit;
 mod calls;
 mod create;
+mod differential;
 mod dockerfiles;
 mod ensure;
 mod errors;
