@@ -7,7 +7,6 @@ mod blocking;
 mod buildkit;
 mod calls;
 mod create;
-mod differential;
 mod dockerfiles;
 mod ensure;
 mod errors;
