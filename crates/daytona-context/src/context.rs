@@ -1,13 +1,17 @@
 //! The context of an image: a list of archives.
 
+use std::path::Path;
+
 use daytona_image::ImagePlan;
 
 use crate::archive::Archive;
 use crate::digest::Digest;
-use crate::error::ScanError;
+use crate::error::{ContextError, ScanError};
 use crate::hashing;
+use crate::index::Index;
 use crate::layout::{END, Entry};
 use crate::read_error::ReadError;
+use crate::reading::HASHING;
 use crate::scan::Scan;
 use crate::split::split;
 
@@ -102,7 +106,24 @@ impl Context {
     ///
     /// [`ReadError`], naming the file.
     pub async fn digests(&self) -> Result<Vec<Digest>, ReadError> {
-        hashing::digests(&self.archives).await
+        hashing::digests(&self.archives, None).await
+    }
+
+    /// Like [`digests`](Self::digests), with the index that [`Push::index`](crate::Push::index) describes: archives whose files have
+    /// not changed since they were hashed for it are not read.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Read`], naming the file, and [`ContextError::Index`].
+    pub async fn digests_with_index(&self, path: impl AsRef<Path>) -> Result<Vec<Digest>, ContextError> {
+        if self.archives.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (path, archives) = (path.as_ref().to_owned(), self.archives.clone());
+        let index = HASHING.run(move || Index::open(&path, &archives)).await??;
+        let digests = hashing::digests(&self.archives, Some(&index)).await?;
+        HASHING.run(move || index.save()).await??;
+        Ok(digests)
     }
 
     /// Bytes of all archives together.

@@ -15,7 +15,7 @@ pub enum ContextError {
     /// The files could not be read, or changed.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The index that [`Push::index`](crate::Push::index) names cannot be used.
+    /// The index of a push cannot be used.
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The object storage refused or failed.

@@ -17,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::archive::Archive;
-use crate::context::Context;
 use crate::digest::Digest;
 use crate::error::IndexError;
 use crate::layout::Entry;
@@ -62,12 +61,12 @@ struct Known {
 }
 
 impl Index {
-    /// Reads the index at a path for a context, if it is one for it. Blocks.
-    pub(crate) fn open(path: &Path, context: &Context) -> Result<Self, IndexError> {
-        Self::open_with(path, context, RACY)
+    /// Reads the index at a path for these archives, if it is one for them. Blocks.
+    pub(crate) fn open(path: &Path, archives: &[Archive]) -> Result<Self, IndexError> {
+        Self::open_with(path, archives, RACY)
     }
 
-    fn open_with(path: &Path, context: &Context, racy: Duration) -> Result<Self, IndexError> {
+    fn open_with(path: &Path, archives: &[Archive], racy: Duration) -> Result<Self, IndexError> {
         let failed = |source| IndexError::Io {
             path: path.to_owned(),
             source,
@@ -81,7 +80,7 @@ impl Index {
             .file_name()
             .ok_or_else(|| IndexError::NotAFile { path: path.to_owned() })?;
         let real = parent.join(name);
-        let mut sources = context.archives().iter().flat_map(Archive::sources);
+        let mut sources = archives.iter().flat_map(Archive::sources);
         if sources.any(|source| source == real) {
             return Err(IndexError::InContext { path: real });
         }
@@ -99,7 +98,7 @@ impl Index {
         let ours = Owner::of(incoming.as_file())
             .map_err(failed)?
             .ok_or(IndexError::Unsupported)?;
-        let header = header(context, ours.user);
+        let header = header(archives, ours.user);
         Ok(Self {
             known: read(&real, &header, ours.user).unwrap_or_default(),
             path: real,
@@ -235,14 +234,14 @@ impl Owner {
 }
 
 /// What an index is bound to: its format, the split of contexts, the user, and the directory that all files lie in.
-fn header(context: &Context, user: u32) -> String {
-    let root = hex::encode(root(context).as_os_str().as_encoded_bytes());
+fn header(archives: &[Archive], user: u32) -> String {
+    let root = hex::encode(root(archives).as_os_str().as_encoded_bytes());
     format!("daytona-context-index {FORMAT} {SPLIT_VERSION} {user} {root}\n")
 }
 
 /// The deepest directory in which all files lie. Sources are paths without links.
-fn root(context: &Context) -> PathBuf {
-    let mut sources = context.archives().iter().flat_map(Archive::sources);
+fn root(archives: &[Archive]) -> PathBuf {
+    let mut sources = archives.iter().flat_map(Archive::sources);
     let mut root = sources
         .next()
         .and_then(Path::parent)

@@ -15,7 +15,8 @@ use crate::body_error::BodyError;
 use crate::buffers::Buffers;
 use crate::digest::Digest;
 #[cfg(feature = "s3")]
-use crate::hashing::{Hashed, hash};
+use crate::hashing::hash_bytes;
+use crate::hashing::{Hashed, Stretch, hash};
 use crate::read_error::ReadError;
 use crate::reading::SENDING;
 
@@ -32,6 +33,8 @@ pub struct Payload {
     source: Source,
     range: Range<u64>,
     digest: Digest,
+    /// What its bytes are checked against on their way.
+    stretch: Stretch,
     listener: Arc<dyn Listener>,
     /// Bytes that the current attempt has taken.
     taken: Arc<AtomicU64>,
@@ -75,6 +78,7 @@ impl Payload {
             range: 0..source.size(),
             source,
             digest,
+            stretch: Stretch::whole(digest),
             listener,
             taken: Arc::default(),
         }
@@ -106,39 +110,32 @@ impl Payload {
         self.digest
     }
 
-    /// The payload in parts of this size, whose digests are known.
-    pub(crate) fn split(&self, part_size: u64, digests: &[Digest]) -> Vec<Self> {
-        let parts = (0..).zip(digests).map(|(number, digest): (u64, _)| {
+    /// The payload in parts of this size, as they were found when it was hashed.
+    pub(crate) fn split(&self, part_size: u64, stretches: Vec<Stretch>) -> Vec<Part> {
+        let parts = (0..).zip(stretches).map(|(number, stretch): (u64, _)| {
             let start = self.range.start + number * part_size;
-            Self {
+            Part(Self {
                 range: start..(start + part_size).min(self.range.end),
-                digest: *digest,
+                stretch,
                 taken: Arc::default(),
                 ..self.clone()
-            }
+            })
         });
         parts.collect()
     }
 
-    /// The payload in parts of this size. Reads it once to hash them.
+    /// The payload in parts of this size. Reads it once.
     #[cfg(feature = "s3")]
-    pub(crate) async fn hash_parts(&self, part_size: u64) -> Result<Vec<Self>, ReadError> {
+    pub(crate) async fn parts(&self, part_size: u64) -> Result<Vec<Part>, ReadError> {
         let part_size = part_size.max(1);
-        let hashed = match &self.source {
-            Source::Archive(archive, buffers) => hash(archive, Some(part_size), buffers).await?,
-            Source::Bytes(bytes) => {
-                let step = usize::try_from(part_size).unwrap_or(usize::MAX);
-                let parts = bytes.chunks(step).map(Digest::of).collect();
-                Hashed {
-                    digest: Digest::of(bytes),
-                    parts,
-                }
-            }
+        let Hashed { digest, stretches } = match &self.source {
+            Source::Archive(archive, buffers) => hash(archive, self.range.clone(), Some(part_size), buffers).await?,
+            Source::Bytes(bytes) => hash_bytes(bytes, part_size),
         };
-        if hashed.digest != self.digest {
+        if digest != self.digest {
             return Err(ReadError::ChangedUnseen { paths: Vec::new() });
         }
-        Ok(self.split(part_size, &hashed.parts))
+        Ok(self.split(part_size, stretches))
     }
 
     /// The bytes, from the beginning. They are read on the threads of the tokio runtime that polls the stream; without one it
@@ -154,7 +151,7 @@ impl Payload {
         if before > 0 {
             self.listener.taken_back(before);
         }
-        let verified = Verified::new(self.source.clone(), self.range.clone(), self.digest);
+        let verified = Verified::new(self.source.clone(), self.range.clone(), self.stretch.clone());
         Box::pin(Reading {
             next: Some(Next::Reading(Box::pin(read(verified)))),
             payload: self.clone(),
@@ -165,6 +162,25 @@ impl Payload {
     /// sends fewer archives at once for a while.
     pub fn attempt_failed(&self) {
         self.listener.failed();
+    }
+}
+
+/// A part of a payload, whose own digest is not known yet.
+///
+/// It is found out just before the part is sent: then hashing one part and sending others go together, and nothing is hashed for
+/// parts that are stored already. Whatever is read then, the part is sent only if it is a stretch of the whole.
+pub(crate) struct Part(Payload);
+
+impl Part {
+    /// Reads it, to be signed with its digest.
+    pub(crate) async fn hashed(self) -> Result<Payload, ReadError> {
+        let Self(payload) = self;
+        let range = payload.range.clone();
+        let digest = match &payload.source {
+            Source::Archive(archive, buffers) => hash(archive, range, None, buffers).await?.digest,
+            Source::Bytes(bytes) => Digest::of(&verified::slice(bytes, &range)),
+        };
+        Ok(Payload { digest, ..payload })
     }
 }
 
@@ -222,5 +238,28 @@ impl Stream for Reading {
             Ok((_, None)) => None,
             Err(error) => Some(Err(BodyError::new(error))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+
+    use super::*;
+
+    /// A part is signed with the digest of what it is when it is sent, and sent only if it was so when the whole was hashed.
+    #[cfg(feature = "s3")]
+    #[tokio::test]
+    async fn a_part_that_has_changed_since_the_whole_was_hashed_is_not_sent() {
+        let (before, now) = (b"one two three", b"one TWO three");
+        let Hashed { digest, stretches } = hash_bytes(before, 4);
+        let payload = Payload::from_bytes(now.as_slice(), digest);
+        let mut sent = Vec::new();
+        for part in payload.split(4, stretches) {
+            let part = part.hashed().await.unwrap();
+            let chunks: Result<Vec<Bytes>, BodyError> = part.chunks().try_collect().await;
+            sent.push(chunks.is_ok_and(|chunks| Digest::of(&chunks.concat()) == part.digest()));
+        }
+        assert_eq!(sent, [true, false, true, true]);
     }
 }

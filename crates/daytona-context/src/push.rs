@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::ContextError;
 use crate::hashing::{Hashed, each, hash};
 use crate::index::Index;
-use crate::payload::Payload;
+use crate::payload::{Part, Payload};
 use crate::reading::HASHING;
 use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 
@@ -259,8 +259,8 @@ impl Push {
         }
         let index = match self.index.clone() {
             Some(path) => {
-                let context = context.clone();
-                let opened = HASHING.run(move || Index::open(&path, &context)).await;
+                let archives = context.archives().to_vec();
+                let opened = HASHING.run(move || Index::open(&path, &archives)).await;
                 let opened = opened.map_err(|error| E::from(error.into()))?;
                 Some(opened.map_err(|error| E::from(error.into()))?)
             }
@@ -367,7 +367,7 @@ impl Run<'_> {
             return Ok(Done { digest, was_sent, size });
         }
         let part_size = self.push.multipart.part_size(&archive);
-        let Hashed { digest, parts } = hash(&archive, part_size, &self.buffers).await?;
+        let Hashed { digest, stretches } = hash(&archive, 0..size, part_size, &self.buffers).await?;
         if let Some(index) = &self.index {
             index.note(stat, digest);
         }
@@ -382,7 +382,7 @@ impl Run<'_> {
         let key = destination.key(digest);
         let steps = Steps::new(Arc::clone(&self.push.on_progress), Arc::clone(&self.pool), digest, size);
         let payload = Payload::heard(archive, digest, self.buffers.clone(), Arc::new(steps));
-        let parts = payload.split(part_size.unwrap_or(0), &parts);
+        let parts = payload.split(part_size.unwrap_or(0), stretches);
         let put = self.put(storage, &key, payload, parts).await;
         put.map_err(|error| failed("put", &key, error))?;
         tracing::debug!(%key, size, "stored the context archive");
@@ -410,7 +410,7 @@ impl Run<'_> {
         storage: &dyn ObjectStorage,
         key: &str,
         payload: Payload,
-        parts: Vec<Payload>,
+        parts: Vec<Part>,
     ) -> Result<(), StorageError> {
         if !parts.is_empty()
             && let Some(upload) = storage.start_multipart(key, payload.size()).await?
@@ -429,8 +429,9 @@ impl Run<'_> {
     }
 
     /// Parts wait for their turn in the same pool as whole archives.
-    async fn put_parts(&self, upload: &dyn MultipartUpload, parts: Vec<Payload>) -> Result<(), StorageError> {
+    async fn put_parts(&self, upload: &dyn MultipartUpload, parts: Vec<Part>) -> Result<(), StorageError> {
         let sends = parts.into_iter().enumerate().map(|(number, part)| async move {
+            let part = part.hashed().await.map_err(StorageError::unreadable)?;
             let slot = self.pool.slot().await;
             let size = part.size();
             upload.put_part(number, part).await?;

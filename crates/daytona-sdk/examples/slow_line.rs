@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use daytona_sdk::{BoxError, CreateSnapshotParams, DaytonaBuilder, Image};
 
+/// Files are small enough that many of them make several archives.
+const LARGEST_FILE: usize = 500_000;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,7 +41,9 @@ async fn create(arguments: &[&str]) -> Result<(), BoxError> {
             image.run_commands(parts.map(|part| format!("echo {part}")).collect::<Vec<_>>())
         }
         "storage" => {
-            std::fs::write(folder.path().join("noise.txt"), noise(bytes))?;
+            for (number, part) in noise(bytes).as_bytes().chunks(LARGEST_FILE).enumerate() {
+                std::fs::write(folder.path().join(format!("noise-{number}.txt")), part)?;
+            }
             image.add_local_dir(folder.path(), "/noise")
         }
         other => return Err(format!("`{other}` is neither api nor storage").into()),

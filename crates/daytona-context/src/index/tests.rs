@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::context::Context;
 
 fn context(folder: &Path) -> Context {
     Context::scan(folder).unwrap()
@@ -26,7 +27,7 @@ fn tick(folder: &Path) {
 
 /// Notes all archives as they are.
 fn note(path: &Path, context: &Context) {
-    let index = Index::open_with(path, context, Duration::ZERO).unwrap();
+    let index = Index::open_with(path, context.archives(), Duration::ZERO).unwrap();
     for archive in context.archives() {
         let (_, stat) = index.look_up(archive);
         index.note(stat, archive.digest().unwrap());
@@ -35,7 +36,7 @@ fn note(path: &Path, context: &Context) {
 }
 
 fn look_up(path: &Path, context: &Context) -> Vec<Option<Digest>> {
-    let index = Index::open_with(path, context, Duration::ZERO).unwrap();
+    let index = Index::open_with(path, context.archives(), Duration::ZERO).unwrap();
     context
         .archives()
         .iter()
@@ -91,7 +92,7 @@ fn what_rests_is_known() {
     assert!(noted.knows());
     // With the margin of two seconds nothing as young is known.
     let context = context(noted.folder.path());
-    let index = Index::open(&noted.index(), &context).unwrap();
+    let index = Index::open(&noted.index(), context.archives()).unwrap();
     assert_eq!(index.look_up(&context.archives()[0]).0, None);
 }
 
@@ -142,7 +143,7 @@ fn links_directories_and_members_are_refused() {
     let context = context(noted.folder.path());
     let link = noted.beside.path().join("link");
     symlink(noted.index(), &link).unwrap();
-    let refused = |path: &Path| Index::open(path, &context).unwrap_err().to_string();
+    let refused = |path: &Path| Index::open(path, context.archives()).unwrap_err().to_string();
     assert!(refused(&link).contains("not a regular file"));
     assert!(refused(noted.beside.path()).contains("not a regular file"));
     assert!(refused(&noted.folder.path().join("a")).contains("among the files"));
@@ -154,7 +155,7 @@ fn links_directories_and_members_are_refused() {
 fn two_at_once_leave_one_index() {
     let noted = Noted::new();
     let context = context(noted.folder.path());
-    let open = || Index::open_with(&noted.index(), &context, Duration::ZERO).unwrap();
+    let open = || Index::open_with(&noted.index(), context.archives(), Duration::ZERO).unwrap();
     fs::remove_file(noted.index()).unwrap();
     let (one, other) = (open(), open());
     for index in [one, other] {

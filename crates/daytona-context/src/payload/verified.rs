@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
 use crate::buffers::Buffers;
-use crate::digest::Digest;
+use crate::hashing::Stretch;
 use crate::read_error::ReadError;
 use crate::reader::{ArchiveReader, CHUNK};
 
@@ -27,10 +27,16 @@ impl Source {
     }
 }
 
-/// Reads a range of a source, and ends with an error instead of the last chunk if its digest is another one.
+/// A range of bytes.
+pub(super) fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
+    let end = |position| usize::try_from(position).map_or(bytes.len(), |position| position.min(bytes.len()));
+    bytes.slice(end(range.start)..end(range.end))
+}
+
+/// Reads a range of a source, and ends with an error instead of the last chunk if it is not the stretch that it has to be.
 pub(super) struct Verified {
     source: Source,
-    digest: Digest,
+    stretch: Stretch,
     reader: Reader,
     left: u64,
     hasher: Sha256,
@@ -44,21 +50,17 @@ enum Reader {
 }
 
 impl Verified {
-    pub(super) fn new(source: Source, range: Range<u64>, digest: Digest) -> Self {
+    pub(super) fn new(source: Source, range: Range<u64>, stretch: Stretch) -> Self {
         let reader = match &source {
             Source::Archive(archive, buffers) => Reader::Archive(archive.reader_at(range.start, buffers)),
-            Source::Bytes(bytes) => {
-                let end =
-                    |position| usize::try_from(position).map_or(bytes.len(), |position| position.min(bytes.len()));
-                Reader::Bytes(bytes.slice(end(range.start)..end(range.end)))
-            }
+            Source::Bytes(bytes) => Reader::Bytes(slice(bytes, &range)),
         };
         Self {
             source,
-            digest,
             reader,
             left: range.end - range.start,
-            hasher: Sha256::new(),
+            hasher: stretch.hasher(),
+            stretch,
             held_back: None,
             is_begun: false,
         }
@@ -85,7 +87,7 @@ impl Verified {
     }
 
     fn check(&self) -> Result<(), ReadError> {
-        if Digest::finish(self.hasher.clone()) == self.digest {
+        if self.stretch.ends_with(&self.hasher) {
             return Ok(());
         }
         let paths = match &self.source {

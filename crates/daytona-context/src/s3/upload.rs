@@ -10,7 +10,6 @@ use super::body::Attempt;
 use super::requests::{self, send, size};
 use super::session::{Session, State, Subject};
 use super::signing::PayloadHash;
-use crate::body_error::BodyError;
 use crate::payload::Payload;
 use crate::storage::{Head, MultipartUpload, StorageError, StorageErrorKind};
 
@@ -37,13 +36,13 @@ pub(super) async fn put_in_parts(
     payload: &Payload,
     part_size: u64,
 ) -> Result<(), StorageError> {
-    let unreadable = |error| StorageError::new(StorageErrorKind::Payload).with_source(BodyError::new(error));
-    let parts = payload.hash_parts(part_size).await.map_err(unreadable)?;
+    let parts = payload.parts(part_size).await.map_err(StorageError::unreadable)?;
     let upload = Upload::start(session, key, payload.size()).await?;
-    let sends = parts
-        .into_iter()
-        .enumerate()
-        .map(|(number, part)| upload.put_part(number, part));
+    let upload_ref = &upload;
+    let sends = parts.into_iter().enumerate().map(|(number, part)| async move {
+        let part = part.hashed().await.map_err(StorageError::unreadable)?;
+        upload_ref.put_part(number, part).await
+    });
     let sent = stream::iter(sends).buffer_unordered(AT_ONCE).try_collect::<()>().await;
     let stored = match sent {
         Ok(()) => upload.complete().await,

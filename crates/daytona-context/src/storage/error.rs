@@ -1,6 +1,7 @@
 //! A request to object storage that failed.
 
 use crate::body_error::BoxError;
+use crate::read_error::ReadError;
 
 /// A request to object storage that failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,11 @@ impl StorageError {
             attempts: 1,
             source: None,
         }
+    }
+
+    /// What was to be stored cannot be read.
+    pub(crate) fn unreadable(source: ReadError) -> Self {
+        Self::new(StorageErrorKind::Payload).with_source(source)
     }
 
     /// Adds the HTTP status.

@@ -62,6 +62,37 @@ async fn an_index_spares_hashing_and_never_decides_what_is_sent() {
     assert_eq!((resent.hashes, resent.sent), (vec![truth], context.size()));
 }
 
+/// Hashing alone and a push share one index.
+#[tokio::test]
+async fn an_index_spares_hashing_where_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("index");
+    let context = context();
+    let truth = context.digests().await.unwrap();
+    assert_eq!(context.digests_with_index(&index).await.unwrap(), truth);
+    let other = Digest::of(b"other");
+    forge(&index, truth[0], other);
+    assert_eq!(context.digests_with_index(&index).await.unwrap(), [other]);
+    let pushed = Push::new()
+        .index(&index)
+        .run(&context, &MemoryStorage::new(), "org")
+        .await;
+    assert_eq!(pushed.unwrap().hashes, truth);
+    assert_eq!(context.digests_with_index(&index).await.unwrap(), truth);
+    assert!(
+        Context::default()
+            .digests_with_index(folder.path())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let failed = context.digests_with_index(folder.path()).await.unwrap_err();
+    assert!(
+        matches!(failed, ContextError::Index(IndexError::NotAFile { .. })),
+        "{failed:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_index_that_cannot_be_used_is_an_error() {
     let (context, storage) = (context(), MemoryStorage::new());

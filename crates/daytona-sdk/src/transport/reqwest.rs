@@ -36,7 +36,10 @@ impl ReqwestTransport {
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(connect_timeout)
-                .pool_idle_timeout(IDLE_TIMEOUT);
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                // HTTP/2 would carry all of an upload over one connection, which over a long line is a fraction of what several
+                // carry, and would let logs and polls wait behind it.
+                .http1_only();
             if network.proxies.is_empty() {
                 return builder;
             }

@@ -22,6 +22,7 @@ mod secrets;
 mod service;
 mod settings;
 mod sockets;
+mod stat_index;
 mod support;
 mod time;
 #[cfg(feature = "rustls")]

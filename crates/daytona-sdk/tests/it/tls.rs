@@ -1,7 +1,7 @@
 //! TLS: API, logs and object storage under a private CA, in a program with two providers of cryptography.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use daytona_emulator::{Emulator, EmulatorService, Script};
 use daytona_sdk::{CreateSnapshotParams, Daytona, DaytonaBuilder, ErrorKind, SnapshotState};
@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use crate::support::{Hasty, Heard, app_plan, folder};
@@ -22,6 +23,8 @@ use crate::support::{Hasty, Heard, app_plan, folder};
 struct Https {
     emulator: Emulator,
     address: SocketAddr,
+    /// The protocols that connections have agreed on.
+    protocols: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
     /// The CA's certificate, in PEM.
     authority: String,
     task: AbortHandle,
@@ -35,14 +38,26 @@ impl Https {
         let address = listener.local_addr().unwrap();
         let emulator = Emulator::builder().in_process().unwrap();
         let service = emulator.service();
+        let protocols: Arc<Mutex<Vec<_>>> = Arc::default();
+        let heard = Arc::clone(&protocols);
         let accept = async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(acceptor.clone(), stream, address, service.clone()));
+                let (acceptor, heard, service) = (acceptor.clone(), Arc::clone(&heard), service.clone());
+                tokio::spawn(async move {
+                    // A client that does not trust it goes away.
+                    let Ok(stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let protocol = stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+                    heard.lock().unwrap().push(protocol);
+                    serve(stream, address, service).await;
+                });
             }
         };
         Self {
             emulator,
             address,
+            protocols,
             authority,
             task: tokio::spawn(accept).abort_handle(),
         }
@@ -74,20 +89,17 @@ fn certificates() -> (String, ServerConfig) {
         .signed_by(&key, &authority)
         .unwrap();
     // Named: with two of them in the program there is no default.
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key.into())
         .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     (authority.pem(), config)
 }
 
-async fn serve(acceptor: TlsAcceptor, stream: TcpStream, address: SocketAddr, service: EmulatorService) {
-    // A client that does not trust it goes away.
-    let Ok(stream) = acceptor.accept(stream).await else {
-        return;
-    };
+async fn serve(stream: TlsStream<TcpStream>, address: SocketAddr, service: EmulatorService) {
     let service = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
         let uri = Uri::builder()
             .scheme("https")
@@ -130,6 +142,12 @@ async fn a_private_authority_holds_for_api_logs_and_storage() {
         requests.iter().any(|request| request.method == http::Method::PUT),
         "{requests:?}"
     );
+    // A server that speaks HTTP/2 too: an upload needs connections of its own.
+    let protocols = server.protocols.lock().unwrap();
+    assert!(!protocols.is_empty());
+    for protocol in &*protocols {
+        assert_eq!(protocol.as_deref(), Some(b"http/1.1".as_slice()));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a snapshot is to be made of.
 
+use std::path::PathBuf;
+
 use daytona_api::{GpuType, SandboxClass};
 use daytona_image::{Image, ImagePlan};
 
@@ -22,6 +24,7 @@ pub struct CreateSnapshotParams {
     pub(crate) entrypoint: Option<Vec<String>>,
     pub(crate) region: Option<String>,
     pub(crate) sandbox_class: Option<SandboxClass>,
+    pub(crate) index: Option<PathBuf>,
 }
 
 /// How a snapshot to create is named.
@@ -128,6 +131,7 @@ impl CreateSnapshotParams {
             entrypoint: None,
             region: None,
             sandbox_class: None,
+            index: None,
         }
     }
 
@@ -160,6 +164,38 @@ impl CreateSnapshotParams {
     /// The class of sandbox that it is for. Default: `container`.
     pub fn sandbox_class(mut self, class: impl Into<SandboxClass>) -> Self {
         self.sandbox_class = Some(class.into());
+        self
+    }
+
+    /// Keeps an index of what was hashed in this file, so that local files which have not changed are not read again to hash
+    /// them. Off by default; it is no part of the definition.
+    ///
+    /// The index is a list of what the file system says of the files of each archive: names, modes, sizes, times of
+    /// modification and of the status, inodes and devices. It only ever spares hashing: what is sent is hashed whatever the index
+    /// says. Files that changed within two seconds of the index are hashed. An index that is broken, or that was made for other
+    /// files, by another user or by another version, is ignored and replaced: give each image its own. Several processes may use
+    /// one index at once; the last one's is kept.
+    ///
+    /// **Whoever can write the index chooses what is built.** It is a file that only its owner can read and write, and should not
+    /// be shared between machines or users. It must not lie among the files that are sent.
+    ///
+    /// ```no_run
+    /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+    /// use daytona_sdk::{CreateSnapshotParams, Image};
+    ///
+    /// let image = Image::debian_slim("3.12").add_local_dir("data", "/data");
+    /// let params = CreateSnapshotParams::new("my-app", image).stat_index(".cache/my-app.index");
+    /// let snapshot = daytona.snapshots().ensure(params).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The call then fails with kind `LocalFile` if the index cannot be written, is not a regular file, is one of the files to
+    /// send, or if the platform does not tell when the status of a file changed, as Windows does not.
+    pub fn stat_index(mut self, path: impl Into<PathBuf>) -> Self {
+        self.index = Some(path.into());
         self
     }
 }

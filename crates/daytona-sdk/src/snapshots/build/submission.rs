@@ -1,6 +1,7 @@
 //! A snapshot on its way to the server: planned, uploaded, posted.
 
 use std::future::ready;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Submission {
     request: CreateSnapshot,
     name: Name,
     context: Context,
+    /// Where it is noted what was hashed, if the caller wants that.
+    index: Option<PathBuf>,
     /// Whether an archive was not sent because it was stored.
     has_skipped: bool,
     /// Whether the request has the hashes of its files.
@@ -68,6 +71,7 @@ impl Submission {
         next: Next,
     ) -> Result<(Self, Option<Access>), Error> {
         let Scope { client, sink, .. } = scope;
+        let index = params.index.clone();
         let (request, name, origin) = request_of(client, params)?;
         let (plan, access) = match origin {
             Origin::Registry => (None, None),
@@ -85,6 +89,7 @@ impl Submission {
             request,
             name,
             context: plan.as_ref().map(Context::from_plan).unwrap_or_default(),
+            index,
             has_skipped: false,
             is_hashed: false,
         };
@@ -122,10 +127,10 @@ impl Submission {
         &self.request.name
     }
 
-    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again.
+    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again, but for what an index knows.
     pub(crate) async fn hash(&mut self) -> Result<Definition, Error> {
         if !self.is_hashed {
-            let hashes = self.context.digests().await?;
+            let hashes = upload::digests(&self.context, self.index.as_deref()).await?;
             self.set_hashes(&hashes);
         }
         Ok(Definition::of(&self.request))
@@ -152,7 +157,7 @@ impl Submission {
     /// Uploads what is to be uploaded.
     pub(crate) async fn upload(&mut self, upload: Upload) -> Result<(), Error> {
         let Scope { client, sink, .. } = &self.scope;
-        let pushed = upload::upload(client, sink, &self.context, upload).await?;
+        let pushed = upload::upload(client, sink, &self.context, upload.index(self.index.as_deref())).await?;
         self.has_skipped = pushed.skipped > 0;
         self.set_hashes(&pushed.hashes);
         Ok(())

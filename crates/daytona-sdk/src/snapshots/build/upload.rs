@@ -1,6 +1,7 @@
 //! The upload of local files.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub(crate) struct Upload {
     access: Option<Access>,
     /// Whether what is stored is sent again.
     everything: bool,
+    /// Where it is noted what was hashed.
+    index: Option<PathBuf>,
 }
 
 impl Upload {
@@ -29,6 +32,7 @@ impl Upload {
         Self {
             access,
             everything: false,
+            index: None,
         }
     }
 
@@ -37,8 +41,23 @@ impl Upload {
         Self {
             access: None,
             everything: true,
+            index: None,
         }
     }
+
+    /// Spares the hashing of what this index knows.
+    pub(crate) fn index(mut self, path: Option<&Path>) -> Self {
+        self.index = path.map(Path::to_owned);
+        self
+    }
+}
+
+/// The hashes of the archives, by reading the files that the index does not know.
+pub(crate) async fn digests(context: &Context, index: Option<&Path>) -> Result<Vec<Digest>, Error> {
+    Ok(match index {
+        Some(index) => context.digests_with_index(index).await?,
+        None => context.digests().await?,
+    })
 }
 
 /// Uploads what is not there yet, or everything. The events of it are told.
@@ -67,6 +86,7 @@ pub(crate) async fn upload(
         }
     });
     let push = if upload.everything { push.resend() } else { push };
+    let push = upload.index.into_iter().fold(push, Push::index);
     push.run_when(context, target).await
 }
 
