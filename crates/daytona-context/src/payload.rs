@@ -15,8 +15,8 @@ use crate::body_error::BodyError;
 use crate::buffers::Buffers;
 use crate::digest::Digest;
 #[cfg(feature = "s3")]
-use crate::hashing::hash_bytes;
-use crate::hashing::{Hashed, Stretch, hash};
+use crate::hashing::{Hashed, hash_bytes};
+use crate::hashing::{Stretch, hash};
 use crate::read_error::ReadError;
 use crate::reading::SENDING;
 
@@ -242,13 +242,13 @@ impl Stream for Reading {
 }
 
 #[cfg(test)]
+#[cfg(feature = "s3")]
 mod tests {
     use futures_util::TryStreamExt;
 
     use super::*;
 
     /// A part is signed with the digest of what it is when it is sent, and sent only if it was so when the whole was hashed.
-    #[cfg(feature = "s3")]
     #[tokio::test]
     async fn a_part_that_has_changed_since_the_whole_was_hashed_is_not_sent() {
         let (before, now) = (b"one two three", b"one TWO three");
