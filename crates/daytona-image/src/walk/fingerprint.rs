@@ -113,6 +113,7 @@ pub(super) fn is_executable(mode: Option<u32>) -> bool {
 }
 
 /// The permissions of a file, where the system has any.
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "not every system has them"))]
 pub(super) fn mode(metadata: &Metadata) -> Option<u32> {
     #[cfg(unix)]
     {
