@@ -40,7 +40,16 @@ impl Fingerprint {
     pub fn of(file: &File) -> io::Result<Self> {
         #[cfg(windows)]
         {
-            windows::fingerprint(file)
+            let found = winapi_util::file::information(file)?;
+            Ok(Self {
+                size: found.file_size(),
+                modified: found.last_write_time().map(since_1970),
+                identity: Some(Identity {
+                    device: found.volume_serial_number(),
+                    inode: found.file_index(),
+                    changed: since_1970(found.creation_time().unwrap_or_default()),
+                }),
+            })
         }
         #[cfg(not(windows))]
         {
@@ -105,6 +114,21 @@ impl Fingerprint {
     pub fn size(&self) -> u64 {
         self.size
     }
+}
+
+/// Seconds and nanoseconds of a time of Windows.
+#[cfg(windows)]
+fn since_1970(ticks: u64) -> (i64, i64) {
+    /// From 1601, where times of Windows begin, to 1970.
+    const SECONDS_TO_1970: i64 = 11_644_473_600;
+    const TICKS_PER_SECOND: u64 = 10_000_000;
+
+    let (seconds, rest) = (ticks / TICKS_PER_SECOND, ticks % TICKS_PER_SECOND);
+    let nanoseconds = i64::try_from(rest * 100).unwrap_or_default();
+    (
+        i64::try_from(seconds).unwrap_or(i64::MAX) - SECONDS_TO_1970,
+        nanoseconds,
+    )
 }
 
 /// Whether the owner may execute a file. Where files have no such bit, all may be, as for Docker: they could not be run otherwise.

@@ -5,18 +5,12 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::fingerprint::{Fingerprint, Identity};
-
 /// To open the link itself, and directories at all.
 const AS_IT_IS: u32 = 0x0020_0000 | 0x0200_0000;
 const READ_ATTRIBUTES: u32 = 0x80;
 const SHARE_READ: u32 = 1;
 const SHARE_WRITE: u32 = 2;
 const SHARE_DELETE: u32 = 4;
-
-/// From 1601, where times of Windows begin, to 1970.
-const SECONDS_TO_1970: i64 = 11_644_473_600;
-const TICKS_PER_SECOND: u64 = 10_000_000;
 
 /// Opens what is there to look at it, whoever else has it open.
 pub(super) fn look_at(path: &Path) -> io::Result<File> {
@@ -49,27 +43,4 @@ pub(super) fn read(path: &Path) -> io::Result<File> {
     } else {
         Err(io::ErrorKind::InvalidInput.into())
     }
-}
-
-pub(super) fn fingerprint(file: &File) -> io::Result<Fingerprint> {
-    let found = winapi_util::file::information(file)?;
-    Ok(Fingerprint {
-        size: found.file_size(),
-        modified: found.last_write_time().map(since_1970),
-        identity: Some(Identity {
-            device: found.volume_serial_number(),
-            inode: found.file_index(),
-            changed: since_1970(found.creation_time().unwrap_or_default()),
-        }),
-    })
-}
-
-/// Seconds and nanoseconds of a time of Windows.
-fn since_1970(ticks: u64) -> (i64, i64) {
-    let (seconds, rest) = (ticks / TICKS_PER_SECOND, ticks % TICKS_PER_SECOND);
-    let nanoseconds = i64::try_from(rest * 100).unwrap_or_default();
-    (
-        i64::try_from(seconds).unwrap_or(i64::MAX) - SECONDS_TO_1970,
-        nanoseconds,
-    )
 }
