@@ -109,10 +109,10 @@ fn file(bytes: u64) -> (tempfile::TempDir, Context) {
 
 /// The numbers of requests at once, from the beginning.
 async fn history(line: &Line, push: &Push) -> Vec<usize> {
-    let (_folder, context) = file(64 * MIB);
+    let (_folder, context) = file(96 * MIB);
     push.run(&context, line, "org").await.unwrap();
     let history = line.state.history.lock().unwrap().clone();
-    assert!(history.len() > 60, "{}", history.len());
+    assert!(history.len() > 90, "{}", history.len());
     history
 }
 
