@@ -189,18 +189,25 @@ async fn a_pruning_that_runs_out_of_time_tells_how_far_it_came() {
     let slow = Fault::delay(Duration::from_secs(4)).on(Operation::RemoveSnapshot);
     emulator.inject(slow.always());
     let report = plan.apply().timeout(Duration::from_secs(10)).await.unwrap();
-    let of = |snapshots: &[daytona_sdk::Snapshot]| -> Vec<String> {
-        snapshots.iter().map(|snapshot| snapshot.name.clone()).collect()
-    };
-    assert_eq!(of(&report.deleted), names[..2]);
-    assert_eq!(report.failed[0].0.name, names[2]);
-    assert_eq!(of(&report.not_reached), names[3..]);
+    let deleted: Vec<_> = report.deleted.iter().map(|snapshot| snapshot.name.clone()).collect();
+    let left: Vec<_> = report
+        .failed
+        .iter()
+        .map(|(snapshot, _)| snapshot.name.clone())
+        .collect();
+    assert_eq!(deleted, names[..2]);
+    assert_eq!(left, names[2..]);
     let error = report.into_result().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert!(
         error.to_string().starts_with("2 snapshots could not be deleted"),
         "{error}"
     );
+
+    // Also where it passes just between two deletions, and nothing is broken off.
+    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+    let report = plan.apply().timeout(Duration::from_secs(4)).await.unwrap();
+    assert_eq!(report.into_result().unwrap_err().kind(), ErrorKind::WaitTimeout);
 }
 
 #[tokio::test]

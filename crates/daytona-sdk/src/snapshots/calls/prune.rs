@@ -232,10 +232,9 @@ pub struct PruneReport {
     pub deleted: Vec<Snapshot>,
     /// What had changed since it was planned, and was left alone.
     pub changed: Vec<Snapshot>,
-    /// What could not be deleted, and why. The one that was being deleted when the timeout passed is among them.
+    /// What could not be deleted, and why. All that was left when the timeout passed is here with kind `WaitTimeout`; the first of
+    /// it may have been deleted.
     pub failed: Vec<(Snapshot, Error)>,
-    /// What was not reached before the timeout passed.
-    pub not_reached: Vec<Snapshot>,
 }
 
 impl PruneReport {
@@ -249,7 +248,7 @@ impl PruneReport {
         if self.failed.is_empty() {
             return Ok(self);
         }
-        let count = self.failed.len() + self.not_reached.len();
+        let count = self.failed.len();
         let (snapshot, error) = self.failed.swap_remove(0);
         let message = format!(
             "{count} snapshots could not be deleted, first `{}`: {error}",
@@ -288,11 +287,12 @@ impl PrunePlan {
         Call::new(self.client, move |scope| async move {
             let mut report = PruneReport::default();
             for snapshot in self.delete {
-                if scope.deadline.has_passed() {
-                    report.not_reached.push(snapshot);
-                    continue;
-                }
-                match scope.deadline.enforce(delete(&scope.client, &snapshot)).await {
+                let outcome = if scope.deadline.has_passed() {
+                    Err(scope.deadline.passed())
+                } else {
+                    scope.deadline.enforce(delete(&scope.client, &snapshot)).await
+                };
+                match outcome {
                     Ok(true) => report.deleted.push(snapshot),
                     Ok(false) => report.changed.push(snapshot),
                     Err(error) => report.failed.push((snapshot, error)),
