@@ -7,7 +7,7 @@ use std::path::Path;
 use daytona_image::{DockerfileSource, Image, ImagePlan, PlanError};
 use serde_json::Value;
 
-use crate::support::{try_plan, vectors};
+use crate::support::{base64, try_plan, vectors};
 
 /// What the service loses, or what no reader without the images and the commands can know.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,18 +148,4 @@ fn what_is_taken_and_refused_is_what_buildkit_takes_and_refuses() {
     // Most cases are the same, not lost.
     let lost: usize = losses.values().sum();
     assert!(lost * 6 < cases.len(), "{losses:?} of {}", cases.len());
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
-    for character in text.trim_end_matches('=').chars() {
-        buffer = (buffer << 6) | u32::try_from(ALPHABET.find(character).unwrap()).unwrap();
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((buffer >> bits) & 0xff).unwrap());
-        }
-    }
-    bytes
 }

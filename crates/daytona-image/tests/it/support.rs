@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use base64::Engine as _;
 use daytona_image::{DockerfileSource, Image, ImagePlan, Member, PlanError, PlanOptions};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -60,4 +61,8 @@ pub(crate) fn vectors(compressed: &[u8]) -> Vec<Value> {
         .read_to_string(&mut text)
         .unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+pub(crate) fn base64(text: &str) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }

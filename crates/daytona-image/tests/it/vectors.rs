@@ -10,6 +10,8 @@ use daytona_image::{
 };
 use serde_json::Value;
 
+use crate::support::base64;
+
 /// What we make of a vector where it is not what the official SDK makes of it. `PARITY.md` has the reasons.
 enum Ours {
     /// This text; the files are compared all the same if the official result has any that arrive.
@@ -296,9 +298,10 @@ fn lay_out(vector: &Value, folder: &Path, home: &Path) {
         fs::create_dir_all(at(name).parent().unwrap()).unwrap();
         fs::write(
             at(name),
-            content
-                .as_str()
-                .map_or_else(|| base64(content), |text| text.as_bytes().to_vec()),
+            content.as_str().map_or_else(
+                || base64(content["base64"].as_str().unwrap()),
+                |text| text.as_bytes().to_vec(),
+            ),
         )
         .unwrap();
     }
@@ -310,21 +313,6 @@ fn lay_out(vector: &Value, folder: &Path, home: &Path) {
         fs::create_dir_all(at(name).parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(target.as_str().unwrap(), at(name)).unwrap();
     }
-}
-
-fn base64(content: &Value) -> Vec<u8> {
-    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = content["base64"].as_str().unwrap().trim_end_matches('=');
-    let (mut bytes, mut bits, mut buffer) = (Vec::new(), 0, 0_u32);
-    for character in text.chars() {
-        buffer = (buffer << 6) | u32::try_from(ALPHABET.find(character).unwrap()).unwrap();
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((buffer >> bits) & 0xff).unwrap());
-        }
-    }
-    bytes
 }
 
 /// The chain of calls as an image.
