@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use daytona_emulator::{Emulator, Fault, Operation, SeededSnapshot};
 use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
-use daytona_sdk::{Daytona, ErrorKind, PrunePolicy, SnapshotSort, SortOrder};
+use daytona_sdk::{Daytona, ErrorKind, PrunePolicy, Snapshot, SnapshotSort, SortOrder};
 use http::{Request, Response};
 
 use crate::support::{count, in_process};
@@ -189,25 +189,41 @@ async fn a_pruning_that_runs_out_of_time_tells_how_far_it_came() {
     let slow = Fault::delay(Duration::from_secs(4)).on(Operation::RemoveSnapshot);
     emulator.inject(slow.always());
     let report = plan.apply().timeout(Duration::from_secs(10)).await.unwrap();
-    let deleted: Vec<_> = report.deleted.iter().map(|snapshot| snapshot.name.clone()).collect();
-    let left: Vec<_> = report
-        .failed
-        .iter()
-        .map(|(snapshot, _)| snapshot.name.clone())
-        .collect();
-    assert_eq!(deleted, names[..2]);
-    assert_eq!(left, names[2..]);
+    let named =
+        |snapshots: &[Snapshot]| -> Vec<String> { snapshots.iter().map(|snapshot| snapshot.name.clone()).collect() };
+    assert_eq!(named(&report.deleted), names[..2]);
+    assert_eq!(report.failed.len(), 1);
+    assert_eq!(report.failed[0].0.name, names[2]);
+    assert_eq!(named(&report.not_tried), names[3..]);
     let error = report.into_result().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimeout);
-    assert!(
-        error.to_string().starts_with("2 snapshots could not be deleted"),
-        "{error}"
-    );
+    let text = error.to_string();
+    assert!(text.starts_with("1 of the snapshots could not be deleted"), "{text}");
+    assert!(text.ends_with("before 1 of the snapshots were tried"), "{text}");
+}
 
-    // Also where it passes just between two deletions, and nothing is broken off.
-    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
-    let report = plan.apply().timeout(Duration::from_secs(4)).await.unwrap();
-    assert_eq!(report.into_result().unwrap_err().kind(), ErrorKind::WaitTimeout);
+/// Wherever the timeout passes: before the first deletion, just between two, or in the middle of one.
+#[tokio::test(start_paused = true)]
+async fn a_pruning_returns_its_report_whenever_its_timeout_passes() {
+    for timeout in [0, 1, 2_999, 3_000, 3_001, 6_000, 8_999, 9_000, 9_001] {
+        let (emulator, daytona) = in_process(Emulator::builder());
+        for number in 0..3 {
+            seeded(&emulator, number);
+        }
+        emulator.inject(Fault::delay(Duration::from_secs(1)).on(Operation::GetSnapshot).always());
+        emulator.inject(
+            Fault::delay(Duration::from_secs(2))
+                .on(Operation::RemoveSnapshot)
+                .always(),
+        );
+        let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+        let report = plan.apply().timeout(Duration::from_millis(timeout)).await.unwrap();
+        let counts = (report.deleted.len(), report.failed.len(), report.not_tried.len());
+        let began = usize::try_from(timeout.div_ceil(3_000)).unwrap().min(3);
+        let ended = usize::try_from(timeout / 3_000).unwrap();
+        assert_eq!(counts, (ended, began - ended, 3 - began), "{timeout}");
+        assert_eq!(report.into_result().is_ok(), ended == 3, "{timeout}");
+    }
 }
 
 #[tokio::test]

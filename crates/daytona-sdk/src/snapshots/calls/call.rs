@@ -38,8 +38,20 @@ pub struct Call<T> {
 }
 
 impl<T> Call<T> {
-    /// A call that takes as long as its requests do.
+    /// A call that takes as long as its requests do. Its deadline ends it, whatever it is at.
     pub(crate) fn new<F>(client: ApiClient, body: impl FnOnce(Scope) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Self::keeping_its_deadline(client, move |scope| {
+            let deadline = scope.deadline.clone();
+            let body = body(scope);
+            async move { deadline.enforce(body).await }
+        })
+    }
+
+    /// A call whose body keeps the deadline itself, for it has something to tell when the deadline passes.
+    pub(crate) fn keeping_its_deadline<F>(client: ApiClient, body: impl FnOnce(Scope) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
@@ -93,12 +105,6 @@ impl<T: Send + 'static> IntoFuture for Call<T> {
             options,
             body,
         } = self;
-        Box::pin(async move {
-            scope::run(&client, goal, options, |scope| async move {
-                let deadline = scope.deadline.clone();
-                deadline.enforce(body(scope)).await
-            })
-            .await
-        })
+        Box::pin(async move { scope::run(&client, goal, options, body).await })
     }
 }

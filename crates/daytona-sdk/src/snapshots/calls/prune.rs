@@ -232,26 +232,36 @@ pub struct PruneReport {
     pub deleted: Vec<Snapshot>,
     /// What had changed since it was planned, and was left alone.
     pub changed: Vec<Snapshot>,
-    /// What could not be deleted, and why. All that was left when the timeout passed is here with kind `WaitTimeout`; the first of
-    /// it may have been deleted.
+    /// What could not be deleted, and why. The one that was being deleted when the timeout passed is here with kind
+    /// `WaitTimeout`: it may be gone.
     pub failed: Vec<(Snapshot, Error)>,
+    /// What was still to be deleted when the timeout passed. It is as it was.
+    pub not_tried: Vec<Snapshot>,
 }
 
 impl PruneReport {
-    /// The report if nothing failed, else the first failure.
+    /// The report if nothing failed and nothing was left undone.
     ///
     /// # Errors
     ///
-    /// Why the first snapshot that could not be deleted was not; its text says how many there are. Kind `WaitTimeout` if the
-    /// timeout passed first.
+    /// The kind is that of the first snapshot that could not be deleted, and the text says how many there are. Kind
+    /// `WaitTimeout` if none failed but the timeout passed before all were tried.
     pub fn into_result(mut self) -> Result<Self, Error> {
-        if self.failed.is_empty() {
-            return Ok(self);
+        let (failed, not_tried) = (self.failed.len(), self.not_tried.len());
+        let left = match not_tried {
+            0 => String::new(),
+            _ => format!("the timeout passed before {not_tried} of the snapshots were tried"),
+        };
+        if failed == 0 {
+            return match not_tried {
+                0 => Ok(self),
+                _ => Err(Error::new(ErrorKind::WaitTimeout, left)),
+            };
         }
-        let count = self.failed.len();
         let (snapshot, error) = self.failed.swap_remove(0);
+        let left = if left.is_empty() { left } else { format!("; {left}") };
         let message = format!(
-            "{count} snapshots could not be deleted, first `{}`: {error}",
+            "{failed} of the snapshots could not be deleted, first `{}`: {error}{left}",
             snapshot.name
         );
         Err(Error::new(error.kind(), message)
@@ -281,18 +291,18 @@ impl PrunePlan {
     }
 
     /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. A failure does not stop the rest; it is listed in the report, and so is what a
-    /// [`timeout`](Call::timeout) leaves undone.
+    /// was planned is left alone. A failure does not stop the rest: it is listed in the report.
+    ///
+    /// When the [`timeout`](Call::timeout) passes, the call still returns the report, with all that was left undone.
     pub fn apply(self) -> Call<PruneReport> {
-        Call::new(self.client, move |scope| async move {
+        Call::keeping_its_deadline(self.client, move |scope| async move {
             let mut report = PruneReport::default();
             for snapshot in self.delete {
-                let outcome = if scope.deadline.has_passed() {
-                    Err(scope.deadline.passed())
-                } else {
-                    scope.deadline.enforce(delete(&scope.client, &snapshot)).await
-                };
-                match outcome {
+                if scope.deadline.has_passed() {
+                    report.not_tried.push(snapshot);
+                    continue;
+                }
+                match scope.deadline.enforce(delete(&scope.client, &snapshot)).await {
                     Ok(true) => report.deleted.push(snapshot),
                     Ok(false) => report.changed.push(snapshot),
                     Err(error) => report.failed.push((snapshot, error)),
