@@ -38,8 +38,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let unreadable =
         |error: std::io::Error| config(format!("`{}` cannot be read: {error}", path.display())).with_source(error);
     let bytes = fs::read(path).map_err(unreadable)?;
-    let text =
-        text(&bytes).ok_or_else(|| config(format!("`{}` is not UTF-8 text: save it as UTF-8", path.display())))?;
+    let text = text(&bytes).ok_or_else(|| {
+        config(format!(
+            "`{}` is not UTF-8 text, or holds NUL characters: save it as UTF-8",
+            path.display()
+        ))
+    })?;
     let mut variables = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
