@@ -11,7 +11,6 @@ use crate::hashing;
 use crate::index::Index;
 use crate::layout::{END, Entry};
 use crate::read_error::ReadError;
-use crate::reading::HASHING;
 use crate::scan::Scan;
 use crate::split::split;
 
@@ -119,10 +118,9 @@ impl Context {
         if self.archives.is_empty() {
             return Ok(Vec::new());
         }
-        let (path, archives) = (path.as_ref().to_owned(), self.archives.clone());
-        let index = HASHING.run(move || Index::open(&path, &archives)).await??;
+        let index = Index::open(path.as_ref(), &self.archives).await?;
         let digests = hashing::digests(&self.archives, Some(&index)).await?;
-        HASHING.run(move || index.save()).await??;
+        index.save().await;
         Ok(digests)
     }
 

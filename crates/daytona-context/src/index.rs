@@ -6,6 +6,7 @@
 //! is hashed.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
@@ -18,13 +19,13 @@ use tempfile::NamedTempFile;
 
 use crate::archive::Archive;
 use crate::digest::Digest;
-use crate::error::IndexError;
+use crate::error::{ContextError, IndexError};
 use crate::layout::Entry;
+use crate::reading::HASHING;
 use crate::split::SPLIT_VERSION;
 
-#[cfg(test)]
-#[cfg(unix)]
-mod tests;
+#[cfg(all(test, unix))]
+pub(crate) mod tests;
 
 /// Version of the file.
 const FORMAT: u32 = 1;
@@ -61,12 +62,14 @@ struct Known {
 }
 
 impl Index {
-    /// Reads the index at a path for these archives, if it is one for them. Blocks.
-    pub(crate) fn open(path: &Path, archives: &[Archive]) -> Result<Self, IndexError> {
-        Self::open_with(path, archives, RACY)
+    /// Reads the index at a path for these archives, if it is one for them.
+    pub(crate) async fn open(path: &Path, archives: &[Archive]) -> Result<Self, ContextError> {
+        let (path, archives) = (path.to_owned(), archives.to_vec());
+        Ok(HASHING.run(move || Self::open_with(&path, &archives, RACY)).await??)
     }
 
-    fn open_with(path: &Path, archives: &[Archive], racy: Duration) -> Result<Self, IndexError> {
+    /// [`open`](Self::open), with another margin around the times of files. Blocks.
+    pub(crate) fn open_with(path: &Path, archives: &[Archive], racy: Duration) -> Result<Self, IndexError> {
         let failed = |source| IndexError::Io {
             path: path.to_owned(),
             source,
@@ -75,6 +78,7 @@ impl Index {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        fs::create_dir_all(parent).map_err(failed)?;
         let parent = parent.canonicalize().map_err(failed)?;
         let name = path
             .file_name()
@@ -146,8 +150,19 @@ impl Index {
         (seconds.saturating_add(wait), nanoseconds) < time
     }
 
-    /// Replaces the index by what was found, if that is something else. Blocks.
-    pub(crate) fn save(self) -> Result<(), IndexError> {
+    /// Replaces the index by what was found, if that is something else. If that fails, the next push has more to hash: a warning.
+    pub(crate) async fn save(self) {
+        let saved = HASHING.run(move || self.write()).await;
+        let error: &(dyn Error + 'static) = match &saved {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(error) => error,
+        };
+        tracing::warn!(error, "the stat index was not saved");
+    }
+
+    /// [`save`](Self::save). Blocks.
+    fn write(self) -> Result<(), IndexError> {
         let Self {
             path,
             header,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::{Semaphore, SetOnce};
@@ -15,10 +15,11 @@ use crate::error::ContextError;
 use crate::hashing::{Hashed, each, hash};
 use crate::index::Index;
 use crate::payload::{Part, Payload};
-use crate::reading::HASHING;
 use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 
 mod concurrency;
+#[cfg(all(test, unix))]
+mod index_tests;
 mod multipart;
 mod pool;
 mod progress;
@@ -32,9 +33,10 @@ pub use progress::Progress;
 /// How many archives are looked for at once: such a request is nothing but a round trip.
 const HEADS: usize = 16;
 
-/// An archive of so many bytes arrives within one round trip, on a new connection too: ten segments may be sent before the first
-/// is acknowledged (RFC 6928), and the head of the request takes a part of them. To look for it first would take as long.
-const ONE_FLIGHT: u64 = 12 * 1024;
+/// An archive of at most so many bytes is sent without looking for it first, since a look takes as long: it mostly arrives within
+/// one round trip, on a new connection too. Ten segments may be sent before the first is acknowledged (RFC 6928): 14,600
+/// bytes on most lines, of which the head of the request takes a part.
+const SENT_WITHOUT_A_LOOK: u64 = 12 * 1024;
 
 /// How many requests may carry archives at once, if the caller does not say.
 const CONCURRENCY: usize = 16;
@@ -50,8 +52,7 @@ pub struct Pushed {
     pub hashes: Vec<Digest>,
     /// Bytes that were sent.
     pub sent: u64,
-    /// Bytes that did not have to be sent, because they were stored already. Archives up to 12 KiB are never looked for, and
-    /// count as sent.
+    /// Bytes that did not have to be sent, because they were stored already. Archives of at most 12 KiB are always sent.
     pub skipped: u64,
 }
 
@@ -75,7 +76,7 @@ impl Target {
 /// Sends the archives of a context to `<prefix>/<hash>/context.tar`, except those that are already stored.
 ///
 /// Each archive is hashed first. If it is stored under its hash with its exact size, it is skipped; otherwise it is sent, and
-/// hashed again on its way. An archive up to 12 KiB is sent without being looked for: both take one round trip.
+/// hashed again on its way. An archive of at most 12 KiB is always sent: to look for it first would take as long.
 ///
 /// Several requests run at once, as many as raise the throughput ([`concurrency`](Self::concurrency)). The archive of one
 /// large file goes in parts, where the storage takes parts; a part that fails is sent again by itself.
@@ -172,12 +173,14 @@ impl Push {
     /// use one index at once; the last one's is kept.
     ///
     /// Whoever can write the index chooses what is built: it is a file that only its owner can read and write, and should not be
-    /// shared between machines or users. It must not lie among the files that are pushed.
+    /// shared between machines or users. Keep it out of the context, for it would change the context with every push. Its
+    /// directory is created if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`run`](Self::run) then fails with [`ContextError::Index`] if the index cannot be written, is not a regular file, is one of
-    /// the files to push, or if the platform does not tell when the status of a file changed, as Windows does not.
+    /// [`run`](Self::run) then fails with [`ContextError::Index`] before anything is sent: if no file can be created beside the
+    /// index, if the index is not a regular file or is one of the files to push, or if the platform does not tell when the
+    /// status of a file changed, as Windows does not. An index that cannot be saved after the push is a warning in the log.
     pub fn index(mut self, path: impl Into<PathBuf>) -> Self {
         self.index = Some(path.into());
         self
@@ -257,23 +260,27 @@ impl Push {
         if context.archives().is_empty() {
             return Ok(Pushed::default());
         }
-        let index = match self.index.clone() {
-            Some(path) => {
-                let archives = context.archives().to_vec();
-                let opened = HASHING.run(move || Index::open(&path, &archives)).await;
-                let opened = opened.map_err(|error| E::from(error.into()))?;
-                Some(opened.map_err(|error| E::from(error.into()))?)
-            }
+        let index = match &self.index {
+            Some(path) => Some(Index::open(path, context.archives()).await?),
             None => None,
         };
+        self.push_with(index, context, destination).await
+    }
+
+    async fn push_with<'a, E: From<ContextError>>(
+        &self,
+        index: Option<Index>,
+        context: &Context,
+        destination: impl Future<Output = Result<Destination<'a>, E>>,
+    ) -> Result<Pushed, E> {
         let run = Run {
             index,
             push: self,
             destination: SetOnce::new(),
             buffers: Buffers::default(),
-            heads: Semaphore::new(HEADS),
+            head_slots: Semaphore::new(HEADS),
             pool: Arc::new(Pool::new(self.concurrency)),
-            seen: Mutex::default(),
+            hashed: Mutex::default(),
         };
         let known = async {
             // Nobody else sets it.
@@ -288,10 +295,7 @@ impl Push {
         };
         let ((), done) = futures_util::future::try_join(known, pushing).await?;
         if let Some(index) = run.index {
-            let saved = HASHING.run(move || index.save()).await;
-            saved
-                .map_err(|error| E::from(error.into()))?
-                .map_err(|error| E::from(error.into()))?;
+            index.save().await;
         }
         let mut pushed = Pushed::default();
         for Done { digest, was_sent, size } in done {
@@ -337,9 +341,11 @@ struct Run<'a> {
     index: Option<Index>,
     destination: SetOnce<Destination<'a>>,
     buffers: Buffers,
-    heads: Semaphore,
+    head_slots: Semaphore,
     pool: Arc<Pool>,
-    seen: Mutex<HashSet<Digest>>,
+    /// Digests of archives that were hashed. What an index says is not among them: it may be wrong, and then another archive would
+    /// not be sent.
+    hashed: Mutex<HashSet<Digest>>,
 }
 
 /// What became of an archive.
@@ -352,19 +358,19 @@ struct Done {
 impl Run<'_> {
     /// Hashes an archive, looks for it and sends it if it is not there.
     async fn archive(&self, archive: Archive) -> Result<Done, ContextError> {
-        let (size, was_sent) = (archive.size(), false);
+        let size = archive.size();
+        let is_looked_for = size > SENT_WITHOUT_A_LOOK && !self.push.is_resent;
         let (known, stat) = self
             .index
             .as_ref()
             .map(|index| index.look_up(&archive))
             .unwrap_or_default();
-        let known = known.filter(|_| !self.push.is_resent);
+        let known = known.filter(|_| is_looked_for);
         if let Some(digest) = known
             && self.is_stored(digest, size).await?
         {
             self.report(Progress::Hashed { hash: digest, size });
-            self.report(Progress::Skipped { hash: digest, size });
-            return Ok(Done { digest, was_sent, size });
+            return Ok(self.skipped(digest, size));
         }
         let part_size = self.push.multipart.part_size(&archive);
         let Hashed { digest, stretches } = hash(&archive, 0..size, part_size, &self.buffers).await?;
@@ -372,10 +378,11 @@ impl Run<'_> {
             index.note(stat, digest);
         }
         self.report(Progress::Hashed { hash: digest, size });
-        // What the index knew is known to be missing.
-        if known != Some(digest) && self.is_stored(digest, size).await? {
-            self.report(Progress::Skipped { hash: digest, size });
-            return Ok(Done { digest, was_sent, size });
+        // Two archives with the same bytes are one object.
+        let is_another = !self.hashed().insert(digest);
+        // What the index knew was looked for already.
+        if is_another || is_looked_for && known != Some(digest) && self.is_stored(digest, size).await? {
+            return Ok(self.skipped(digest, size));
         }
         let destination = self.destination.wait().await;
         let storage = destination.storage.get();
@@ -391,15 +398,20 @@ impl Run<'_> {
         Ok(Done { digest, was_sent, size })
     }
 
+    fn skipped(&self, digest: Digest, size: u64) -> Done {
+        self.report(Progress::Skipped { hash: digest, size });
+        let was_sent = false;
+        Done { digest, was_sent, size }
+    }
+
+    fn hashed(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.hashed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn is_stored(&self, digest: Digest, size: u64) -> Result<bool, ContextError> {
         let destination = self.destination.wait().await;
         let (storage, key) = (destination.storage.get(), destination.key(digest));
-        // Two archives with the same bytes are one object.
-        let is_first = self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
-        if !is_first || self.push.is_resent || size <= ONE_FLIGHT {
-            return Ok(!is_first);
-        }
-        let _permit = self.heads.acquire().await;
+        let _permit = self.head_slots.acquire().await;
         let head = storage.head(&key).await.map_err(|error| failed("head", &key, error))?;
         tracing::debug!(%key, size, ?head, "looked for the context archive");
         Ok(head == Head::Stored { size })
@@ -424,7 +436,10 @@ impl Run<'_> {
         let slot = self.pool.slot().await;
         let size = payload.size();
         storage.put(key, payload).await?;
-        slot.completed(size);
+        // A small one takes one round trip whatever the line carries: it measures nothing.
+        if size > SENT_WITHOUT_A_LOOK {
+            slot.completed(size);
+        }
         Ok(())
     }
 

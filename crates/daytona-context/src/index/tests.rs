@@ -14,7 +14,7 @@ fn context(folder: &Path) -> Context {
 }
 
 /// Waits until the file system's clock has gone on: then what was written before rests, without any margin.
-fn tick(folder: &Path) {
+pub(crate) fn tick(folder: &Path) {
     let now = || {
         Owner::of(&tempfile::tempfile_in(folder).unwrap())
             .unwrap()
@@ -32,7 +32,7 @@ fn note(path: &Path, context: &Context) {
         let (_, stat) = index.look_up(archive);
         index.note(stat, archive.digest().unwrap());
     }
-    index.save().unwrap();
+    index.write().unwrap();
 }
 
 fn look_up(path: &Path, context: &Context) -> Vec<Option<Digest>> {
@@ -92,7 +92,7 @@ fn what_rests_is_known() {
     assert!(noted.knows());
     // With the margin of two seconds nothing as young is known.
     let context = context(noted.folder.path());
-    let index = Index::open(&noted.index(), context.archives()).unwrap();
+    let index = Index::open_with(&noted.index(), context.archives(), RACY).unwrap();
     assert_eq!(index.look_up(&context.archives()[0]).0, None);
 }
 
@@ -143,11 +143,15 @@ fn links_directories_and_members_are_refused() {
     let context = context(noted.folder.path());
     let link = noted.beside.path().join("link");
     symlink(noted.index(), &link).unwrap();
-    let refused = |path: &Path| Index::open(path, context.archives()).unwrap_err().to_string();
+    let refused = |path: &Path| {
+        Index::open_with(path, context.archives(), RACY)
+            .unwrap_err()
+            .to_string()
+    };
     assert!(refused(&link).contains("not a regular file"));
     assert!(refused(noted.beside.path()).contains("not a regular file"));
     assert!(refused(&noted.folder.path().join("a")).contains("among the files"));
-    assert!(refused(&noted.beside.path().join("no/where")).contains("cannot be written"));
+    assert!(refused(&noted.index().join("no/where")).contains("cannot be written"));
 }
 
 /// Of two that write at once, one wins, whole.
@@ -161,7 +165,7 @@ fn two_at_once_leave_one_index() {
     for index in [one, other] {
         let archive = &context.archives()[0];
         index.note(index.look_up(archive).1, archive.digest().unwrap());
-        index.save().unwrap();
+        index.write().unwrap();
     }
     assert!(noted.knows());
     assert_eq!(

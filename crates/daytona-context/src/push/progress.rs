@@ -22,7 +22,7 @@ pub enum Progress {
         /// Its size in bytes.
         size: u64,
     },
-    /// An archive is stored already. Archives up to 12 KiB are not looked for.
+    /// An archive is stored already. Archives of at most 12 KiB are always sent.
     Skipped {
         /// Its hash.
         hash: Digest,

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use daytona_context::{Context, ContextError, Digest, IndexError, MemoryStorage, ObjectStorage, Payload, Push};
+use daytona_context::{
+    Context, ContextError, Digest, IndexError, MemoryStorage, ObjectStorage, Payload, Progress, Push,
+};
 
 fn context() -> Context {
     Context::scan(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/s3")).unwrap()
@@ -93,11 +95,38 @@ async fn an_index_spares_hashing_where_nothing_is_sent() {
     );
 }
 
+/// As a cache's directory is.
+#[tokio::test]
+async fn the_directory_of_an_index_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("cache/of/mine/index");
+    let digests = context().digests_with_index(&index).await.unwrap();
+    assert!(fs::read_to_string(&index).unwrap().contains(&digests[0].to_string()));
+}
+
+/// All is stored by then.
+#[tokio::test]
+async fn an_index_that_cannot_be_saved_does_not_fail_the_push() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("cache/index");
+    let storage = MemoryStorage::new();
+    let cache = index.parent().unwrap().to_owned();
+    let push = Push::new().index(&index).on_progress(move |step| {
+        if matches!(step, Progress::Stored { .. }) {
+            fs::remove_dir_all(&cache).unwrap();
+        }
+    });
+    let pushed = push.run(&context(), &storage, "org").await.unwrap();
+    assert_eq!(storage.keys(), [format!("org/{}/context.tar", pushed.hashes[0])]);
+    assert!(!index.exists());
+}
+
 #[tokio::test]
 async fn an_index_that_cannot_be_used_is_an_error() {
     let (context, storage) = (context(), MemoryStorage::new());
     let folder = tempfile::tempdir().unwrap();
-    for path in [folder.path().to_owned(), folder.path().join("no/where")] {
+    fs::write(folder.path().join("file"), "").unwrap();
+    for path in [folder.path().to_owned(), folder.path().join("file/index")] {
         let failed = Push::new()
             .index(&path)
             .run(&context, &storage, "org")

@@ -82,7 +82,7 @@ pub enum Event {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// A context archive is stored already. Archives up to 12 KiB are sent without a look, as both take one round trip.
+    /// A context archive is stored already. Archives of at most 12 KiB are always sent: to look for one takes as long.
     Skipped {
         /// Its SHA-256.
         hash: Digest,
