@@ -24,7 +24,8 @@ use crate::layout::Entry;
 use crate::reading::HASHING;
 use crate::split::SPLIT_VERSION;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 pub(crate) mod tests;
 
 /// Version of the file.

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
+use crate::digest::Digest;
 use crate::index::tests::tick;
 use crate::storage::MemoryStorage;
 
@@ -30,13 +31,10 @@ async fn what_an_index_says_of_one_archive_holds_for_no_other() {
         let index = open();
         assert_eq!(index.look_up(&context.archives()[0]).0, Some(wrong[0]));
         let storage = MemoryStorage::new();
-        let destination = async {
-            Ok::<_, ContextError>(Destination {
-                storage: Storage::Borrowed(&storage),
-                prefix: "org".to_owned(),
-            })
-        };
-        let pushed = Push::new().push_with(Some(index), &context, destination).await.unwrap();
+        let destination = async { Ok::<_, ContextError>(Destination::borrowed(&storage, "org")) };
+        let push = Push::new();
+        let run = Run::new(&push.options, Some(index));
+        let pushed = run.push(context.archives(), destination).await.unwrap();
         assert_eq!(pushed.hashes, truth);
         let mut keys = truth.map(|digest| format!("org/{digest}/context.tar"));
         keys.sort();

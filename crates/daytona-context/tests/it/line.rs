@@ -143,6 +143,26 @@ async fn requests_shrink_to_one_where_more_are_of_no_use() {
     assert!(narrow.last().is_some_and(|at_once| *at_once <= 2), "{narrow:?}");
 }
 
+/// From a storage that answers at once one connection gets what the line has.
+#[tokio::test(start_paused = true)]
+async fn a_large_file_for_a_storage_nearby_goes_in_one_request() {
+    let (_folder, context) = file(96 * MIB);
+    for (milliseconds, push, is_one) in [
+        (1, Push::new(), true),
+        (1, Push::new().multipart_threshold(16 * MIB), false),
+        (1, Push::new().resend(), false),
+        (5, Push::new(), false),
+    ] {
+        let line = Line {
+            round_trip: Duration::from_millis(milliseconds),
+            ..Line::new(500.0, 500.0)
+        };
+        push.run(&context, &line, "org").await.unwrap();
+        let requests = line.state.history.lock().unwrap().len();
+        assert_eq!(requests == 1, is_one, "{milliseconds} ms: {requests}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn failures_of_the_line_make_room() {
     let line = Line::new(5.0, 500.0);
