@@ -1,39 +1,36 @@
 //! The emulator as its users see it.
 
-use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use http::Method;
 use jiff::Timestamp;
 
-use crate::account::{Accounts, ApiKey, Organization, UserToken, random};
-use crate::builder::{BuildEngine, BuildOptions, BuiltImage};
-use crate::clock::{Clock, SPEEDS};
-use crate::data_dir::{DataDir, named};
-use crate::engine::Engine;
-use crate::fault::Fault;
-use crate::limit::RateLimits;
-use crate::listener::Listener;
-use crate::operation::Operation;
-use crate::range::fraction;
-use crate::region::Region;
-use crate::script::Script;
-use crate::service::EmulatorService;
-use crate::storage::{Storage, StorageOptions, StoredObject};
-use crate::world::{ReadLag, Saved, SeededSnapshot, World};
+use crate::base::clock::{Clock, SPEEDS};
+use crate::base::data_dir::DataDir;
+use crate::base::random::random;
+use crate::base::range::fraction;
+use crate::builder::{BuildOptions, BuiltImage};
+use crate::options::EmulatorBuilder;
+use crate::server::listener::Listener;
+use crate::server::service::EmulatorService;
+use crate::state::account::{Accounts, ApiKey, Organization, UserToken};
+use crate::state::core::{Core, Identity};
+use crate::state::fault::Fault;
+use crate::state::limit::RateLimits;
+use crate::state::region::Region;
+use crate::state::saved::load;
+use crate::state::script::Script;
+use crate::state::world::{ReadLag, SeededSnapshot, World};
+use crate::storage::{Storage, StoredObject};
+use crate::wire::record::RequestRecord;
 
 /// A running emulator. It ends when it is dropped, with its connections and, without a data directory, its stored objects.
 #[derive(Debug)]
 pub struct Emulator {
-    engine: Arc<Engine>,
+    core: Arc<Core>,
     service: EmulatorService,
     listener: Option<Listener>,
     api_key: String,
-    organization_id: String,
     /// Nobody else's as long as this emulator is there.
     _data_dir: Option<DataDir>,
 }
@@ -41,39 +38,7 @@ pub struct Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         // Connections end a little later, and may not write into a folder that is another's by then.
-        self.engine.close();
-    }
-}
-
-/// A request that was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RequestRecord {
-    /// What it asked for.
-    pub operation: Operation,
-    /// Its method.
-    pub method: Method,
-    /// Its path and query.
-    pub address: String,
-    /// The status of the answer; `None` if the connection was broken.
-    pub status: Option<u16>,
-    /// When it was answered, on the emulator's clock.
-    pub time: Timestamp,
-    /// What the answer took, up to its body.
-    pub took: Duration,
-}
-
-impl fmt::Display for RequestRecord {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self
-            .status
-            .map_or_else(|| "---".to_owned(), |status| status.to_string());
-        let milliseconds = self.took.as_secs_f64() * 1e3;
-        write!(
-            formatter,
-            "{status} {milliseconds:8.1} ms  {} {}",
-            self.method, self.address
-        )
+        self.core.close();
     }
 }
 
@@ -108,12 +73,12 @@ impl Emulator {
 
     /// The key of the admin routes.
     pub fn admin_key(&self) -> &str {
-        &self.engine.admin_key
+        &self.core.admin_key
     }
 
     /// Id of its organization.
     pub fn organization_id(&self) -> &str {
-        &self.organization_id
+        &self.core.organization_id
     }
 
     /// The emulator without a socket: a `tower::Service` for requests to the API and to all addresses that it names.
@@ -123,46 +88,42 @@ impl Emulator {
 
     /// Its time.
     pub fn clock(&self) -> &Clock {
-        &self.engine.clock
+        &self.core.clock
     }
 
     /// Lets something go wrong.
     pub fn inject(&self, fault: Fault) {
-        self.engine.faults.add(fault);
+        self.core.inject(fault);
     }
 
     /// Takes back all faults.
     pub fn clear_faults(&self) {
-        self.engine.faults.clear();
+        self.core.clear_faults();
     }
 
     /// Says what is to become of snapshots that are created from now on. Of several scripts the first that fits counts.
     pub fn script(&self, script: Script) {
-        self.engine.world().scripts.0.push(script);
+        self.keep(|core| core.script(script));
     }
 
     /// Takes back all scripts.
     pub fn clear_scripts(&self) {
-        self.engine.world().scripts.0.clear();
+        self.keep(Core::clear_scripts);
     }
 
     /// The organization of [`api_key`](Self::api_key), as it is.
     pub fn organization(&self) -> Organization {
-        let world = self.engine.world();
-        let own = world.accounts.organization(&self.organization_id).cloned();
-        own.unwrap_or_else(|| Organization::new("emulator").id(&self.organization_id))
+        self.core.organization()
     }
 
     /// Adds an organization, or changes the one with the same id. Returns the id.
     pub fn put_organization(&self, organization: Organization) -> String {
-        let id = organization.id.clone();
-        self.change(|world| world.accounts.put_organization(organization));
-        id
+        self.keep(|core| core.put_organization(organization))
     }
 
     /// Adds a region, or changes the one with the same id.
     pub fn put_region(&self, region: Region) {
-        self.change(|world| world.put_region(region));
+        self.keep(|core| core.put_region(region));
     }
 
     /// Adds an API key, or changes the one with the same value, and returns its value. So a key that is in use can be made to
@@ -180,64 +141,53 @@ impl Emulator {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn add_api_key(&self, mut key: ApiKey) -> String {
-        key.created.get_or_insert(self.engine.clock.now());
-        let value = key.value.clone();
-        self.change(|world| world.accounts.add_key(key));
-        value
+    pub fn add_api_key(&self, key: ApiKey) -> String {
+        self.keep(|core| core.add_api_key(key))
     }
 
     /// Adds the token of a user, and returns its value.
     pub fn add_user_token(&self, token: UserToken) -> String {
-        let value = token.value.clone();
-        self.change(|world| world.accounts.add_token(token));
-        value
+        self.keep(|core| core.add_user_token(token))
     }
 
     /// Adds the key of a runner or a proxy, which is good for no route of a user.
     pub fn add_service_key(&self, value: impl Into<String>) {
-        self.change(|world| world.accounts.add_service(value.into()));
+        self.keep(|core| core.add_service_key(value.into()));
     }
 
     /// Adds a snapshot past the API, and returns its id.
     pub fn add_snapshot(&self, snapshot: SeededSnapshot) -> String {
-        let (record, log) = snapshot.into_record(&self.organization_id, self.engine.clock.now());
-        let id = record.id.as_str().to_owned();
-        self.change(|world| world.seed(record, log));
-        id
+        self.keep(|core| core.add_snapshot(snapshot))
     }
 
     /// Takes a snapshot out at once, without the time that a deletion over the API takes.
     pub fn remove_snapshot(&self, snapshot_id: &str) {
-        let now = self.engine.clock.now();
-        self.change(|world| world.take_out(snapshot_id, now));
+        self.keep(|core| core.remove_snapshot(snapshot_id));
     }
 
     /// Moves the time of the last change of a snapshot, from which the cool-down of its activation is counted.
     pub fn set_updated(&self, snapshot_id: &str, to: Timestamp) {
-        self.change(|world| world.set_updated(snapshot_id, to));
+        self.keep(|core| core.set_updated(snapshot_id, to));
     }
 
     /// Lets reads lag behind writes, or ends that.
     pub fn set_read_lag(&self, lag: impl Into<Option<ReadLag>>) {
-        let lag = lag.into().unwrap_or_default();
-        self.change(|world| world.lag = lag);
+        self.keep(|core| core.set_read_lag(lag.into().unwrap_or_default()));
     }
 
     /// Refuses every request to the API with 503, or stops doing so.
     pub fn set_maintenance(&self, is_on: bool) {
-        self.change(|world| world.is_under_maintenance = is_on);
+        self.keep(|core| core.set_maintenance(is_on));
     }
 
     /// Takes the only runner away, or brings it back. Without one, snapshots stay pending.
     pub fn set_runner(&self, is_there: bool) {
-        let now = self.engine.clock.now();
-        self.change(|world| world.set_runner(is_there, now));
+        self.keep(|core| core.set_runner(is_there));
     }
 
     /// Limits requests, or lifts the limits.
     pub fn set_rate_limits(&self, limits: impl Into<Option<RateLimits>>) {
-        self.engine.limiter.set(limits.into());
+        self.core.set_rate_limits(limits.into());
     }
 
     /// Takes away all snapshots, builds, stored objects, scripts, faults, limits and remembered requests, so that a further test
@@ -247,13 +197,13 @@ impl Emulator {
     ///
     /// If what is in the data directory cannot be changed.
     pub fn reset(&self) -> io::Result<()> {
-        self.engine.reset()?;
-        self.engine.save_now()
+        self.core.reset()?;
+        self.core.save_now()
     }
 
     /// The stored objects, sorted by their keys.
     pub fn objects(&self) -> Vec<StoredObject> {
-        self.engine.storage.objects()
+        self.core.storage.objects()
     }
 
     /// Puts an object into the store, past S3 and its permissions.
@@ -262,7 +212,7 @@ impl Emulator {
     ///
     /// If there is no room for it.
     pub fn put_object(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
-        self.engine.storage.put_bytes(key, bytes)
+        self.core.storage.put_bytes(key, bytes)
     }
 
     /// What is known of the image that was built for a snapshot, by its id or name: which files, with which modes and bytes.
@@ -278,131 +228,29 @@ impl Emulator {
     /// # }
     /// ```
     pub async fn image(&self, id_or_name: &str) -> Option<Arc<BuiltImage>> {
-        self.engine.settle().await;
-        let (engine, name) = (Arc::clone(&self.engine), id_or_name.to_owned());
+        self.core.settle().await;
+        let (core, name) = (Arc::clone(&self.core), id_or_name.to_owned());
         // Archives may have to be read for it again.
-        let image = tokio::task::spawn_blocking(move || engine.image(&name)).await;
+        let image = tokio::task::spawn_blocking(move || core.image(&name)).await;
         image.unwrap_or_default()
     }
 
     /// The requests that were answered so far, in the order of their answers; the last 100,000 of them, or fewer
     /// where their addresses are long.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        let requests = self.engine.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        self.core.remembered().iter().cloned().collect()
     }
 
-    fn change(&self, change: impl FnOnce(&mut World)) {
-        {
-            let mut world = self.engine.world();
-            change(&mut world);
-            world.version += 1;
-        }
-        self.engine.announce();
+    /// Changes something, and keeps it.
+    fn keep<T>(&self, change: impl FnOnce(&Core) -> T) -> T {
+        let done = change(&self.core);
         // What could not be written is in the log, and is written with the next change.
-        drop(self.engine.save_now());
-    }
-}
-
-/// Options of an emulator.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct EmulatorBuilder {
-    address: SocketAddr,
-    storage: StorageOptions,
-    build_time: Option<Duration>,
-    verify_digests: bool,
-    engine: Option<BuildEngine>,
-    data_dir: Option<PathBuf>,
-    speed: f64,
-    api_key: Option<String>,
-    admin_key: Option<String>,
-    connections: usize,
-}
-
-impl Default for EmulatorBuilder {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            storage: StorageOptions::new(),
-            build_time: None,
-            verify_digests: true,
-            engine: None,
-            data_dir: None,
-            speed: 1.0,
-            api_key: None,
-            admin_key: None,
-            connections: 1_000,
-        }
+        drop(self.core.save_now());
+        done
     }
 }
 
 impl EmulatorBuilder {
-    /// The address to listen on. Default: 127.0.0.1, a free port. There is no protection but the API key: leave the
-    /// loopback only for a network that you trust.
-    pub fn address(mut self, address: SocketAddr) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// Peculiarities of the object storage. Default: none.
-    pub fn storage(mut self, options: StorageOptions) -> Self {
-        self.storage = options;
-        self
-    }
-
-    /// What a build takes on the emulator's clock. Default: a fraction of a second for each step.
-    pub fn build_time(mut self, duration: Duration) -> Self {
-        self.build_time = Some(duration);
-        self
-    }
-
-    /// Whether a context hash of 64 hex digits has to be the SHA-256 of its archive, so that an archive which was damaged
-    /// fails its build. Default: yes. The real server does not look; turn it off for clients that give such hashes another
-    /// meaning.
-    pub fn verify_digests(mut self, verify: bool) -> Self {
-        self.verify_digests = verify;
-        self
-    }
-
-    /// Builds with an engine of this machine, in real time. Default: none, Dockerfiles are followed without running anything.
-    pub fn engine(mut self, engine: BuildEngine) -> Self {
-        self.engine = Some(engine);
-        self
-    }
-
-    /// Keeps everything in this folder, which is made if it is not there, and goes on with what is in it. The folder holds
-    /// the API key, and is one emulator's at a time. Default: nothing is kept.
-    pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.data_dir = Some(folder.into());
-        self
-    }
-
-    /// How many times as fast as usual the emulator's time runs, from 0.001 to 1,000,000. Default: 1.
-    pub fn speed(mut self, factor: f64) -> Self {
-        self.speed = factor;
-        self
-    }
-
-    /// How many connections are served at once, at least one and at most a million; further ones wait until one of them ends.
-    /// Default: 1,000.
-    pub fn connections(mut self, most: usize) -> Self {
-        self.connections = most.clamp(1, 1_000_000);
-        self
-    }
-
-    /// Takes this API key instead of a new one.
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = Some(key.into());
-        self
-    }
-
-    /// Takes this key for the admin routes instead of a new one.
-    pub fn admin_key(mut self, key: impl Into<String>) -> Self {
-        self.admin_key = Some(key.into());
-        self
-    }
-
     /// Starts it on a socket.
     ///
     /// # Errors
@@ -444,32 +292,21 @@ impl EmulatorBuilder {
             verify_digests: self.verify_digests,
             engine: self.engine,
         };
-        let admin_key = self.admin_key.unwrap_or_else(|| format!("admin_{}", random(32)));
-        let engine = Arc::new(Engine::new(clock, storage, world, build_options, admin_key, state_file));
-        engine.save_now()?;
-        Ok(Emulator {
-            service: EmulatorService::new(Arc::clone(&engine)),
-            engine,
-            listener: None,
+        let identity = Identity {
+            admin_key: self.admin_key.unwrap_or_else(|| format!("admin_{}", random(32))),
             organization_id: key.organization,
+        };
+        let core = Core::new(clock, storage, world, build_options, identity, state_file);
+        core.save_now()?;
+        let core = Arc::new(core);
+        Ok(Emulator {
+            service: EmulatorService::new(Arc::clone(&core)),
+            core,
+            listener: None,
             api_key: key.value,
             _data_dir: data_dir,
         })
     }
-}
-
-/// The state that was saved, if there is one.
-fn load(file: &Path) -> io::Result<Option<Saved>> {
-    let text = match std::fs::read(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(named(file)(error)),
-    };
-    let saved = serde_json::from_slice(&text).map_err(|error| {
-        let message = format!("{} is not the state of an emulator: {error}", file.display());
-        io::Error::new(io::ErrorKind::InvalidData, message)
-    })?;
-    Ok(Some(saved))
 }
 
 /// The key that is given out: the one that is wanted, else the known one, else a new one. A first key comes with the

@@ -1,40 +1,29 @@
 #![doc = include_str!("../README.md")]
 
-mod account;
-mod admin;
-mod api;
-mod body;
+mod base;
 mod builder;
-mod clock;
-mod data_dir;
 mod emulator;
-mod engine;
-mod fault;
-mod gateway;
-mod limit;
-mod listener;
-mod operation;
-mod page;
-mod range;
-mod region;
-mod script;
-mod sender;
-mod service;
+mod options;
+mod server;
+mod state;
 mod storage;
-mod world;
+mod wire;
 
-pub use account::{ApiKey, Organization, Permission, UserToken};
+pub use base::clock::Clock;
 pub use builder::{BuildEngine, BuiltImage, Doubt, ImageFile, Lookup, Unknown};
-pub use clock::Clock;
-pub use emulator::{Emulator, EmulatorBuilder, RequestRecord};
-pub use fault::Fault;
-pub use limit::RateLimits;
-pub use operation::Operation;
-pub use region::Region;
-pub use script::Script;
-pub use service::{EmulatorService, ServiceError};
+pub use emulator::Emulator;
+pub use options::EmulatorBuilder;
+pub use server::service::EmulatorService;
+pub use state::account::{ApiKey, Organization, Permission, UserToken};
+pub use state::fault::Fault;
+pub use state::limit::RateLimits;
+pub use state::region::Region;
+pub use state::script::Script;
+pub use state::world::{ReadLag, SeededSnapshot};
 pub use storage::{StorageOptions, StoredObject};
-pub use world::{ReadLag, SeededSnapshot};
+pub use wire::error::ServiceError;
+pub use wire::operation::Operation;
+pub use wire::record::RequestRecord;
 
 /// An error of any kind, as it passes through bodies and streams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::account::random;
-use crate::clock::Clock;
-use crate::data_dir::{create_private_file, make_private_folder, sweep};
+use crate::base::clock::Clock;
+use crate::base::data_dir::{create_private_file, make_private_folder, sweep};
+use crate::base::random::random;
 
 mod access;
 mod blob;
@@ -181,7 +181,7 @@ impl Storage {
             secret: secret.clone(),
             token: token.clone(),
             organization: organization.to_owned(),
-            expires: crate::clock::after(self.inner.clock.now(), LIFETIME),
+            expires: crate::base::clock::after(self.inner.clock.now(), LIFETIME),
             parts_left: self.inner.options.expire_after_parts,
         };
         let mut state = self.lock();
@@ -262,7 +262,7 @@ impl Storage {
         let now = self.inner.clock.now();
         let id = Uuid::new_v4().simple().to_string();
         let mut state = self.lock();
-        let is_old = |upload: &Upload| crate::clock::after(upload.begun, UPLOAD_LIFETIME) <= now;
+        let is_old = |upload: &Upload| crate::base::clock::after(upload.begun, UPLOAD_LIFETIME) <= now;
         let mut ended: Vec<String> = state
             .uploads
             .iter()

@@ -15,8 +15,8 @@ use tokio::io::AsyncWriteExt;
 use super::Storage;
 use super::blob::Blob;
 use super::stored::{Stored, Tag};
-use crate::clock::after;
-use crate::data_dir::create_private_file;
+use crate::base::clock::after;
+use crate::base::data_dir::create_private_file;
 
 /// Bytes read or written at a time.
 pub(super) const CHUNK: usize = 1024 * 1024;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::blob::{Blob, ObjectFile};
 use super::stored::Stored;
-use crate::data_dir::named;
+use crate::base::data_dir::named;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
@@ -77,7 +77,7 @@ pub(super) fn write(folder: &Path, key: &str, stored: &Stored) -> io::Result<()>
         modified: Some(stored.modified),
         data: name.to_string_lossy().into_owned(),
     };
-    crate::data_dir::replace_file(&path_of(folder, key), &serde_json::to_vec(&entry)?)
+    crate::base::data_dir::replace_file(&path_of(folder, key), &serde_json::to_vec(&entry)?)
 }
 
 /// Takes an object out of the index.

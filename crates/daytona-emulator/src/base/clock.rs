@@ -1,0 +1,145 @@
+//! The time that the emulator lives in.
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How many times as fast as tokio's time a clock can run.
+pub(crate) const SPEEDS: RangeInclusive<f64> = 0.001..=1e6;
+
+/// No clock is moved beyond this, so that what is scheduled after it still lies ahead: the year 9000.
+const LAST: Timestamp = Timestamp::constant(221_845_392_000, 0);
+
+/// The emulator's time: it runs, or a test holds it and moves it.
+///
+/// A running clock follows tokio's, so that it stands still and jumps with a paused one. Clones share their time.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    state: Arc<Mutex<State>>,
+    /// How many times faster than tokio's time it runs.
+    speed: f64,
+    moved: watch::Sender<()>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Running {
+        base: Timestamp,
+        since: Instant,
+        speed: f64,
+    },
+    Held {
+        now: Timestamp,
+    },
+}
+
+impl Clock {
+    pub(crate) fn new(speed: f64) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State::Running {
+                base: Timestamp::now(),
+                since: Instant::now(),
+                speed,
+            })),
+            speed,
+            moved: watch::Sender::new(()),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        now(&self.lock())
+    }
+
+    /// Stops the time where it is.
+    pub fn hold(&self) {
+        let mut state = self.lock();
+        *state = State::Held { now: now(&state) };
+    }
+
+    /// Lets the time run on from where it is.
+    pub fn release(&self) {
+        let mut state = self.lock();
+        *state = State::Running {
+            base: now(&state),
+            since: Instant::now(),
+            speed: self.speed,
+        };
+        drop(state);
+        self.moved.send_replace(());
+    }
+
+    /// Moves the time forward, whether it is held or runs; at most to the year 9000.
+    pub fn advance(&self, by: Duration) {
+        match &mut *self.lock() {
+            State::Running { base, .. } => *base = after(*base, by).min(LAST),
+            State::Held { now } => *now = after(*now, by).min(LAST),
+        }
+        self.moved.send_replace(());
+    }
+
+    /// Waits until it is that time.
+    pub(crate) async fn sleep_until(&self, time: Timestamp) {
+        let mut moved = self.moved.subscribe();
+        loop {
+            let state = *self.lock();
+            let Ok(left) = Duration::try_from(time.duration_since(now(&state))) else {
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            // The sender lives as long as this clock, so `changed` does not fail.
+            match state {
+                State::Held { .. } => drop(moved.changed().await),
+                State::Running { speed, .. } => tokio::select! {
+                    () = tokio::time::sleep(left.div_f64(speed)) => {}
+                    _ = moved.changed() => {}
+                },
+            }
+        }
+    }
+
+    /// Waits for a while in which others get their turn. A clock that is held would never end it: there, one turn is the while.
+    pub(crate) async fn pause(&self, length: Duration) {
+        let state = *self.lock();
+        match state {
+            State::Held { .. } => tokio::task::yield_now().await,
+            State::Running { .. } => self.sleep_until(after(now(&state), length)).await,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn now(state: &State) -> Timestamp {
+    match state {
+        State::Running { base, since, speed } => after(*base, scaled(since.elapsed(), *speed)),
+        State::Held { now } => *now,
+    }
+}
+
+/// Exact at the usual speed, at which a time is slept to the nanosecond.
+fn scaled(elapsed: Duration, speed: f64) -> Duration {
+    if (speed - 1.0).abs() < f64::EPSILON {
+        elapsed
+    } else {
+        elapsed.mul_f64(speed)
+    }
+}
+
+/// A time some while later; the end of time if that is too far.
+pub(crate) fn after(time: Timestamp, by: Duration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// A time as the API writes it: RFC 3339 with milliseconds.
+pub(crate) fn time(timestamp: Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}

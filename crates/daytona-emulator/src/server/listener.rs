@@ -1,0 +1,159 @@
+//! The emulator on a socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep};
+use tower_service::Service;
+
+use crate::BoxError;
+use crate::server::service::EmulatorService;
+use crate::wire::sender::PeerAddress;
+
+/// A connection that is idle for so long is closed without a word, as on the real server; so is one whose head does not come
+/// to its end.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// A body of which nothing more comes for so long is given up.
+const BODY_SILENCE: Duration = Duration::from_mins(1);
+
+/// After a connection could not be accepted: there is no point in trying at once, as what was missing is still missing.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
+
+/// A further failure is told after so long at the earliest.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(30);
+
+/// Accepts connections until it is dropped, and ends them with it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Listener {
+    pub(crate) async fn bind(address: SocketAddr, service: EmulatorService, connections: usize) -> io::Result<Self> {
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot serve on {address}: {error}"));
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(accept(listener, service, connections));
+        Ok(Self { address, task })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, service: EmulatorService, most: usize) {
+    // Dropped with the task, and the connections with it.
+    let mut connections = JoinSet::new();
+    let places = Arc::new(Semaphore::new(most));
+    let mut warned: Option<Instant> = None;
+    loop {
+        // Those for whom there is no place wait in the queue of the system.
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok(place) = place else { return };
+        let accepted = loop {
+            tokio::select! {
+                accepted = listener.accept() => break accepted,
+                Some(_) = connections.join_next() => {}
+            }
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                connections.spawn(serve(stream, peer, service.clone(), place));
+            }
+            Err(error) => {
+                if warned.is_none_or(|warned| warned.elapsed() >= BETWEEN_WARNINGS) {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    warned = Some(Instant::now());
+                }
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, service: EmulatorService, place: OwnedSemaphorePermit) {
+    // Without Nagle's algorithm, as servers do; lines of a log come when they are written.
+    drop(stream.set_nodelay(true));
+    let peer = PeerAddress::from(peer);
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let mut request = request.map(Timely::new);
+        request.extensions_mut().insert(peer.clone());
+        service.clone().call(request)
+    });
+    let served = http1::Builder::new()
+        // The service says what time it is, on the emulator's clock.
+        .auto_date_header(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(KEEP_ALIVE)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+    drop(place);
+}
+
+/// A body that breaks when nothing comes for too long.
+struct Timely {
+    body: Incoming,
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timely {
+    fn new(body: Incoming) -> Self {
+        Self { body, silence: None }
+    }
+}
+
+impl Body for Timely {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.silence = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+        }
+        let silence = self
+            .silence
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_SILENCE)));
+        match silence.as_mut().poll(context) {
+            Poll::Ready(()) => {
+                let message = format!("nothing more of the body came for {} s", BODY_SILENCE.as_secs());
+                Poll::Ready(Some(Err(BoxError::from(message))))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,69 @@
+//! Requests to object storage, and its refusals.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt;
+use s3s::service::S3Service;
+
+use crate::state::core::Core;
+use crate::state::fault::checked_status;
+use crate::storage::{self, Refusal};
+use crate::wire::body::{drain, full, share};
+use crate::wire::error::ServiceError;
+use crate::{BoxError, ResponseBody};
+
+pub(super) async fn answer(
+    core: &Core,
+    service: &S3Service,
+    parts: &Parts,
+    body: ResponseBody,
+) -> Result<Response<ResponseBody>, ServiceError> {
+    if let Some(refusal) = storage::refuse(core.storage.options(), parts, &core.storage_requests) {
+        drain(body).await?;
+        return Ok(refused(&refusal));
+    }
+    let (body, rest) = share(body);
+    let request = Request::from_parts(parts.clone(), s3s::Body::http_body_unsync(body));
+    let answer = service.call(request).await;
+    // What is refused before it is read: s3s looks at signatures first.
+    if answer.as_ref().is_ok_and(|response| !response.status().is_success()) {
+        rest.drain().await;
+    }
+    Ok(match answer {
+        Ok(response) => response.map(|body| body.map_err(BoxError::from).boxed_unsync()),
+        Err(error) => refused(&Refusal::new(500, "InternalError", format!("{error:?}"))),
+    })
+}
+
+/// The refusal that a fault asks for.
+pub(super) fn refused_with(status: u16, message: Option<&str>) -> Response<ResponseBody> {
+    let (code, usual) = match status {
+        403 => ("AccessDenied", "Access Denied"),
+        404 => ("NoSuchKey", "The specified key does not exist."),
+        503 => ("SlowDown", "Please reduce your request rate."),
+        _ => ("InternalError", "We encountered an internal error. Please try again."),
+    };
+    refused(&Refusal::new(status, code, message.unwrap_or(usual)))
+}
+
+fn refused(refusal: &Refusal) -> Response<ResponseBody> {
+    let region = refusal.region.as_deref();
+    let named = region
+        .map(|region| format!("<Region>{region}</Region>"))
+        .unwrap_or_default();
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>{named}</Error>",
+        refusal.code, refusal.message
+    );
+    let length = text.len();
+    let mut response = Response::new(full(text));
+    *response.status_mut() = checked_status(refusal.status);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if let Some(region) = region.and_then(|region| HeaderValue::try_from(region).ok()) {
+        headers.insert("x-amz-bucket-region", region);
+    }
+    response
+}

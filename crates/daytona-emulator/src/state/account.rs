@@ -1,0 +1,443 @@
+//! Who may use the emulator: organizations, API keys and users' tokens, as a test sets them up.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::random::{new_id, random};
+
+/// An organization: its limits, and whether it is suspended. Snapshots of one are not seen by another.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Organization};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// emulator.put_organization(Organization::new("acme").snapshot_quota(1).suspended("unpaid"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[must_use]
+pub struct Organization {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) snapshot_quota: usize,
+    pub(crate) cpu: f64,
+    pub(crate) memory: f64,
+    pub(crate) disk: f64,
+    pub(crate) snapshot_size: f64,
+    pub(crate) gpus: usize,
+    pub(crate) has_default_region: bool,
+    pub(crate) suspension: Option<Suspension>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Suspension {
+    pub(crate) reason: String,
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Organization {
+    /// An organization with a new id and the limits of the measured server: 100 snapshots of at most 20 GB, and sandboxes of
+    /// at most 4 cores, 8 GB of memory and 10 GB of disk.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            id: new_id(),
+            name: name.into(),
+            snapshot_quota: 100,
+            cpu: 4.0,
+            memory: 8.0,
+            disk: 10.0,
+            snapshot_size: 20.0,
+            gpus: 1,
+            has_default_region: true,
+            suspension: None,
+        }
+    }
+
+    /// Takes this id instead of a new one.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// How many snapshots it may have. Default: 100.
+    pub fn snapshot_quota(mut self, snapshots: usize) -> Self {
+        self.snapshot_quota = snapshots;
+        self
+    }
+
+    /// The largest sandbox: cores, GB of memory, GB of disk. Default: 4, 8, 10.
+    pub fn sandbox_limits(mut self, cpu: f64, memory: f64, disk: f64) -> Self {
+        (self.cpu, self.memory, self.disk) = (cpu, memory, disk);
+        self
+    }
+
+    /// How many GPUs it may ask for. Default: 1. No runner of the emulator has one.
+    pub fn gpu_quota(mut self, gpus: usize) -> Self {
+        self.gpus = gpus;
+        self
+    }
+
+    /// The largest snapshot in GB. Default: 20.
+    pub fn snapshot_size(mut self, gigabytes: f64) -> Self {
+        self.snapshot_size = gigabytes;
+        self
+    }
+
+    /// Takes its default region away, without which nothing can be created.
+    pub fn without_default_region(mut self) -> Self {
+        self.has_default_region = false;
+        self
+    }
+
+    /// Suspends it: it can look, but not create or activate.
+    pub fn suspended(mut self, reason: impl Into<String>) -> Self {
+        self.suspension = Some(Suspension {
+            reason: reason.into(),
+            until: None,
+        });
+        self
+    }
+
+    /// Suspends it with an end. The real server 0.190.0 lets creations through all the same, and so does the emulator.
+    pub fn suspended_until(mut self, reason: impl Into<String>, until: Timestamp) -> Self {
+        self.suspension = Some(Suspension {
+            reason: reason.into(),
+            until: Some(until),
+        });
+        self
+    }
+
+    /// Ends its suspension.
+    pub fn resumed(mut self) -> Self {
+        self.suspension = None;
+        self
+    }
+}
+
+/// What an API key permits beyond looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Permission {
+    /// `write:registries`: of nothing that the emulator has.
+    #[serde(rename = "write:registries")]
+    WriteRegistries,
+    /// `delete:registries`: of nothing that the emulator has.
+    #[serde(rename = "delete:registries")]
+    DeleteRegistries,
+    /// `write:snapshots`: create, activate, deactivate, push access.
+    #[serde(rename = "write:snapshots")]
+    WriteSnapshots,
+    /// `delete:snapshots`.
+    #[serde(rename = "delete:snapshots")]
+    DeleteSnapshots,
+    /// `write:sandboxes`: push access.
+    #[serde(rename = "write:sandboxes")]
+    WriteSandboxes,
+    /// `delete:sandboxes`: of nothing that the emulator has.
+    #[serde(rename = "delete:sandboxes")]
+    DeleteSandboxes,
+    /// `read:volumes`: of nothing that the emulator has.
+    #[serde(rename = "read:volumes")]
+    ReadVolumes,
+    /// `write:volumes`: of nothing that the emulator has.
+    #[serde(rename = "write:volumes")]
+    WriteVolumes,
+    /// `delete:volumes`: of nothing that the emulator has.
+    #[serde(rename = "delete:volumes")]
+    DeleteVolumes,
+    /// `write:regions`: of nothing that the emulator has.
+    #[serde(rename = "write:regions")]
+    WriteRegions,
+    /// `delete:regions`: of nothing that the emulator has.
+    #[serde(rename = "delete:regions")]
+    DeleteRegions,
+    /// `read:runners`: of nothing that the emulator has.
+    #[serde(rename = "read:runners")]
+    ReadRunners,
+    /// `write:runners`: of nothing that the emulator has.
+    #[serde(rename = "write:runners")]
+    WriteRunners,
+    /// `delete:runners`: of nothing that the emulator has.
+    #[serde(rename = "delete:runners")]
+    DeleteRunners,
+    /// `read:audit_logs`: of nothing that the emulator has.
+    #[serde(rename = "read:audit_logs")]
+    ReadAuditLogs,
+}
+
+impl Permission {
+    /// All that there are, in the server's order.
+    pub(crate) const ALL: [Self; 15] = [
+        Self::WriteRegistries,
+        Self::DeleteRegistries,
+        Self::WriteSnapshots,
+        Self::DeleteSnapshots,
+        Self::WriteSandboxes,
+        Self::DeleteSandboxes,
+        Self::ReadVolumes,
+        Self::WriteVolumes,
+        Self::DeleteVolumes,
+        Self::WriteRegions,
+        Self::DeleteRegions,
+        Self::ReadRunners,
+        Self::WriteRunners,
+        Self::DeleteRunners,
+        Self::ReadAuditLogs,
+    ];
+
+    /// As the server writes it.
+    pub(crate) fn name(self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// An API key, which belongs to one organization.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct ApiKey {
+    pub(crate) value: String,
+    pub(crate) name: String,
+    pub(crate) organization: String,
+    pub(crate) permissions: Vec<Permission>,
+    pub(crate) expires: Option<Timestamp>,
+    /// Id of the user that it belongs to.
+    #[serde(default = "own_user")]
+    pub(crate) user: String,
+    /// When it was made; without it, when the emulator's world was.
+    #[serde(default)]
+    pub(crate) created: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) used: Option<Timestamp>,
+}
+
+/// The user that keys and tokens belong to unless another is named.
+fn own_user() -> String {
+    "emulator".to_owned()
+}
+
+impl ApiKey {
+    /// A new key of the organization with this id, with all permissions and no end.
+    pub fn new(organization_id: impl Into<String>) -> Self {
+        Self {
+            value: format!("dtn_{}", random(64)),
+            name: "emulator".to_owned(),
+            organization: organization_id.into(),
+            permissions: Permission::ALL.to_vec(),
+            expires: None,
+            user: own_user(),
+            created: None,
+            used: None,
+        }
+    }
+
+    /// With this name. Default: `emulator`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Of the user with this id. Default: `emulator`.
+    pub fn user(mut self, id: impl Into<String>) -> Self {
+        self.user = id.into();
+        self
+    }
+
+    /// Takes this value instead of a new one.
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = value.into();
+        self
+    }
+
+    /// Permits only this. Default: everything.
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.permissions = permissions.into_iter().collect();
+        self
+    }
+
+    /// Ends at this time of the emulator's clock. Default: never.
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.expires = Some(at);
+        self
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ApiKey")
+            .field("name", &self.name)
+            .field("organization", &self.organization)
+            .field("permissions", &self.permissions)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The token of a user, who names the organization with each request.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct UserToken {
+    pub(crate) value: String,
+    pub(crate) organizations: Vec<String>,
+    #[serde(default = "all_permissions")]
+    pub(crate) permissions: Vec<Permission>,
+    pub(crate) expires: Option<Timestamp>,
+    #[serde(default = "own_user")]
+    pub(crate) user: String,
+}
+
+fn all_permissions() -> Vec<Permission> {
+    Permission::ALL.to_vec()
+}
+
+impl UserToken {
+    /// A new token, in the form of a JWT, of a user who is in the organizations with these ids.
+    pub fn new<I: Into<String>>(organization_ids: impl IntoIterator<Item = I>) -> Self {
+        Self {
+            // The header says `{"alg":"HS256","typ":"JWT"}`; what follows is chance, as nobody but the emulator reads it.
+            value: format!("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.{}.{}", random(96), random(43)),
+            organizations: organization_ids.into_iter().map(Into::into).collect(),
+            permissions: all_permissions(),
+            expires: None,
+            user: own_user(),
+        }
+    }
+
+    /// Permits only this, as the user's role may. Default: everything.
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
+        self.permissions = permissions.into_iter().collect();
+        self
+    }
+
+    /// Of the user with this id. Default: `emulator`.
+    pub fn user(mut self, id: impl Into<String>) -> Self {
+        self.user = id.into();
+        self
+    }
+
+    /// Takes this value instead of a new one.
+    pub fn value(mut self, value: impl Into<String>) -> Self {
+        self.value = value.into();
+        self
+    }
+
+    /// Ends at this time of the emulator's clock. Default: never.
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.expires = Some(at);
+        self
+    }
+}
+
+impl std::fmt::Debug for UserToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("UserToken")
+            .field("organizations", &self.organizations)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom a request comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) organization: String,
+    pub(crate) permissions: Vec<Permission>,
+}
+
+impl Caller {
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+}
+
+/// What is known of a bearer token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bearer {
+    Key(ApiKey),
+    User(UserToken),
+    /// A runner or a proxy, which is no user.
+    Service,
+}
+
+/// Everybody who may use the emulator.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Accounts {
+    organizations: Vec<Organization>,
+    keys: Vec<ApiKey>,
+    tokens: Vec<UserToken>,
+    services: Vec<String>,
+}
+
+impl Accounts {
+    /// Adds an organization, or changes the one with the same id in its place.
+    pub(crate) fn put_organization(&mut self, organization: Organization) {
+        let mut organizations = self.organizations.iter_mut();
+        match organizations.find(|known| known.id == organization.id) {
+            Some(known) => *known = organization,
+            None => self.organizations.push(organization),
+        }
+    }
+
+    pub(crate) fn organization(&self, id: &str) -> Option<&Organization> {
+        self.organizations.iter().find(|organization| organization.id == id)
+    }
+
+    pub(crate) fn organizations(&self) -> &[Organization] {
+        &self.organizations
+    }
+
+    pub(crate) fn add_key(&mut self, key: ApiKey) {
+        self.keys.retain(|other| other.value != key.value);
+        self.keys.push(key);
+    }
+
+    pub(crate) fn keys(&self) -> &[ApiKey] {
+        &self.keys
+    }
+
+    /// Takes keys away; whether there was one.
+    pub(crate) fn remove_key(&mut self, is_it: impl Fn(&ApiKey) -> bool) -> bool {
+        let count = self.keys.len();
+        self.keys.retain(|key| !is_it(key));
+        self.keys.len() < count
+    }
+
+    /// Takes note of a use.
+    pub(crate) fn use_key(&mut self, value: &str, now: Timestamp) {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.value == value) {
+            key.used = Some(now);
+        }
+    }
+
+    pub(crate) fn first_key(&self) -> Option<&ApiKey> {
+        self.keys.first()
+    }
+
+    pub(crate) fn add_token(&mut self, token: UserToken) {
+        self.tokens.retain(|other| other.value != token.value);
+        self.tokens.push(token);
+    }
+
+    pub(crate) fn add_service(&mut self, key: String) {
+        self.services.push(key);
+    }
+
+    /// Whose token it is, if it is still good.
+    pub(crate) fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        let lives = |expires: Option<Timestamp>| expires.is_none_or(|expires| now < expires);
+        if let Some(key) = self.keys.iter().find(|key| key.value == token) {
+            return lives(key.expires).then(|| Bearer::Key(key.clone()));
+        }
+        if let Some(user) = self.tokens.iter().find(|user| user.value == token) {
+            return lives(user.expires).then(|| Bearer::User(user.clone()));
+        }
+        self.services
+            .iter()
+            .any(|service| service == token)
+            .then_some(Bearer::Service)
+    }
+}

@@ -1,0 +1,398 @@
+//! Scripted faults.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::base::range::{duration, within};
+use crate::state::script::milliseconds;
+use crate::wire::operation::Operation;
+
+/// Something that goes wrong with some calls of an operation.
+///
+/// ```
+/// use daytona_emulator::{Fault, Operation};
+/// use std::time::Duration;
+///
+/// // The second and third poll are refused, with the time to wait.
+/// let busy = Fault::status(429).header("Retry-After-authenticated", "7").on(Operation::GetSnapshot).nth(2).times(2);
+/// // The snapshot is created, but nobody hears of it.
+/// let lost = Fault::lose_answer().on(Operation::CreateSnapshot);
+/// // The log breaks off after 100 bytes, every time.
+/// let cut = Fault::truncate(100).on(Operation::ReadBuildLog).always();
+/// // The third part of an upload never gets through the first time.
+/// let reset = Fault::reset_upload(64 * 1024).on(Operation::UploadPart).part(3);
+/// // The snapshot is created, but a gateway gave up waiting for the answer.
+/// let gateway = Fault::gateway_page(524).carried_out().on(Operation::CreateSnapshot);
+/// // Two deletions that come while the snapshot is being made are answered and forgotten.
+/// let deaf = Fault::ignore().on(Operation::RemoveSnapshot).while_under_way().times(2);
+/// // Every answer says that few requests are left.
+/// let busy = Fault::with_header("X-RateLimit-Remaining-authenticated", "3").always();
+/// ```
+///
+/// Over HTTP it is JSON with the same names in camel case, times in milliseconds:
+/// `{"effect": {"status": {"status": 503}}, "on": "getSnapshot", "nth": 2, "times": 2}`,
+/// `{"effect": {"gatewayPage": {"status": 524, "carriedOut": true}}, "on": "createSnapshot"}`,
+/// `{"effect": "ignore", "on": "removeSnapshot", "whileUnderWay": true}`. A number outside of its range is refused there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[must_use]
+pub struct Fault {
+    pub(crate) effect: Effect,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on: Option<Operation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<u32>,
+    /// Only while the snapshot is pending, pulling or building.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    while_under_way: bool,
+    /// The first call that is hit.
+    #[serde(default = "one")]
+    nth: u64,
+    /// Calls to hit.
+    #[serde(default = "one")]
+    times: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) enum Effect {
+    Status(StatusAnswer),
+    GatewayPage(StatusAnswer),
+    Ignore,
+    Undo,
+    WithHeader { name: String, value: String },
+    WithoutHeader(String),
+    Delay(#[serde(with = "milliseconds")] Duration),
+    Disconnect,
+    LoseAnswer,
+    Malformed,
+    Truncate(u64),
+    Stall(u64),
+    ResetUpload(u64),
+    StallUpload(u64),
+    ThrottleUpload(u64),
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct StatusAnswer {
+    pub(crate) status: u16,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) headers: BTreeMap<String, String>,
+    /// The message of the envelope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// The whole body, as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<String>,
+    /// Whether what is asked for is done before this is answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) carried_out: bool,
+}
+
+impl StatusAnswer {
+    fn new(status: u16) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+}
+
+impl Fault {
+    fn new(effect: Effect) -> Self {
+        Self {
+            effect,
+            on: None,
+            part: None,
+            while_under_way: false,
+            nth: 1,
+            times: 1,
+        }
+    }
+
+    /// Answers with this status, 200 to 999, instead of doing anything, in the envelope that the asked service has for it: the
+    /// API, the log host or object storage. A number that no answer can have becomes 500.
+    pub fn status(status: u16) -> Self {
+        Self::new(Effect::Status(StatusAnswer::new(status)))
+    }
+
+    /// Answers with the HTML page of a gateway between client and server, instead of doing anything: 502 or 504 as a reverse
+    /// proxy writes it, 520 to 530 as a content delivery network does. A status outside of 400 to 599 becomes 502.
+    pub fn gateway_page(status: u16) -> Self {
+        Self::new(Effect::GatewayPage(StatusAnswer::new(status)))
+    }
+
+    /// Does what is asked first, and then gives the answer of [`Fault::status`] or [`Fault::gateway_page`]; other faults stay as
+    /// they are.
+    pub fn carried_out(mut self) -> Self {
+        if let Some(answer) = self.answer() {
+            answer.carried_out = true;
+        }
+        self
+    }
+
+    /// Answers a deletion, an activation or a deactivation as usual, and does nothing. Other calls are not hit.
+    pub fn ignore() -> Self {
+        Self::new(Effect::Ignore)
+    }
+
+    /// Does a deletion or a deactivation, and undoes it: the snapshot is `removing` or `inactive` until the next thing would have
+    /// happened to it, or for a second, and then goes on as if nobody had asked. The measured server does so by itself where the
+    /// call lands in the inspection of an image or in the last check of a build. Other calls are not hit.
+    pub fn undo() -> Self {
+        Self::new(Effect::Undo)
+    }
+
+    /// Sets a header of the answer, in place of one that it has. One that cannot be a header is left out.
+    pub fn with_header(name: &str, value: &str) -> Self {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        Self::new(Effect::WithHeader { name, value })
+    }
+
+    /// Takes a header out of the answer: its `Date`, say.
+    pub fn without_header(name: &str) -> Self {
+        Self::new(Effect::WithoutHeader(name.to_owned()))
+    }
+
+    /// Waits on the emulator's clock, then goes on as usual.
+    pub fn delay(duration: Duration) -> Self {
+        Self::new(Effect::Delay(duration))
+    }
+
+    /// Breaks the connection without doing anything.
+    pub fn disconnect() -> Self {
+        Self::new(Effect::Disconnect)
+    }
+
+    /// Does what is asked, then breaks the connection without an answer.
+    pub fn lose_answer() -> Self {
+        Self::new(Effect::LoseAnswer)
+    }
+
+    /// Does what is asked, and answers with a body that is neither text nor JSON nor XML.
+    pub fn malformed() -> Self {
+        Self::new(Effect::Malformed)
+    }
+
+    /// Breaks the connection after this many bytes of the answer's body.
+    pub fn truncate(bytes: u64) -> Self {
+        Self::new(Effect::Truncate(bytes))
+    }
+
+    /// Sends this many bytes of the answer's body and then nothing more, with the connection left open.
+    pub fn stall(bytes: u64) -> Self {
+        Self::new(Effect::Stall(bytes))
+    }
+
+    /// Breaks the connection after this many bytes of the request's body.
+    pub fn reset_upload(bytes: u64) -> Self {
+        Self::new(Effect::ResetUpload(bytes))
+    }
+
+    /// Takes this many bytes of the request's body and then nothing more, with the connection left open.
+    pub fn stall_upload(bytes: u64) -> Self {
+        Self::new(Effect::StallUpload(bytes))
+    }
+
+    /// Takes the request's body no faster than this many bytes a second, on the emulator's clock.
+    pub fn throttle_upload(bytes_per_second: u64) -> Self {
+        Self::new(Effect::ThrottleUpload(bytes_per_second.max(1)))
+    }
+
+    /// Adds a header to the answer of [`Fault::status`] or [`Fault::gateway_page`]; other faults have none.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Some(answer) = self.answer() {
+            answer.headers.insert(name.to_owned(), value.to_owned());
+        }
+        self
+    }
+
+    /// Sets the message in the envelope of [`Fault::status`].
+    pub fn message(mut self, text: &str) -> Self {
+        if let Some(answer) = self.answer() {
+            answer.message = Some(text.to_owned());
+        }
+        self
+    }
+
+    /// Sets the body of the answer of [`Fault::status`] or [`Fault::gateway_page`], as it is.
+    pub fn body(mut self, text: &str) -> Self {
+        if let Some(answer) = self.answer() {
+            answer.body = Some(text.to_owned());
+        }
+        self
+    }
+
+    /// Only calls of this operation. Default: every request.
+    pub fn on(mut self, operation: Operation) -> Self {
+        self.on = Some(operation);
+        self
+    }
+
+    /// Only calls for the part of an upload with this number, counted from 1.
+    pub fn part(mut self, number: u32) -> Self {
+        self.part = Some(number);
+        self
+    }
+
+    /// Only calls for a snapshot that is pending, pulling or building when they come; others are not counted.
+    pub fn while_under_way(mut self) -> Self {
+        self.while_under_way = true;
+        self
+    }
+
+    /// From the n-th matching call after the fault was set, counted from 1. Default: the first.
+    pub fn nth(mut self, call: u64) -> Self {
+        self.nth = call.max(1);
+        self
+    }
+
+    /// This many calls. Default: one.
+    pub fn times(mut self, calls: u64) -> Self {
+        self.times = calls;
+        self
+    }
+
+    /// Every call.
+    pub fn always(self) -> Self {
+        self.times(u64::MAX)
+    }
+
+    fn answer(&mut self) -> Option<&mut StatusAnswer> {
+        match &mut self.effect {
+            Effect::Status(answer) | Effect::GatewayPage(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with its numbers and names, if anything is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        within("nth", self.nth, 1..=u64::MAX)?;
+        within("times", self.times, 1..=u64::MAX)?;
+        if let Some(part) = self.part {
+            within("part", part.into(), 1..=10_000)?;
+        }
+        match &self.effect {
+            Effect::Status(answer) => {
+                within("status", answer.status.into(), 200..=999)?;
+                answer.headers.iter().try_for_each(|(name, value)| header(name, value))
+            }
+            Effect::GatewayPage(answer) => {
+                within("status", answer.status.into(), GATEWAY_STATUSES)?;
+                answer.headers.iter().try_for_each(|(name, value)| header(name, value))
+            }
+            Effect::WithHeader { name, value } => header(name, value),
+            Effect::WithoutHeader(name) => header(name, ""),
+            Effect::Delay(time) => duration("delay", *time),
+            Effect::ThrottleUpload(rate) => within("throttleUpload", *rate, 1..=u64::MAX),
+            _ => Ok(()),
+        }
+    }
+
+    fn hits(&mut self, call: &Call) -> bool {
+        let is_other = self.on.is_some_and(|wanted| wanted != call.operation)
+            || self.part.is_some_and(|wanted| call.part != Some(wanted))
+            || self.while_under_way && !call.is_under_way
+            || !self.effect.is_for(call.operation);
+        if is_other || self.times == 0 {
+            return false;
+        }
+        if self.nth > 1 {
+            self.nth -= 1;
+            return false;
+        }
+        self.times -= 1;
+        true
+    }
+}
+
+impl Effect {
+    /// Whether it can do anything to such a call.
+    fn is_for(&self, operation: Operation) -> bool {
+        use Operation::{ActivateSnapshot, DeactivateSnapshot, RemoveSnapshot};
+        match self {
+            Self::Ignore => matches!(operation, RemoveSnapshot | DeactivateSnapshot | ActivateSnapshot),
+            Self::Undo => matches!(operation, RemoveSnapshot | DeactivateSnapshot),
+            _ => true,
+        }
+    }
+}
+
+/// A call, as faults tell one from another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    /// The number of the part that it puts.
+    pub(crate) part: Option<u32>,
+    /// Whether it names a snapshot that is pending, pulling or building.
+    pub(crate) is_under_way: bool,
+}
+
+/// Statuses that a gateway's page can have.
+pub(crate) const GATEWAY_STATUSES: RangeInclusive<u64> = 400..=599;
+
+fn header(name: &str, value: &str) -> Result<(), String> {
+    if name.parse::<HeaderName>().is_err() {
+        return Err(format!("{name:?} cannot be the name of a header"));
+    }
+    match value.parse::<HeaderValue>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("the value of the header {name} cannot be one")),
+    }
+}
+
+/// A status that an answer can have.
+pub(crate) fn checked_status(status: u16) -> StatusCode {
+    StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The faults in force.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    pub(crate) fn add(&self, fault: Fault) {
+        self.lock().push(fault);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    pub(crate) fn list(&self) -> Vec<Fault> {
+        self.lock().clone()
+    }
+
+    /// Whether any of them asks how the snapshot of a call is.
+    pub(crate) fn ask_for_states(&self) -> bool {
+        self.lock().iter().any(|fault| fault.while_under_way)
+    }
+
+    /// What is to go wrong with this call: each fault counts it, all that hit apply in their order.
+    pub(crate) fn hit(&self, call: &Call) -> Vec<Effect> {
+        let mut faults = self.lock();
+        let hits = faults
+            .iter_mut()
+            .filter_map(|fault| fault.hits(call).then(|| fault.effect.clone()));
+        let effects = hits.collect();
+        faults.retain(|fault| fault.times > 0);
+        effects
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

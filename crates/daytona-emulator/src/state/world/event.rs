@@ -1,0 +1,78 @@
+//! What lies ahead.
+
+use std::sync::Arc;
+
+use daytona_api::{SnapshotId, SnapshotState};
+use jiff::Timestamp;
+
+use super::record::{BuildInfo, Record};
+use crate::builder::{self, BuiltImage};
+use crate::state::script::Script;
+
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A runner takes the snapshot on.
+    Assign(SnapshotId),
+    /// The registry has said what it knows of the image.
+    Inspected(SnapshotId),
+    Pulled(SnapshotId),
+    OpenLog(String),
+    LogLine(String, String),
+    /// The build of this reference, for that snapshot.
+    Built(SnapshotId, String, Result<(), String>, Option<Arc<BuiltImage>>),
+    /// The periodic task sees how a build has ended.
+    Noticed(SnapshotId, Result<(), String>),
+    /// The registry has said what it knows of a built image.
+    Checked(SnapshotId),
+    /// A runner is busy with the same, and does not take the snapshot on that is in this state.
+    Rejected(SnapshotId, SnapshotState),
+    Removed(SnapshotId),
+    /// What was asked for is undone.
+    Restored(SnapshotId, SnapshotState),
+    /// The state with this number of the script.
+    Scripted(SnapshotId, usize),
+}
+
+/// What became of a due event.
+pub(crate) enum Due {
+    Happened,
+    Build(Box<BuildJob>),
+}
+
+/// A build that has to be worked out before anything more can happen to its snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildJob {
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) organization: String,
+    pub(crate) info: BuildInfo,
+    pub(crate) script: Option<Script>,
+    pub(crate) started: Timestamp,
+}
+
+impl BuildJob {
+    /// What would be built for a snapshot, outside of its life.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        Some(Self {
+            snapshot: record.id.clone(),
+            organization: record.organization.clone(),
+            info: record.build.clone()?,
+            script: record.script.clone(),
+            started: record.created,
+        })
+    }
+
+    /// What the builder has to know of it.
+    pub(crate) fn for_builder(&self) -> builder::Job {
+        let script = self.script.clone().unwrap_or_default();
+        builder::Job {
+            organization: self.organization.clone(),
+            dockerfile: self.info.dockerfile.clone(),
+            hashes: self.info.hashes.clone().unwrap_or_default(),
+            reference: self.info.snapshot_ref.clone(),
+            takes: script.takes,
+            fails: script.fails,
+            log: script.log,
+            run: script.run,
+        }
+    }
+}
