@@ -1,5 +1,6 @@
 //! Decoding that accepts what servers of other versions send.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
@@ -59,6 +60,19 @@ fn whole(float: f64) -> Option<u64> {
         reason = "checked to be whole, not negative and within the range of exact integers"
     )]
     ((0.0..=EXACT).contains(&float) && float.fract() == 0.0).then_some(float as u64)
+}
+
+/// Texts by names. The server checks no values: what is no text is kept as its JSON, and null as nothing.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    let Some(values) = Option::<BTreeMap<String, Value>>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let texts = values.into_iter().filter_map(|(name, value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some((name, text)),
+        other => Some((name, other.to_string())),
+    });
+    Ok(Some(texts.collect()))
 }
 
 /// The text in a value of any kind. Several texts are joined with a comma. An object stands for the `message` or `error` in

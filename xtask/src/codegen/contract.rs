@@ -51,6 +51,7 @@ pub(crate) fn read(text: &str) -> Result<Vec<Module>> {
     if let Some((tag, place)) = left.chain(events.iter().map(|(tag, event)| (tag, &event.wire))).next() {
         return Err(unknown(place, format!("its tag `{tag}` is not in the list of tags")));
     }
+    schema::note_secrets(&mut modules);
     schema::check(&modules)?;
     Ok(modules)
 }

@@ -280,6 +280,45 @@ fn a_secret_is_not_hidden_in_what_is_compared() {
 }
 
 #[test]
+fn an_operation_with_secrets_in_its_body_is_not_compared() {
+    let mut contract = contract();
+    let schemas = contract.pointer_mut(SCHEMAS).unwrap();
+    schemas["Login"] = json!({"type": "object", "description": "d", "required": ["key"], "properties": {
+        "key": {"type": "string", "format": "password", "description": "k"},
+    }});
+    let body = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Login"}}}});
+    contract.pointer_mut(OPERATION).unwrap()["requestBody"] = body;
+    let files = render(&contract.to_string()).unwrap();
+    let (_, text) = files.iter().find(|(name, _)| name == "things.rs").unwrap();
+    let derived = text.split("pub struct MakeThing").next().unwrap();
+    let derived = derived.rsplit("derive").next().unwrap();
+    assert!(derived.contains("Clone") && !derived.contains("PartialEq"), "{derived}");
+}
+
+#[test]
+fn texts_by_names_and_lists_in_a_query_are_written_down() {
+    let mut contract = contract();
+    contract.pointer_mut(SCHEMAS).unwrap()["Thing"]["properties"]["labels"] =
+        json!({"type": "object", "additionalProperties": {"type": "string"}, "description": "l"});
+    contract.pointer_mut(OPERATION).unwrap()["parameters"] = json!([
+        {"name": "kinds", "in": "query", "description": "k", "schema": {
+            "type": "array", "items": {"$ref": "#/components/schemas/Kind"},
+        }},
+    ]);
+    let files = render(&contract.to_string()).unwrap();
+    let (_, text) = files.iter().find(|(name, _)| name == "things.rs").unwrap();
+    let flat: String = text.split_whitespace().collect();
+    assert!(
+        flat.contains("publabels:Option<std::collections::BTreeMap<String,String>>"),
+        "{text}"
+    );
+    assert!(
+        flat.contains("forvalueinself.kinds.iter().flatten(){query.set(\"kinds\",Some(value));}"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_chain_of_schemas_may_be_long() {
     let mut contract = contract();
     let schemas = contract.pointer_mut(SCHEMAS).unwrap();

@@ -8,6 +8,8 @@ mod health;
 mod object_storage;
 mod permissions;
 mod regions;
+mod registries;
+mod sandboxes;
 mod snapshots;
 mod webhooks;
 
@@ -17,5 +19,7 @@ pub use health::*;
 pub use object_storage::*;
 pub use permissions::*;
 pub use regions::*;
+pub use registries::*;
+pub use sandboxes::*;
 pub use snapshots::*;
 pub use webhooks::*;

@@ -2,8 +2,8 @@
 
 use daytona_api::{
     ApiKey, ErrorBody, GetAllSnapshots, GetCurrentApiKey, GetPushAccess, GetSnapshot, GetSnapshotBuildLogsUrl, GpuType,
-    Operation, PaginatedSnapshots, Permission, RegionType, SandboxClass, Snapshot, SnapshotSort, SnapshotState,
-    SortOrder, StorageAccess,
+    ListRegistries, ListSandboxes, Operation, PaginatedSnapshots, Permission, RegionType, SandboxClass, SandboxState,
+    Snapshot, SnapshotSort, SnapshotState, SortOrder, StorageAccess,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -222,4 +222,40 @@ fn a_key_is_read_without_its_text() {
     let key = GetCurrentApiKey::decode(body.to_string().as_bytes()).unwrap();
     assert_eq!(key.organization_id.as_deref(), Some("o"));
     assert_eq!(decode::<ApiKey>(&json!({})).unwrap(), ApiKey::new());
+}
+
+#[test]
+fn a_page_of_sandboxes_is_read_whatever_the_labels_of_others_are() {
+    let page = ListSandboxes::decode(
+        br#"{"items": [
+            {"id": "1", "name": "a", "state": "started", "labels": {"app": "x", "run": 1, "list": ["y"], "none": null}},
+            {"id": "2", "name": "b", "state": "dreaming", "snapshot": null, "memory": 1}
+        ], "nextCursor": "c"}"#,
+    )
+    .unwrap();
+    let labels = page.items[0].labels.as_ref().unwrap();
+    let labels: Vec<(&str, &str)> = labels
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(labels, [("app", "x"), ("list", r#"["y"]"#), ("run", "1")]);
+    assert_eq!(page.items[0].state, SandboxState::Started);
+    assert_eq!(page.items[1].state, SandboxState::Unknown("dreaming".to_owned()));
+    assert_eq!(
+        (page.items[1].snapshot.as_deref(), page.items[1].memory),
+        (None, Some(1.0))
+    );
+    assert_eq!(page.next_cursor.as_deref(), Some("c"));
+    let last = ListSandboxes::decode(br#"{"items": [], "nextCursor": null}"#).unwrap();
+    assert_eq!(last.next_cursor, None);
+}
+
+#[test]
+fn a_registry_without_a_project_is_one() {
+    let registries =
+        ListRegistries::decode(br#"[{"id": "1", "name": "a", "url": "docker.io", "username": ""}]"#).unwrap();
+    assert_eq!(
+        (registries[0].url.as_str(), registries[0].project.as_deref()),
+        ("docker.io", None)
+    );
 }

@@ -1,9 +1,11 @@
 //! How operations become requests.
 
 use daytona_api::{
-    ActivateSnapshot, CreateBuildInfo, CreateSnapshot, DeactivateSnapshot, GetAllSnapshots, GetCurrentApiKey,
-    GetPushAccess, GetRegionById, GetSnapshot, GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl, GpuType, Health,
-    ListAvailableRegions, ListSharedRegions, Operation, RemoveSnapshot, RequestError, SnapshotSort, SortOrder,
+    ActivateSnapshot, CreateBuildInfo, CreateRegistry, CreateSandbox, CreateSandboxSnapshot, CreateSnapshot,
+    DeactivateSnapshot, DeleteRegistry, DeleteSandbox, GetAllSnapshots, GetCurrentApiKey, GetPushAccess, GetRegionById,
+    GetRegistry, GetRegistryPushAccess, GetSandbox, GetSnapshot, GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl,
+    GpuType, Health, ListAvailableRegions, ListRegistries, ListSandboxes, ListSharedRegions, Operation, RegistryUpdate,
+    RemoveSnapshot, RequestError, SandboxCapture, SandboxSort, SnapshotSort, SortOrder, UpdateRegistry,
 };
 use http::Method;
 
@@ -163,6 +165,99 @@ fn a_client_learns_the_facts_of_an_operation_from_its_type() {
     ] {
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn the_neighbours_of_snapshots_have_their_own_permissions() {
+    let only = |permission: &str| vec![permission.to_owned()];
+    let sandboxes = "write:sandboxes";
+    for (found, expected) in [
+        (
+            facts::<CreateSandbox>(),
+            ("createSandbox", false, Some(30), only(sandboxes)),
+        ),
+        (facts::<GetSandbox>(), ("getSandbox", true, None, vec![])),
+        (facts::<ListSandboxes>(), ("listSandboxes", true, None, vec![])),
+        (
+            facts::<DeleteSandbox>(),
+            ("deleteSandbox", true, None, only("delete:sandboxes")),
+        ),
+        (
+            facts::<CreateSandboxSnapshot>(),
+            ("createSandboxSnapshot", false, None, only(sandboxes)),
+        ),
+        (facts::<ListRegistries>(), ("listRegistries", true, None, vec![])),
+        (facts::<GetRegistry>(), ("getRegistry", true, None, vec![])),
+        (
+            facts::<CreateRegistry>(),
+            ("createRegistry", false, None, only("write:registries")),
+        ),
+        // A PATCH that replaces everything.
+        (
+            facts::<UpdateRegistry>(),
+            ("updateRegistry", true, None, only("write:registries")),
+        ),
+        (
+            facts::<DeleteRegistry>(),
+            ("deleteRegistry", true, None, only("delete:registries")),
+        ),
+        (
+            facts::<GetRegistryPushAccess>(),
+            (
+                "getRegistryPushAccess",
+                true,
+                None,
+                vec!["write:snapshots".to_owned(), sandboxes.to_owned()],
+            ),
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn each_item_of_a_list_is_a_parameter_of_its_own() {
+    let mut list = ListSandboxes::new();
+    list.snapshots = Some(vec!["a:1".to_owned(), "b&c".to_owned()]);
+    list.labels = Some(r#"{"app":"x"}"#.to_owned());
+    list.sort = Some(SandboxSort::CreatedAt);
+    list.include_errored_deleted = Some(true);
+    assert_eq!(
+        list.query().unwrap(),
+        "snapshots=a%3A1&snapshots=b%26c&labels=%7B%22app%22%3A%22x%22%7D&sort=createdAt&includeErroredDeleted=true"
+    );
+    list.snapshots = Some(Vec::new());
+    assert!(!list.query().unwrap().contains("snapshots"));
+}
+
+#[test]
+fn a_sandbox_and_its_snapshot_are_asked_for_by_one_segment() {
+    let mut create = CreateSandbox::new();
+    create.snapshot = Some("web:1".to_owned());
+    create.auto_delete_interval = Some(0);
+    create.labels = Some([("app".to_owned(), "x".to_owned())].into());
+    let request = create.to_request(BASE).unwrap();
+    assert_eq!(request.uri(), "https://h/api/sandbox");
+    assert_eq!(
+        request.body().as_ref(),
+        br#"{"snapshot":"web:1","labels":{"app":"x"},"autoDeleteInterval":0}"#
+    );
+    let capture = CreateSandboxSnapshot::new("box 1", SandboxCapture::new("saved:1"));
+    let request = capture.to_request(BASE).unwrap();
+    assert_eq!(request.uri(), "https://h/api/sandbox/box%201/snapshot");
+    assert_eq!(request.body().as_ref(), br#"{"name":"saved:1"}"#);
+}
+
+#[test]
+fn the_password_of_a_registry_is_sent_and_not_shown() {
+    let update = UpdateRegistry::new("id", RegistryUpdate::new("ours", "https://r.example", "u", "s3cret"));
+    assert!(!format!("{update:?}").contains("s3cret"), "{update:?}");
+    let request = update.to_request(BASE).unwrap();
+    assert_eq!(request.uri(), "https://h/api/docker-registry/id");
+    assert_eq!(request.method(), Method::PATCH);
+    let body = String::from_utf8(request.body().to_vec()).unwrap();
+    assert!(body.contains(r#""password":"s3cret""#), "{body}");
+    assert!(!body.contains("project"), "{body}");
 }
 
 #[test]

@@ -68,6 +68,8 @@ pub(crate) enum Ty {
     Small,
     Count,
     Bool,
+    /// Texts by names of the user's choice.
+    Texts,
     List(Box<Ty>),
     Named(Ident),
 }
@@ -87,6 +89,8 @@ pub(crate) struct Operation {
     pub(crate) path_parameters: Vec<Field>,
     pub(crate) query_parameters: Vec<Field>,
     pub(crate) body: Option<Ty>,
+    /// Whether there are secrets in its body, which cannot be compared.
+    pub(crate) has_secrets: bool,
     pub(crate) answer: Answer,
     pub(super) failure: Option<Ident>,
 }

@@ -98,6 +98,8 @@ fn read_operation(
         path_parameters,
         query_parameters,
         body,
+        // Known once all schemas are.
+        has_secrets: false,
         answer: read_answer(&id, resolve_response(api, &id, success)?)?,
         failure,
         id,
@@ -207,7 +209,10 @@ fn parameters(api: &OpenAPI, id: &str, item: &PathItem, operation: &ApiOperation
             }
             Parameter::Query { .. } if can_be_queried(api, &field.ty) => in_query.push(field),
             Parameter::Query { .. } => {
-                return Err(unknown(&place, "a parameter of the query that is not one plain value"));
+                return Err(unknown(
+                    &place,
+                    "a parameter of the query that is neither a plain value nor a list of them",
+                ));
             }
             _ => {
                 return Err(unknown(
@@ -226,10 +231,11 @@ fn address(parameter: &Parameter) -> (bool, &str) {
     (in_path, parameter.parameter_data_ref().name.as_str())
 }
 
-/// Whether a value of the type is one text.
+/// Whether a value of the type is one text, or a list of such values, each of which is a parameter of its own.
 fn can_be_queried(api: &OpenAPI, ty: &Ty) -> bool {
     match ty {
-        Ty::Secret | Ty::List(_) => false,
+        Ty::List(item) => !matches!(**item, Ty::List(_)) && can_be_queried(api, item),
+        Ty::Secret | Ty::Texts => false,
         Ty::Text | Ty::Date | Ty::Float | Ty::Small | Ty::Count | Ty::Bool => true,
         Ty::Named(name) => {
             let schemas = api.components.as_ref().map(|components| &components.schemas);

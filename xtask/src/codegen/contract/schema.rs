@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use openapiv3::{
-    Components, IntegerFormat, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaKind, StringFormat, Tag, Type,
-    VariantOrUnknownOrEmpty,
+    AdditionalProperties, Components, IntegerFormat, ObjectType, OpenAPI, ReferenceOr, Schema, SchemaKind,
+    StringFormat, StringType, Tag, Type, VariantOrUnknownOrEmpty,
 };
 use proc_macro2::Ident;
 use serde_json::Value;
@@ -73,16 +73,32 @@ impl<'a> Placing<'a> {
     }
 }
 
+/// Notes which operations have secrets in their bodies.
+pub(super) fn note_secrets(modules: &mut [Module]) {
+    let secret = with_secrets(modules);
+    for operation in modules.iter_mut().flat_map(|module| &mut module.operations) {
+        let body = operation.body.as_ref().and_then(Ty::name);
+        operation.has_secrets = body.is_some_and(|name| secret.contains(&name.to_string()));
+    }
+}
+
+/// The types that hold secrets themselves.
+fn with_secrets(modules: &[Module]) -> BTreeSet<String> {
+    let types = modules.iter().flat_map(|module| &module.types);
+    let secret = types.filter(|def| match &def.kind {
+        TypeKind::Struct(structure) => structure.fields.iter().any(|field| field.ty == Ty::Secret),
+        TypeKind::Enum(_) | TypeKind::Newtype => false,
+    });
+    secret.map(|def| def.name.to_string()).collect()
+}
+
 /// Refuses types that Rust cannot have: one that contains itself, and a secret inside of what is compared.
 pub(super) fn check(modules: &[Module]) -> Result<()> {
     let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut secret = BTreeSet::new();
+    let secret = with_secrets(modules);
     for def in modules.iter().flat_map(|module| &module.types) {
         if let TypeKind::Struct(structure) = &def.kind {
             let fields = &structure.fields;
-            if fields.iter().any(|field| field.ty == Ty::Secret) {
-                secret.insert(def.name.to_string());
-            }
             let named = fields.iter().filter_map(|field| match &field.ty {
                 Ty::Named(name) => Some(name.to_string()),
                 _ => None,
@@ -95,10 +111,9 @@ pub(super) fn check(modules: &[Module]) -> Result<()> {
             TypeKind::Struct(structure) => Some((def.name.to_string(), structure.fields.clone())),
             TypeKind::Enum(_) | TypeKind::Newtype => None,
         });
-        let operations = module
-            .operations
-            .iter()
-            .map(|operation| (operation.id.clone(), operation.fields()));
+        // What has secrets in its body is not compared.
+        let compared = module.operations.iter().filter(|operation| !operation.has_secrets);
+        let operations = compared.map(|operation| (operation.id.clone(), operation.fields()));
         let events = module.events.iter().map(|event| {
             let body = Field {
                 name: event.variant.clone(),
@@ -211,6 +226,7 @@ fn read_object(name: &str, object: &ObjectType, lenient: bool) -> Result<Structu
         unique(&mut names, &field.name, &place)?;
         match (&field.ty, field.required) {
             (Ty::Count, true) => return Err(unknown(&place, "a count that is required")),
+            (Ty::Texts, true) => return Err(unknown(&place, "texts by names that are required")),
             (Ty::Secret, false) => return Err(unknown(&place, "a secret that is not required")),
             (Ty::List(item), _) if matches!(**item, Ty::Secret) => {
                 return Err(unknown(&place, "a list of secrets"));
@@ -254,6 +270,7 @@ fn read_type(place: &str, schema: &Schema) -> Result<Ty> {
             _ => return Err(unknown(place, "an integer that is neither uint32 nor uint64")),
         },
         SchemaKind::Type(Type::Boolean(_)) => Ty::Bool,
+        SchemaKind::Type(Type::Object(object)) if is_map_of_texts(object) => Ty::Texts,
         SchemaKind::Type(Type::Array(array)) => match &array.items {
             Some(ReferenceOr::Item(item)) => Ty::List(Box::new(read_type(place, item)?)),
             Some(ReferenceOr::Reference { reference }) => Ty::List(Box::new(named(place, reference)?)),
@@ -265,6 +282,16 @@ fn read_type(place: &str, schema: &Schema) -> Result<Ty> {
         },
         _ => return Err(unknown(place, "a schema that the generator has no rule for")),
     })
+}
+
+/// Whether an object has any names, and a text for each.
+fn is_map_of_texts(object: &ObjectType) -> bool {
+    let Some(AdditionalProperties::Schema(values)) = &object.additional_properties else {
+        return false;
+    };
+    let kind = values.as_item().map(|schema| &schema.schema_kind);
+    let is_text = matches!(kind, Some(SchemaKind::Type(Type::String(text))) if *text == StringType::default());
+    is_text && object.properties.is_empty() && object.required.is_empty()
 }
 
 pub(super) fn reference_or_type(place: &str, schema: &ReferenceOr<Schema>) -> Result<Ty> {

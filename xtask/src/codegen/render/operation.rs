@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::parts::{constructor, docs, example, member_type, operation_docs, permissions, rust_type, seconds};
-use crate::codegen::contract::{Answer, Facts, Field, Operation, Segment};
+use crate::codegen::contract::{Answer, Facts, Field, Operation, Segment, Ty};
 
 pub(super) fn operation(operation: &Operation) -> TokenStream {
     let name = &operation.name;
@@ -88,10 +88,11 @@ fn structure(operation: &Operation) -> TokenStream {
         quote! { #doc pub #ident: #ty, }
     });
     let constructor = constructor(name, &fields);
+    let comparison = (!operation.has_secrets).then(|| quote!(, PartialEq));
     quote! {
         #doc
         #example
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Debug, Clone #comparison)]
         #[non_exhaustive]
         pub struct #name { #(#members)* }
         #constructor
@@ -135,7 +136,14 @@ fn query(parameters: &[Field]) -> Option<TokenStream> {
     }
     let set = parameters.iter().map(|field| {
         let (wire, ident) = (&field.wire, &field.name);
-        if field.required {
+        if matches!(field.ty, Ty::List(_)) {
+            let items = if field.required {
+                quote!(&self.#ident)
+            } else {
+                quote!(self.#ident.iter().flatten())
+            };
+            quote!(for value in #items { query.set(#wire, Some(value)); })
+        } else if field.required {
             quote!(query.set(#wire, Some(&self.#ident));)
         } else {
             quote!(query.set(#wire, self.#ident.as_ref());)

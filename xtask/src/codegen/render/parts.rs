@@ -23,7 +23,8 @@ pub(super) fn constructor(name: &proc_macro2::Ident, fields: &[Field]) -> TokenS
             (_, true) => quote!(#ident),
         }
     });
-    let article = if name.to_string().starts_with(['A', 'E', 'I', 'O']) {
+    let text = name.to_string();
+    let article = if text.starts_with(['A', 'E', 'I', 'O']) || text.starts_with("Up") {
         "an"
     } else {
         "a"
@@ -68,6 +69,7 @@ pub(super) fn rust_type(ty: &Ty) -> TokenStream {
         Ty::Small => quote!(u32),
         Ty::Count => quote!(u64),
         Ty::Bool => quote!(bool),
+        Ty::Texts => quote!(std::collections::BTreeMap<String, String>),
         Ty::List(item) => {
             let item = rust_type(item);
             quote!(Vec<#item>)

@@ -87,6 +87,7 @@ fn serde_attribute(field: &Field, lenient: bool) -> TokenStream {
     let function = match field.ty {
         Ty::Date => Some("crate::lenient::timestamp"),
         Ty::Count if !lenient => Some("crate::lenient::count"),
+        Ty::Texts => Some("crate::lenient::texts"),
         _ => None,
     };
     if let Some(path) = function {
