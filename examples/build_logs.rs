@@ -1,31 +1,31 @@
 //! The build log of a snapshot: while it is built, and at any time afterwards.
 //!
-//! `cargo run --example build_logs` runs on the embedded emulator.
+//! `cargo run --example build_logs` runs on the embedded emulator, or on the real service where `DAYTONA_API_KEY` is set.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Script};
-use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, Image};
+use daytona_sdk::{BoxError, CreateSnapshotParams, Image};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let emulator = Emulator::builder().start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
-    emulator.script(
-        Script::for_dockerfile("make test")
-            .takes(Duration::from_secs(4))
-            .run_fails("make test", 2, "12 passed, 1 failed: test_login"),
-    );
+    let there = "a snapshot whose build fails will be created, and deleted at the end";
+    let (daytona, emulator) = place::connect(there, Emulator::builder()).await?;
+    if let Some(emulator) = &emulator {
+        emulator.script(
+            Script::for_dockerfile("make test")
+                .takes(Duration::from_secs(4))
+                .run_fails("make test", 2, "12 passed, 1 failed: test_login"),
+        );
+    }
 
-    // With the creation: the lines come while the image is built.
+    // With the creation: the lines come while the image is built. There is nothing to make in this image.
+    let name = place::fresh_name("logs");
     let image = Image::debian_slim("3.12").run_commands(["make test"]);
     let build = daytona
         .snapshots()
-        .create(CreateSnapshotParams::new("logs", image))
+        .create(CreateSnapshotParams::new(&name, image))
         .start()
         .await?;
     println!("following {} ({})", build.name(), build.id());
@@ -47,7 +47,9 @@ async fn main() -> Result<(), BoxError> {
     }
 
     // And later, all of it at once.
-    let lines = daytona.snapshots().build_logs("logs").await?;
+    let lines = daytona.snapshots().build_logs(&name).await?;
     println!("read again: {} lines", lines.len());
+    daytona.snapshots().delete(&name).wait().await?;
+    println!("deleted {name}");
     Ok(())
 }

@@ -1,21 +1,19 @@
 //! Get or create: the snapshot that a program needs, whoever made it.
 //!
-//! `cargo run --example ensure` runs on the embedded emulator.
+//! `cargo run --example ensure` runs on the embedded emulator, or on the real service where `DAYTONA_API_KEY` is set.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
 use daytona_emulator::Emulator;
-use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, ErrorKind, Image};
+use daytona_sdk::{BoxError, CreateSnapshotParams, ErrorKind, Image};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let emulator = Emulator::builder().start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
+    let there = "a snapshot will be created, replaced, and deleted at the end";
+    let (daytona, emulator) = place::connect(there, Emulator::builder()).await?;
     let snapshots = daytona.snapshots();
     let image = Image::debian_slim("3.12").pip_install(["requests"]);
-    let params = || CreateSnapshotParams::new("worker", &image);
+    let name = place::fresh_name("worker");
+    let params = || CreateSnapshotParams::new(&name, &image);
 
     // Two programs start at the same time; one of them creates it, both get it.
     let (one, two) = tokio::join!(async { snapshots.ensure(params()).await }, async {
@@ -25,21 +23,23 @@ async fn main() -> Result<(), BoxError> {
     println!("both have {}: {}", one.name, one.id == two.id);
 
     // The next day it is there: one request.
-    let before = emulator.requests().len();
+    let requests = || emulator.as_ref().map_or(0, |emulator| emulator.requests().len());
+    let before = requests();
     let found = snapshots.ensure(params()).await?;
-    println!(
-        "found {} with {} request",
-        found.name,
-        emulator.requests().len() - before
-    );
+    println!("found {}", found.name);
+    if emulator.is_some() {
+        println!("with {} request", requests() - before);
+    }
 
     // The definition has changed: that is an error, unless it may be replaced.
-    let changed = || CreateSnapshotParams::new("worker", image.clone().pip_install(["numpy"]));
+    let changed = || CreateSnapshotParams::new(&name, image.clone().pip_install(["numpy"]));
     match snapshots.ensure(changed()).await {
         Err(error) if error.kind() == ErrorKind::DefinitionMismatch => println!("refused: {error}"),
         other => println!("unexpected: {other:?}"),
     }
     let replaced = snapshots.ensure(changed()).replace().await?;
     println!("replaced: another id, {}", replaced.id != found.id);
+    snapshots.delete(&replaced).wait().await?;
+    println!("deleted {name}");
     Ok(())
 }

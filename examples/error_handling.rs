@@ -1,6 +1,6 @@
 //! What goes wrong, what it is called, and what a program does about it.
 //!
-//! `cargo run --example error_handling` runs on the embedded emulator.
+//! `cargo run --example error_handling` runs on the embedded emulator, which fails as it is told to.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
 use std::time::Duration;
@@ -32,6 +32,7 @@ fn show(error: &Error) {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let emulator = Emulator::builder().start().await?;
+    println!("The embedded emulator, with or without DAYTONA_API_KEY: it fails as it is told to.\n");
     let client = |key: &str| Daytona::builder().api_url(emulator.api_url()).api_key(key).build();
     let daytona = client(emulator.api_key())?;
     let snapshots = daytona.snapshots();

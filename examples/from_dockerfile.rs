@@ -1,5 +1,5 @@
-//! Any project with a Dockerfile: shows what would be built and sent, offline; with `--create` it makes the snapshot on the
-//! embedded emulator.
+//! Any project with a Dockerfile: shows what would be built and sent, offline; with `--create` it makes the snapshot, on
+//! the embedded emulator or, where `DAYTONA_API_KEY` is set, on the real service.
 //!
 //! ```text
 //! cargo run --example from_dockerfile -- FOLDER [--file docker/prod.Dockerfile] [--target STAGE] [--build-arg NAME=VALUE]
@@ -16,9 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use daytona_emulator::Emulator;
-use daytona_sdk::{
-    BoxError, CreateSnapshotParams, Daytona, DockerfileSource, Explanation, Image, ImagePlan, PlanOptions,
-};
+use daytona_sdk::{BoxError, CreateSnapshotParams, DockerfileSource, Explanation, Image, ImagePlan, PlanOptions};
 
 /// Plans the image of a project's Dockerfile.
 #[derive(Debug, Parser)]
@@ -42,7 +40,7 @@ struct Arguments {
     #[arg(long)]
     explain: Option<PathBuf>,
 
-    /// Make the snapshot on the embedded emulator.
+    /// Make the snapshot: on the embedded emulator, or on the real service where `DAYTONA_API_KEY` is set.
     #[arg(long)]
     create: bool,
 }
@@ -84,6 +82,10 @@ fn build_arg(text: &str) -> Result<(String, String), String> {
 }
 
 fn show(plan: &ImagePlan) {
+    println!("the Dockerfile that is sent:");
+    for line in plan.dockerfile().lines() {
+        println!("  {line}");
+    }
     println!("{} files, {} bytes are sent:", plan.members().len(), plan.total_size());
     for member in plan.members() {
         println!("  {:o} {:>10}  {}", member.mode(), member.size(), member.name());
@@ -115,12 +117,8 @@ fn explain(plan: &ImagePlan, path: &std::path::Path) {
 }
 
 async fn create(plan: ImagePlan) -> Result<(), BoxError> {
-    let emulator = Emulator::start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
-    let params = CreateSnapshotParams::new("from-dockerfile", plan);
+    let (daytona, _emulator) = place::connect("a snapshot will be created", Emulator::builder()).await?;
+    let params = CreateSnapshotParams::new(place::fresh_name("from-dockerfile"), plan);
     let snapshot = daytona
         .snapshots()
         .create(params)

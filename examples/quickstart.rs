@@ -16,8 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use daytona_emulator::Emulator;
 use daytona_sdk::{
-    BoxError, Build, CreateSnapshotParams, Daytona, DaytonaBuilder, Error, ErrorKind, Event, Image, PlanOptions,
-    Snapshot, Source,
+    BoxError, Build, CreateSnapshotParams, Daytona, Error, ErrorKind, Event, Image, PlanOptions, Snapshot, Source,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -43,30 +42,50 @@ async fn main() -> ExitCode {
         Err(error) => {
             let report = error.downcast_ref::<Error>().map(Error::report);
             eprintln!("error: {}", report.unwrap_or_else(|| error.to_string()));
-            ExitCode::FAILURE
+            match error.downcast_ref::<Interrupted>() {
+                Some(_) => ExitCode::from(Interrupted::EXIT_CODE),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }
 
+/// Ctrl-C was pressed.
+#[derive(Debug)]
+struct Interrupted;
+
+impl Interrupted {
+    /// What shells report of a program that was interrupted: 128 and the number of the signal.
+    const EXIT_CODE: u8 = 130;
+}
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 async fn run(arguments: Arguments) -> Result<(), BoxError> {
-    let (daytona, _emulator) = connect().await?;
+    let there = "a snapshot will be created, and deleted at the end";
+    let (daytona, emulator) = place::connect(there, Emulator::builder().build_time(Duration::from_secs(2))).await?;
+    if emulator.is_some() {
+        println!("Files are packed, uploaded and checked for real; RUN steps are not executed.");
+    }
     let source = match arguments.image {
         Some(image) => Source::from(image),
         None => plan(arguments.path.as_deref())?,
     };
-    let name = arguments
-        .name
-        .unwrap_or_else(|| format!("quickstart-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
+    let name = arguments.name.unwrap_or_else(|| place::fresh_name("quickstart"));
 
     println!("\nCreate {name}");
     let start = Instant::now();
-    let Some(build) = create(&daytona, &name, source, start).await? else {
-        return Err("interrupted before anything was created".into());
-    };
+    let build = create(&daytona, &name, source, start).await?;
     let id = build.id().clone();
     let outcome = tokio::select! {
         outcome = build.wait() => outcome.map_err(BoxError::from),
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
     };
     // Whatever happened: only what was created here, by its id. It is another one if the snapshot had to be created again.
     let (id, outcome) = match outcome {
@@ -83,30 +102,6 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     }
     println!("  done, {:.1?} in all", start.elapsed());
     outcome
-}
-
-/// The real service if there is a key for it, else the emulator.
-async fn connect() -> Result<(Daytona, Option<Emulator>), BoxError> {
-    let settings = DaytonaBuilder::from_env();
-    if settings.has_credentials() {
-        let daytona = settings.build()?;
-        println!(
-            "Daytona at {}: a snapshot will be created there, and deleted at the end.",
-            daytona.api_url()
-        );
-        return Ok((daytona, None));
-    }
-    let emulator = Emulator::builder().build_time(Duration::from_secs(2)).start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
-    println!(
-        "The embedded emulator at {}; set DAYTONA_API_KEY for the real service.",
-        emulator.api_url()
-    );
-    println!("Files are packed, uploaded and checked for real; RUN steps are not executed.");
-    Ok((daytona, Some(emulator)))
 }
 
 /// Everything that will be built and sent, without a request.
@@ -151,8 +146,8 @@ fn plan(path: Option<&Path>) -> Result<Source, BoxError> {
     Ok(plan.into())
 }
 
-/// Uploads and creates. `None` if it was interrupted before the server had accepted anything.
-async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -> Result<Option<Build>, BoxError> {
+/// Uploads and creates. Ctrl-C ends it, and what was created by then is deleted.
+async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -> Result<Build, BoxError> {
     let mut screen = Screen::new(start);
     let mut creation = Box::pin(
         daytona
@@ -162,13 +157,13 @@ async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -
             .start(),
     );
     tokio::select! {
-        build = &mut creation => Ok(Some(build?)),
+        build = &mut creation => Ok(build?),
         _ = tokio::signal::ctrl_c() => {
             // The request may be under way: its answer says what there is to delete.
-            match tokio::time::timeout(Duration::from_secs(5), creation).await {
-                Ok(build) => Ok(Some(build?)),
-                Err(_) => Ok(None),
+            if let Ok(Ok(build)) = tokio::time::timeout(Duration::from_secs(5), creation).await {
+                build.cancel().await?;
             }
+            Err(Interrupted.into())
         }
     }
 }

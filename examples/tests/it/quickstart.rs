@@ -320,7 +320,7 @@ async fn an_interrupt_deletes_what_was_created() {
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap())
         .await
         .unwrap();
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(130));
     assert!(
         emulator
             .requests()

@@ -1,4 +1,9 @@
-//! The small examples: each runs offline, ends well, and shows what it says that it shows.
+//! The small examples: each runs offline, ends well, and shows what it promises to show.
+
+use std::time::Duration;
+
+use daytona_emulator::{Emulator, SeededSnapshot};
+use daytona_sdk::{Daytona, SnapshotState};
 
 use crate::support::{example, run, text};
 
@@ -27,7 +32,7 @@ async fn build_logs() {
     check(
         &shown,
         &[
-            "following logs",
+            "following logs-",
             "| #1 [internal]",
             "1 failed: test_login",
             "failed (error)",
@@ -43,11 +48,13 @@ async fn ensure() {
     check(
         &shown,
         &[
-            "both have worker: true",
+            "both have worker-",
+            ": true",
             "with 1 request",
             "refused:",
             "ends before line 7",
             "another id, true",
+            "deleted worker-",
         ],
     );
 }
@@ -83,8 +90,9 @@ async fn blocking() {
         &output("blocking").await,
         &[
             "| #1 [internal]",
-            "plain is active",
-            "listed: plain",
+            "plain-",
+            " is active",
+            "listed: plain-",
             "its name is free",
         ],
     );
@@ -123,8 +131,50 @@ async fn tracing() {
             "http.request.method",
             "503",
             "http.request.resend_count",
-            "traced is active",
+            "traced-",
+            " is active",
         ],
     );
     assert!(!shown.to_lowercase().contains("authorization"), "{shown}");
+}
+
+/// The emulator plays the real service here: they go to it, say so, and leave it as it was.
+#[tokio::test]
+async fn examples_run_where_the_key_points() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    for name in ["ci-0", "ci-1", "ci-2", "ci-3", "production"] {
+        let month = Duration::from_hours(24 * 30);
+        let created = emulator.clock().now() - month;
+        emulator.add_snapshot(SeededSnapshot::from_image(name, "a:1").created(created));
+    }
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()
+        .unwrap();
+    let count = async || daytona.snapshots().list().await.unwrap().items.len();
+    assert_eq!(count().await, 5);
+    for name in ["blocking", "build_logs", "ensure", "list", "prune", "tracing"] {
+        let mut command = example(name);
+        command
+            .env("DAYTONA_API_KEY", emulator.api_key())
+            .env("DAYTONA_API_URL", emulator.api_url());
+        let output = run(command).await;
+        let shown = text(&output.stdout);
+        assert!(output.status.success(), "{name}: {shown}{}", text(&output.stderr));
+        assert!(
+            shown.contains(&format!("Daytona at {}: ", emulator.api_url())),
+            "{name}: {shown}"
+        );
+        assert_eq!(count().await, 5, "{name}: {shown}");
+    }
+    let mut command = example("prune");
+    command
+        .arg("--apply")
+        .env("DAYTONA_API_KEY", emulator.api_key())
+        .env("DAYTONA_API_URL", emulator.api_url());
+    check(&text(&run(command).await.stdout), &["would delete ci-", "deleted 1"]);
+    let left = daytona.snapshots().list().await.unwrap().items;
+    let left = left.iter().filter(|snapshot| snapshot.state != SnapshotState::Removing);
+    assert_eq!(left.count(), 4);
 }
