@@ -28,8 +28,26 @@ pub use requirements::Requirements;
 
 /// An image, described step by step.
 ///
-/// A value: it can be cloned, compared and extended; no method fails or touches the disk. What is wrong with a step is
-/// told by [`plan`](Self::plan). Equality and `Debug` look at the steps only, not at where they were written.
+/// An image is a value: you can clone, compare and extend it. No method fails or touches the disk:
+/// [`plan`](Self::plan) reports what is wrong with a step. Equality and `Debug` look at the steps only, not at where they
+/// were written.
+///
+/// ```
+/// use daytona_image::Image;
+///
+/// let image = Image::base("python:3.12-slim")
+///     .pip_install(["flask"])
+///     .workdir("/app")
+///     .entrypoint(["python", "main.py"]);
+/// assert_eq!(
+///     image.plan()?.dockerfile(),
+///     "FROM python:3.12-slim\n\
+///      RUN python -m pip install flask\n\
+///      WORKDIR /app\n\
+///      ENTRYPOINT [\"python\", \"main.py\"]\n"
+/// );
+/// # Ok::<(), daytona_image::PlanError>(())
+/// ```
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct Image {
@@ -61,7 +79,16 @@ impl fmt::Debug for Image {
 }
 
 impl Image {
-    /// Starts from an image of a registry: `FROM {image}`.
+    /// Starts from an image of a registry.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12");
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("FROM python:3.12"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn base(image: impl Into<String>) -> Self {
         Self { steps: Vec::new() }.step("base", Instruction::From(image.into()))
@@ -69,17 +96,36 @@ impl Image {
 
     /// Starts from Python on Debian slim, with a C and Fortran compiler and an up-to-date pip.
     ///
-    /// A series such as `3.12` becomes the release that the official SDKs pin for it; a version such as `3.12.4` is used
-    /// as it is. [`PythonVersion::default`] is a fixed series. Which series there are is told by
-    /// [`PythonVersion::SERIES`].
+    /// A series such as `3.12` becomes the release that the official SDKs pin for it. A version such as `3.12.4` is used
+    /// as it is. [`PythonVersion::SERIES`] lists the series; [`PythonVersion::default`] is one of them.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let plan = Image::debian_slim("3.12").plan()?;
+    /// let first = plan.dockerfile().lines().next();
+    /// assert_eq!(first, Some("FROM python:3.12.10-slim-bookworm"));
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
     #[track_caller]
     pub fn debian_slim(version: impl Into<PythonVersion>) -> Self {
         Self { steps: Vec::new() }.step("debian_slim", Instruction::DebianSlim(version.into()))
     }
 
-    /// Starts from a Dockerfile: a path, or a [`DockerfileSource`] for another context folder, ignore patterns, or a text.
+    /// Starts from a Dockerfile: a path, or a [`DockerfileSource`] to set the context directory, ignore patterns, build
+    /// arguments or the target stage, or to give its text.
     ///
-    /// The files that it copies are found when the image is planned. Steps that follow are appended to its last stage.
+    /// [`plan`](Self::plan) reads it and finds the files that it copies. Later steps are appended to its last stage.
+    ///
+    /// ```
+    /// # use daytona_image::{DockerfileSource, Image};
+    /// let text = "FROM alpine:3.20\nRUN apk add curl\n";
+    /// let image = Image::from_dockerfile(DockerfileSource::text(text)).workdir("/app");
+    /// assert_eq!(image.plan()?.dockerfile(), format!("{text}WORKDIR /app\n"));
+    ///
+    /// // Read when it is planned, with the files beside it as the build context.
+    /// let image = Image::from_dockerfile("Dockerfile");
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
     #[track_caller]
     pub fn from_dockerfile(source: impl Into<DockerfileSource>) -> Self {
         Self { steps: Vec::new() }.step("from_dockerfile", Instruction::Dockerfile(source.into()))
@@ -87,7 +133,17 @@ impl Image {
 
     /// Adds lines of a Dockerfile as they are.
     ///
-    /// Takes lines, or [`DockerfileCommands`] where a context folder or ignore patterns are needed.
+    /// Takes lines, or [`DockerfileCommands`] to set a context directory or ignore patterns.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12")
+    ///     .dockerfile_commands(["HEALTHCHECK CMD curl -f localhost"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("HEALTHCHECK CMD curl -f localhost"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn dockerfile_commands(self, lines: impl Into<DockerfileCommands>) -> Self {
         self.step("dockerfile_commands", Instruction::DockerfileCommands(lines.into()))
@@ -95,40 +151,105 @@ impl Image {
 
     /// Installs the packages of a local requirements file with pip.
     ///
-    /// Takes a path, or [`Requirements`] where options are needed. The file is copied to `/.requirements.txt`; if it names others,
-    /// it goes to `/.requirements/` together with them.
+    /// Takes a path, or [`Requirements`] for options. The file is copied to `/.requirements.txt`. If it names other files, they
+    /// are all copied to `/.requirements/`.
+    ///
+    /// ```
+    /// # use daytona_image::{Image, PlanOptions};
+    /// # let directory = tempfile::tempdir()?;
+    /// # std::fs::write(directory.path().join("requirements.txt"), "flask==3.0.3")?;
+    /// # let options = PlanOptions::default().base_dir(directory.path());
+    /// let image = Image::base("python:3.12")
+    ///     .pip_install_from_requirements("requirements.txt");
+    /// let plan = image.plan_with(&options)?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("RUN python -m pip install -r /.requirements.txt"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn pip_install_from_requirements(self, file: impl Into<Requirements>) -> Self {
         self.step("pip_install_from_requirements", Instruction::Requirements(file.into()))
     }
 
-    /// Installs the dependencies of a local `pyproject.toml` with pip: those of the project, and of the groups of optional
-    /// ones that are chosen with [`Pyproject::optional`]. The file itself is not sent.
+    /// Installs the dependencies of a local `pyproject.toml` with pip: those of the project, and those of the optional groups
+    /// that [`Pyproject::optional`] chooses. The file itself is not sent.
+    ///
+    /// ```
+    /// # use daytona_image::{Image, PlanOptions};
+    /// # let directory = tempfile::tempdir()?;
+    /// # std::fs::write(directory.path().join("pyproject.toml"), "[project]\nname = \"app\"\ndependencies = [\"flask\"]")?;
+    /// # let options = PlanOptions::default().base_dir(directory.path());
+    /// let image = Image::base("python:3.12").pip_install_from_pyproject("pyproject.toml");
+    /// let plan = image.plan_with(&options)?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("RUN python -m pip install flask"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn pip_install_from_pyproject(self, file: impl Into<Pyproject>) -> Self {
         self.step("pip_install_from_pyproject", Instruction::Pyproject(file.into()))
     }
 
-    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. No package, no layer.
+    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. Without packages there is no layer.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").uv_pip_install(["ruff"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("RUN python -m pip install uv && python -m uv pip install --system ruff"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn uv_pip_install(self, packages: impl Into<UvPipInstall>) -> Self {
         self.step("uv_pip_install", Instruction::UvPipInstall(packages.into()))
     }
 
-    /// Installs Debian packages in one layer: updates the lists, takes no recommended packages, and removes the lists again.
-    /// No package, no layer.
+    /// Installs Debian packages in one layer: updates the package lists, installs no recommended packages, and removes the lists.
+    /// Without packages there is no layer.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let plan = Image::base("python:3.12").apt_install(["git", "curl"]).plan()?;
+    /// assert_eq!(
+    ///     plan.dockerfile().lines().last(),
+    ///     Some(
+    ///         "RUN apt-get update && apt-get install -y --no-install-recommends curl git \
+    ///          && rm -rf /var/lib/apt/lists/*"
+    ///     )
+    /// );
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
     #[track_caller]
     pub fn apt_install(self, packages: impl Into<AptInstall>) -> Self {
         self.step("apt_install", Instruction::AptInstall(packages.into()))
     }
 
-    /// Sets the user of the following steps and of the sandbox: a name or an id, with a group after a colon if need be.
+    /// Sets the user of the following steps and of the sandbox: a name or an id, with an optional group after a colon.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").user("app:app");
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("USER app:app"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn user(self, user: impl Into<String>) -> Self {
         self.step("user", Instruction::User(user.into()))
     }
 
-    /// Sets labels of the image. The values are taken literally.
+    /// Sets labels of the image. Docker expands nothing in the values.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").label([("team", "data")]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("LABEL team=data"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn label<K: Into<String>, V: Into<String>>(self, labels: impl IntoIterator<Item = (K, V)>) -> Self {
         let labels = labels
@@ -138,7 +259,16 @@ impl Image {
         self.step("label", Instruction::Label(labels))
     }
 
-    /// Says that something listens on a port: `8080`, `53/udp`, `9000-9010`.
+    /// Documents a port that the image listens on: `8080`, `53/udp`, `9000-9010`.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").expose(8080);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("EXPOSE 8080"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     #[expect(
         clippy::needless_pass_by_value,
@@ -148,7 +278,16 @@ impl Image {
         self.step("expose", Instruction::Expose(port.to_string()))
     }
 
-    /// Declares a variable of the build with its value: the service has no build arguments that could set another.
+    /// Declares a build variable and its value. The service takes no build arguments, so this is the value that the build uses.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").arg("VERSION", "1.2");
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("ARG VERSION=1.2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn arg(self, name: impl Into<String>, default: impl Into<String>) -> Self {
         let (name, default) = (name.into(), default.into());
@@ -156,6 +295,15 @@ impl Image {
     }
 
     /// Sets the shell of the following shell commands.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").shell(["/bin/bash", "-c"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"SHELL ["/bin/bash", "-c"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn shell<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
         let words = words.into_iter().map(Into::into).collect();
@@ -163,36 +311,77 @@ impl Image {
     }
 
     /// Copies from another image, or from an earlier stage of a Dockerfile.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").copy_from("ghcr.io/astral-sh/uv:0.5", "/uv", "/bin/uv");
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"COPY --from=ghcr.io/astral-sh/uv:0.5 ["/uv", "/bin/uv"]"#));
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
     #[track_caller]
     pub fn copy_from(self, from: impl Into<String>, source: impl Into<String>, target: impl Into<String>) -> Self {
         let (from, source, target) = (from.into(), source.into(), target.into());
         self.step("copy_from", Instruction::CopyFrom { from, source, target })
     }
 
-    /// Installs Python packages with pip, sorted by name, in one layer. No package, no layer.
+    /// Installs Python packages with pip, sorted by name, in one layer. Without packages there is no layer.
     ///
-    /// Takes packages, or a [`PipInstall`] where options are needed.
+    /// Takes packages, or a [`PipInstall`] for options.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").pip_install(["requests", "numpy>=2"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("RUN python -m pip install 'numpy>=2' requests"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn pip_install(self, packages: impl Into<PipInstall>) -> Self {
         self.step("pip_install", Instruction::PipInstall(packages.into()))
     }
 
-    /// Copies a local file to `target`; if that ends in `/`, the file keeps its name below it.
+    /// Copies a local file to `target`. If `target` ends in `/`, the file keeps its name in that directory.
     ///
-    /// Takes a path, or a [`LocalFile`] where options are needed.
+    /// Takes a path, or a [`LocalFile`] for options. A relative path is resolved in the plan's base directory, and `~` in the
+    /// home directory. A link is sent as the content of its target. Docker expands variables in `target`.
     ///
-    /// A relative path is resolved in the plan's base folder, `~` in the home folder. Links are followed: what is sent
-    /// is the content. Docker expands variables in the target.
+    /// ```
+    /// # use daytona_image::{Image, PlanOptions};
+    /// # let directory = tempfile::tempdir()?;
+    /// # std::fs::write(directory.path().join("main.py"), "print()")?;
+    /// # let options = PlanOptions::default().base_dir(directory.path());
+    /// let image = Image::base("python:3.12").add_local_file("main.py", "/app/");
+    /// let plan = image.plan_with(&options)?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"COPY ["main.py", "/app/main.py"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn add_local_file(self, file: impl Into<LocalFile>, target: impl Into<String>) -> Self {
         let (file, target) = (file.into(), target.into());
         self.step("add_local_file", Instruction::AddLocalFile { file, target })
     }
 
-    /// Copies the contents of a local folder to the folder `target`, as Docker's `COPY` does.
+    /// Copies the contents of a local directory to the directory `target`, as Docker's `COPY` does.
     ///
-    /// Takes a path, or a [`LocalDir`] where options are needed. The folder is a boundary: links inside it are sent as
-    /// their content, links that leave it are left out with a warning.
+    /// Takes a path, or a [`LocalDir`] for options. Links to targets inside the directory are sent as the content of
+    /// their targets. Links that lead out of it are left out, with a warning.
+    ///
+    /// ```
+    /// # use daytona_image::{Image, PlanOptions};
+    /// # let directory = tempfile::tempdir()?;
+    /// # std::fs::create_dir_all(directory.path().join("src"))?;
+    /// # std::fs::write(directory.path().join("src/main.py"), "print()")?;
+    /// # let options = PlanOptions::default().base_dir(directory.path());
+    /// let image = Image::base("python:3.12").add_local_dir("src", "/app/src");
+    /// let plan = image.plan_with(&options)?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"COPY ["src", "/app/src"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn add_local_dir(self, dir: impl Into<LocalDir>, target: impl Into<String>) -> Self {
         let (dir, target) = (dir.into(), target.into());
@@ -201,14 +390,34 @@ impl Image {
 
     /// Runs commands while the image is built, one layer each.
     ///
-    /// Takes one command or a list of them. A text is a shell command (`RUN {text}`), a list in the list is an executable and
-    /// its arguments (`RUN ["…", "…"]`).
+    /// Takes one command or a list of commands. A string is a shell command. A list is an executable and its arguments.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").run_commands(["make", "make install"]);
+    /// assert!(image.plan()?.dockerfile().ends_with("RUN make\nRUN make install\n"));
+    ///
+    /// let image = Image::base("python:3.12").run_commands([["rm", "-r", "/my cache"]]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"RUN ["rm", "-r", "/my cache"]"#));
+    /// # Ok::<(), daytona_image::PlanError>(())
+    /// ```
     #[track_caller]
     pub fn run_commands(self, commands: impl Into<Commands>) -> Self {
         self.step("run_commands", Instruction::RunCommands(commands.into().0))
     }
 
-    /// Sets environment variables, in the given order. The values are taken literally.
+    /// Sets environment variables, in the given order. Docker expands nothing in the values.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").env([("PRICE", "5 $")]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("ENV PRICE='5 $'"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn env<K: Into<String>, V: Into<String>>(self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let variables = variables
@@ -218,20 +427,47 @@ impl Image {
         self.step("env", Instruction::Env(variables))
     }
 
-    /// Sets the working folder of the following steps and of the sandbox. The path is taken literally.
+    /// Sets the working directory of the following steps and of the sandbox. Docker expands nothing in the path.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").workdir("/app");
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some("WORKDIR /app"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn workdir(self, path: impl Into<String>) -> Self {
         self.step("workdir", Instruction::Workdir(path.into()))
     }
 
-    /// Sets what is started in a sandbox.
+    /// Sets the program that a sandbox starts, and its arguments.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").entrypoint(["python", "main.py"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"ENTRYPOINT ["python", "main.py"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn entrypoint<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
         let words = words.into_iter().map(Into::into).collect();
         self.step("entrypoint", Instruction::Entrypoint(words))
     }
 
-    /// Sets the default arguments of the entrypoint. The service itself only looks at the entrypoint.
+    /// Sets the default arguments of the entrypoint. The service reads only the entrypoint.
+    ///
+    /// ```
+    /// # use daytona_image::Image;
+    /// let image = Image::base("python:3.12").cmd(["--port", "80"]);
+    /// let plan = image.plan()?;
+    /// let line = plan.dockerfile().lines().last();
+    /// assert_eq!(line, Some(r#"CMD ["--port", "80"]"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn cmd<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
         let words = words.into_iter().map(Into::into).collect();
@@ -243,7 +479,7 @@ impl Image {
         &self.steps
     }
 
-    /// Whether a step may need local files, as far as that can be told without a look at any file.
+    /// Whether a step may need local files. Reads no file, so a Dockerfile counts as one that may.
     pub fn takes_files(&self) -> bool {
         self.steps.iter().any(|step| step.instruction.takes_files())
     }
