@@ -14,15 +14,37 @@ use crate::text::with_causes;
 
 /// Where a JWT comes from.
 ///
-/// Asked before each request, so that it should keep a token until shortly before its end. A token that the service does not
-/// accept is not asked for again: failed logins count against the caller's address.
+/// The client asks for it before each request, so keep a token until shortly before it expires. If the service refuses a token, the
+/// client does not ask again: failed logins count against the caller's address.
+///
+/// ```
+/// use daytona_sdk::{BoxError, TokenProvider};
+/// use secrecy::SecretString;
+///
+/// /// Reads the token from a file that something else keeps up to date.
+/// #[derive(Debug)]
+/// struct TokenFile(std::path::PathBuf);
+///
+/// #[async_trait::async_trait]
+/// impl TokenProvider for TokenFile {
+///     async fn token(&self) -> Result<SecretString, BoxError> {
+///         Ok(tokio::fs::read_to_string(&self.0).await?.trim().into())
+///     }
+/// }
+///
+/// let daytona = daytona_sdk::Daytona::builder()
+///     .token_provider(TokenFile("/run/secrets/daytona".into()))
+///     .organization_id("org")
+///     .build()?;
+/// # Ok::<(), daytona_sdk::Error>(())
+/// ```
 #[async_trait]
 pub trait TokenProvider: fmt::Debug + Send + Sync + 'static {
-    /// A token that is good now.
+    /// A token that is valid now.
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from having one: the call ends with an [`Error`](crate::Error) of kind `Unauthorized` that tells it.
+    /// Why there is no token: it becomes the source of an [`Error`](crate::Error) of kind `Unauthorized`.
     async fn token(&self) -> Result<SecretString, BoxError>;
 }
 

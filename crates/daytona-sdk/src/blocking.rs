@@ -33,16 +33,24 @@ use tracing::Instrument;
 
 use crate::error::{Error, ErrorKind};
 
-/// Blocks on what one would await.
+/// Blocks until a call is done, where a program cannot await it.
+///
+/// ```no_run
+/// use daytona_sdk::Daytona;
+/// use daytona_sdk::blocking::Block;
+///
+/// let snapshot = Daytona::from_env()?.snapshots().get("my-app").block()?;
+/// # Ok::<(), daytona_sdk::Error>(())
+/// ```
 pub trait Block {
-    /// What comes of it.
+    /// The result of the call.
     type Output;
 
-    /// Does it, and waits until it is done.
+    /// Runs the call and waits until it is done.
     ///
     /// # Errors
     ///
-    /// Those of awaiting it, and kind `Unsupported` inside of an async runtime.
+    /// The errors of the call, and kind `Unsupported` inside an async runtime.
     fn block(self) -> Result<Self::Output, Error>;
 }
 
@@ -63,12 +71,22 @@ where
     }
 }
 
-/// Iterates over what is a stream.
+/// Iterates over a stream, where a program cannot await its items.
+///
+/// ```no_run
+/// use daytona_sdk::Daytona;
+/// use daytona_sdk::blocking::BlockStream;
+///
+/// for snapshot in Daytona::from_env()?.snapshots().list().stream().blocking_iter() {
+///     println!("{}", snapshot?.name);
+/// }
+/// # Ok::<(), daytona_sdk::Error>(())
+/// ```
 pub trait BlockStream {
-    /// What comes from it.
+    /// The type of an item.
     type Item;
 
-    /// Its items. Each is waited for when it is asked for; inside of an async runtime there is one, the error.
+    /// The items. `next` waits for an item. Inside an async runtime the only item is an error.
     fn blocking_iter(self) -> Iter<Self::Item>;
 }
 

@@ -7,14 +7,43 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time that waits, deadlines and retries go by.
+/// The time that waits, deadlines and retries use.
 ///
-/// Implement it to drive them in a test; the default follows tokio's clock, and so a paused one too.
+/// Implement it to control them in a test. The default follows tokio's clock, also while that is paused.
+///
+/// ```
+/// use std::future::Future;
+/// use std::pin::Pin;
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+///
+/// /// Goes on whenever somebody waits, so that no wait takes any time.
+/// #[derive(Debug, Default)]
+/// struct Hasty(Mutex<Duration>);
+///
+/// impl daytona_sdk::Clock for Hasty {
+///     fn now(&self) -> Duration {
+///         *self.0.lock().unwrap()
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+///         *self.0.lock().unwrap() += duration;
+///         Box::pin(tokio::task::yield_now())
+///     }
+///
+///     fn jitter(&self) -> f64 {
+///         0.5
+///     }
+/// }
+///
+/// let daytona = daytona_sdk::Daytona::builder().api_key("key").clock(Hasty::default()).build()?;
+/// # Ok::<(), daytona_sdk::Error>(())
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time since some fixed moment. Never goes back.
     fn now(&self) -> Duration;
 
-    /// The date and time, by which the age of snapshots is told. Default: the system's.
+    /// The date and time, from which the age of a snapshot follows. Default: the system's.
     fn timestamp(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
     }

@@ -13,6 +13,19 @@ use crate::error::{Error, ErrorKind};
 use crate::snapshots::{Call, SnapshotService};
 
 /// A client of the Daytona API. Cheap to clone; clones share their connections.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::Daytona;
+///
+/// let daytona = Daytona::from_env()?;
+/// daytona.check().await?; // the key is good
+/// for region in daytona.regions().await? {
+///     println!("{:?}", region.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Daytona {
     client: ApiClient,

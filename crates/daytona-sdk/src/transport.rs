@@ -24,10 +24,29 @@ pub type RequestBody = BoxBody<Bytes, BodyError>;
 /// The body of a response, as it comes.
 pub type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
 
-/// Sends HTTP requests: those to the API, to the log host and to object storage alike.
+/// Sends all HTTP requests: to the API, to the log host and to the object storage.
 ///
-/// Implement it to use a client of your own. An implementation sends each request once, follows no redirect, and keeps
-/// idle connections for less than five seconds, after which the service closes them without a word.
+/// Implement it to use your own HTTP client. An implementation sends each request once and follows no redirect. It keeps an idle
+/// connection for less than five seconds, because the service closes it after that time without notice.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use daytona_sdk::transport::{RequestBody, ResponseBody, Transport, TransportError};
+/// use http::{Request, Response};
+///
+/// /// Counts what another transport sends.
+/// #[derive(Debug)]
+/// struct Counted(Arc<dyn Transport>);
+///
+/// #[async_trait::async_trait]
+/// impl Transport for Counted {
+///     async fn send(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, TransportError> {
+///         println!("{} {}", request.method(), request.uri().path());
+///         self.0.send(request).await
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Sends one request and returns the response as soon as its headers are there.

@@ -19,6 +19,19 @@ use crate::error::Error;
 use crate::transport::Transport;
 
 /// Sets up a [`Daytona`](crate::Daytona) client.
+///
+/// ```
+/// use daytona_sdk::Daytona;
+/// use std::time::Duration;
+///
+/// let daytona = Daytona::builder()
+///     .api_key("dtn_0123456789abcdef")
+///     .api_url("https://daytona.example/api")
+///     .proxy("http://proxy.example:3128")
+///     .connect_timeout(Duration::from_secs(5))
+///     .build()?;
+/// # Ok::<(), daytona_sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct DaytonaBuilder {

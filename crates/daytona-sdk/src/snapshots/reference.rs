@@ -9,8 +9,17 @@ use crate::error::{Error, ErrorKind};
 
 /// A snapshot, by its id or by its name.
 ///
-/// Made from a [`SnapshotId`] or a `&Snapshot`, it is an id; made from a text, the server decides, as with the official
-/// SDKs: a text that looks like an id is tried as one first.
+/// A [`SnapshotId`] or a `&Snapshot` is an id. A string is an id or a name, which the server decides as it does for the official
+/// SDKs: it first tries a string that looks like an id as one.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let snapshot = daytona.snapshots().get("my-app").await?;
+/// daytona.snapshots().deactivate(&snapshot).await?; // this very snapshot
+/// daytona.snapshots().delete("my-app").await?; // whatever has the name now
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotRef {

@@ -14,9 +14,23 @@ use tower_service::Service;
 use super::{BodyError, RequestBody, ResponseBody, Transport, TransportError, TransportErrorKind};
 use daytona_context::BoxError;
 
-/// Sends requests to a `tower::Service`, such as the emulator's, or one's own client with its layers.
+/// Sends requests to a `tower::Service`: the emulator's, or your own client with its layers.
 ///
-/// What the service fails with counts as a broken connection.
+/// An error of the service counts as a broken connection.
+///
+/// ```
+/// use daytona_emulator::Emulator;
+/// use daytona_sdk::Daytona;
+/// use daytona_sdk::transport::ServiceTransport;
+///
+/// let emulator = Emulator::builder().in_process()?;
+/// let daytona = Daytona::builder()
+///     .api_url(emulator.api_url())
+///     .api_key(emulator.api_key())
+///     .transport(ServiceTransport::new(emulator.service()))
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ServiceTransport<S>(Mutex<S>);
 
 impl<S> ServiceTransport<S> {

@@ -37,6 +37,19 @@ pub(crate) enum Name {
 }
 
 /// What a snapshot is made from.
+///
+/// ```
+/// use daytona_sdk::{CreateSnapshotParams, Image, Source};
+///
+/// let params = CreateSnapshotParams::new("python", "python:3.12-slim");
+/// let params = CreateSnapshotParams::new("app", Image::base("python:3.12-slim").pip_install(["flask"]));
+/// // Chosen while the program runs.
+/// let source = match std::env::args().nth(1) {
+///     Some(dockerfile) => Source::from(Image::from_dockerfile(dockerfile)),
+///     None => Source::from("python:3.12-slim"),
+/// };
+/// let params = CreateSnapshotParams::new("chosen", source);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Source {
@@ -48,7 +61,13 @@ pub enum Source {
     Plan(ImagePlan),
 }
 
-/// What a sandbox of a snapshot gets. What is not set is the service's choice: 1 core, 1 GB of memory, 3 GB of disk.
+/// The resources of a sandbox of the snapshot. The service's defaults are 1 core, 1 GB of memory and 3 GB of disk.
+///
+/// ```
+/// use daytona_sdk::Resources;
+///
+/// let resources = Resources::new().cpu(2).memory(4).disk(8); // cores, GB, GB
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[must_use]
 pub struct Resources {

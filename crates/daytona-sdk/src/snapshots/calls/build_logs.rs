@@ -186,6 +186,16 @@ impl IntoFuture for BuildLogs {
 }
 
 /// A build log, line by line.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let mut log = daytona.snapshots().build_logs("my-app").follow().stream();
+/// while let Some(event) = log.next().await {
+///     println!("{}", event?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "does nothing until it is polled"]
 pub struct LogStream(EventStream);
 

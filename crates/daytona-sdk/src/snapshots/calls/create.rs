@@ -165,6 +165,18 @@ async fn make(mut making: Making, accepted: Accepted, span: &tracing::Span) -> R
 }
 
 /// A snapshot that the server has accepted and is making.
+///
+/// ```no_run
+/// # async fn example(
+/// #     daytona: daytona_sdk::Daytona,
+/// #     params: daytona_sdk::CreateSnapshotParams,
+/// # ) -> Result<(), daytona_sdk::Error> {
+/// let build = daytona.snapshots().create(params).start().await?;
+/// println!("{} is {} now", build.name(), build.id());
+/// let snapshot = build.wait().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Build {
     snapshot: Snapshot,
     accepted: Accepted,

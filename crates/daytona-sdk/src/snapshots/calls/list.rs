@@ -26,6 +26,20 @@ const MOST_SAME_PAGES: u32 = 3;
 
 /// A page of snapshots, once it is awaited.
 ///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let page = daytona.snapshots().list().name("ci-").limit(50).await?;
+/// println!("{} of {:?}", page.items.len(), page.total);
+///
+/// // All pages, whatever comes and goes meanwhile.
+/// let mut all = daytona.snapshots().list().name("ci-").stream();
+/// while let Some(snapshot) = all.next().await {
+///     println!("{}", snapshot?.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// Kind `InvalidRequest` for a page below 1 or a limit outside of 1 to 200, before any request; else the server's.

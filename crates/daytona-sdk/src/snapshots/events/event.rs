@@ -62,7 +62,25 @@ impl fmt::Display for LogGap {
     }
 }
 
-/// What happened while a snapshot is made, in its order.
+/// A step of the creation of a snapshot. Events come in the order in which they happen.
+///
+/// ```no_run
+/// # async fn example(
+/// #     daytona: daytona_sdk::Daytona,
+/// #     params: daytona_sdk::CreateSnapshotParams,
+/// # ) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::Event;
+///
+/// let creation = daytona.snapshots().create(params).on_event(|event| match event {
+///     Event::Planned { files, bytes, .. } => println!("{files} files, {bytes} bytes"),
+///     Event::Sent { bytes, total, .. } => println!("{bytes} of {total} bytes are sent"),
+///     Event::Retry { reason, .. } => println!("again, because {reason}"),
+///     _ => {}
+/// });
+/// creation.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
