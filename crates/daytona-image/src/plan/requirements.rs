@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use crate::escape;
 use crate::image::Requirements;
 use crate::image::requirements::{Named, REQUIREMENTS_FOLDER, REQUIREMENTS_TARGET, named};
 use crate::plan::PlanOptions;
@@ -124,15 +125,25 @@ impl Collector {
         let outside = || {
             format!(
                 "`{value}` lies outside of the folder `{}`, of which files are sent: move it there, or name the file above both",
-                self.shown.display()
+                escape::path(&self.shown)
             )
         };
-        if Path::new(value).is_absolute() || value.to_ascii_lowercase().starts_with("file:") {
+        // On Windows a path without a drive begins at a root, too, and one with a drive need not begin at its root.
+        let begins_elsewhere = |path: &Path| {
+            let first = path.components().next();
+            matches!(first, Some(Component::RootDir | Component::Prefix(_)))
+        };
+        if begins_elsewhere(Path::new(value)) || value.to_ascii_lowercase().starts_with("file:") {
             return Err(outside());
+        }
+        if cfg!(windows) && value.contains('\\') {
+            return Err(format!(
+                "`{value}` would not be found where the image is built: there the parts of a path are divided by `/`"
+            ));
         }
         let mut names: Vec<&str> = file.split('/').collect();
         names.pop();
-        for name in value.split(['/', std::path::MAIN_SEPARATOR]) {
+        for name in value.split('/') {
             match name {
                 "" | "." => {}
                 ".." => drop(names.pop().ok_or_else(outside)?),

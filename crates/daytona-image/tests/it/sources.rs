@@ -133,7 +133,9 @@ fn a_name_that_is_not_unicode_is_an_error_only_where_it_is_wanted() {
     assert_eq!(names(&folder, "FROM x:1\nCOPY *.md /x/\n"), ["b.md"]);
 }
 
-/// BuildKit asks for files by patterns of ignore files, and copies them by those of `filepath.Match`.
+/// BuildKit asks for files by patterns of ignore files, and copies them by those of `filepath.Match`. No file of Windows has such
+/// a name.
+#[cfg(unix)]
 #[test]
 fn a_source_has_to_match_in_both_of_buildkits_senses() {
     let folder = folder(&["st*r", "star", "back\\slash", "a b", "plain"]);
@@ -157,7 +159,9 @@ fn a_source_has_to_match_in_both_of_buildkits_senses() {
     }
 }
 
-/// A name with a control character cannot be asked for; it comes along with its folder.
+/// A name with a control character cannot be asked for; it comes along with its folder. No file of Windows has such
+/// a name.
+#[cfg(unix)]
 #[test]
 fn a_control_character_cannot_be_asked_for() {
     let folder = folder(&["d/tab\tname"]);

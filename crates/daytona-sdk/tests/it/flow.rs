@@ -1,12 +1,14 @@
 //! The whole way of a folder: described, packed, stored, built.
 
+#[cfg(target_os = "linux")]
 use std::io::Write;
+#[cfg(target_os = "linux")]
 use std::process::{Command, Stdio};
 
 use daytona_emulator::{Emulator, EmulatorBuilder, Fault, Operation, StorageOptions};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, Image, Resources, SnapshotState};
 
-use crate::support::{Heard, app_plan, count, folder, in_process, on_socket, plan, write};
+use crate::support::{Heard, app_plan, count, folder, in_process, is_a_name_here, on_socket, plan, write};
 
 /// A folder as users have it.
 fn sample() -> tempfile::TempDir {
@@ -106,7 +108,8 @@ async fn a_folder_becomes_an_active_snapshot() {
     );
 }
 
-/// What the readers that everybody has make of the stored object.
+/// What the readers that everybody has on Linux make of the stored object.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn what_is_stored_is_the_folder() {
     let (emulator, daytona) = in_process(Emulator::builder());
@@ -179,6 +182,7 @@ async fn what_is_stored_is_the_folder() {
 }
 
 /// Runs a program that every machine of ours has, and returns what it prints.
+#[cfg(target_os = "linux")]
 fn output(command: &mut Command, input: &[u8]) -> String {
     let mut child = command
         .stdin(Stdio::piped())
@@ -265,7 +269,8 @@ async fn a_file_that_changes_after_the_plan_ends_the_upload_with_its_name() {
 #[tokio::test]
 async fn names_that_docker_expands_reach_the_image() {
     let (_emulator, daytona) = in_process(Emulator::builder());
-    let names = ["a[1].txt", "b*c?", "d$e", "f'g\"", "h\\i", "j\\[k", "with blank", "é"];
+    let mut names = vec!["a[1].txt", "b*c?", "d$e", "f'g\"", "h\\i", "j\\[k", "with blank", "é"];
+    names.retain(|name| is_a_name_here(name));
     let folder = folder(&names);
     let image = names
         .iter()

@@ -8,7 +8,7 @@ use daytona_emulator::{BuiltImage, Emulator};
 use daytona_sdk::{CreateSnapshotParams, DockerfileCommands, DockerfileSource, Image, PlanError, PlanOptions};
 use tempfile::TempDir;
 
-use crate::support::{folder, in_process, plan, write};
+use crate::support::{folder, in_process, is_a_name_here, plan, write};
 
 /// A folder whose files say where they lie, and a home folder with a file.
 fn project() -> (TempDir, TempDir) {
@@ -316,7 +316,7 @@ async fn appended_steps_are_steps_of_the_last_stage() {
 /// Names with blanks, quotes, `$`, `*`, `[`, `^`, `!`, backslashes or letters beyond ASCII reach the image under themselves.
 #[tokio::test(start_paused = true)]
 async fn odd_names_arrive_under_themselves() {
-    let names = [
+    let mut names = vec![
         "with blank",
         "it's",
         "say \"hi\"",
@@ -334,8 +334,9 @@ async fn odd_names_arrive_under_themselves() {
         "-dash",
         "#hash",
     ];
+    names.retain(|name| is_a_name_here(name));
     let project = folder(&names);
-    for name in names {
+    for name in &names {
         write(project.path(), &format!("dir/{name}"), name.as_bytes());
     }
     let image = names.iter().fold(Image::base("scratch"), |image, name| {

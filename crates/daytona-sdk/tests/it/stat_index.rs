@@ -1,10 +1,15 @@
 //! The stat index of a creation. Its files are this crate's own: they rest for longer than two seconds.
 
+#[cfg(unix)]
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use daytona_emulator::{Emulator, Operation};
-use daytona_sdk::{CreateSnapshotParams, Digest, ErrorKind, Image, ImagePlan};
+#[cfg(unix)]
+use daytona_sdk::Digest;
+use daytona_sdk::{CreateSnapshotParams, ErrorKind, Image, ImagePlan};
 
 use crate::support::{count, in_process, plan};
 
@@ -14,6 +19,7 @@ fn rested() -> ImagePlan {
 }
 
 /// The index with another digest for its archive.
+#[cfg(unix)]
 fn forge(index: &PathBuf, other: Digest) {
     let text = fs::read_to_string(index).unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -22,6 +28,7 @@ fn forge(index: &PathBuf, other: Digest) {
     fs::write(index, format!("{body}{}\n", Digest::of(body.as_bytes()))).unwrap();
 }
 
+#[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn files_that_rest_are_not_read_again() {
     let (emulator, daytona) = in_process(Emulator::builder());
@@ -68,4 +75,23 @@ async fn an_index_that_cannot_be_written_is_named_before_anything_is_created() {
         assert!(error.to_string().contains("not a regular file"), "{error}");
     }
     assert_eq!(count(&emulator, Operation::CreateSnapshot), 0);
+}
+
+/// Windows does not tell when the status of a file changed.
+#[cfg(windows)]
+#[tokio::test(start_paused = true)]
+async fn where_files_do_not_tell_enough_an_index_is_refused() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("index");
+    let params = || CreateSnapshotParams::new("x", rested()).stat_index(&index);
+    for error in [
+        daytona.snapshots().create(params()).await.unwrap_err(),
+        daytona.snapshots().definition(params()).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::LocalFile);
+        assert!(error.to_string().contains("cannot be used on this platform"), "{error}");
+    }
+    assert_eq!(count(&emulator, Operation::CreateSnapshot), 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

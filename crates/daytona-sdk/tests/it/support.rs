@@ -39,6 +39,11 @@ pub(crate) async fn on_socket(options: EmulatorBuilder) -> (Emulator, Daytona) {
     (emulator, client)
 }
 
+/// Whether a file may be called so on this system.
+pub(crate) fn is_a_name_here(name: &str) -> bool {
+    cfg!(unix) || !name.contains(['*', '?', '"', '\\']) && !name.ends_with(' ')
+}
+
 /// A folder with these files, each with its own name as content.
 pub(crate) fn folder(files: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
