@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use daytona_image::walk::WalkProblem;
+use daytona_image::walk::{WalkProblem, shown};
 
 use crate::read_error::ReadError;
 use crate::storage::StorageError;
@@ -55,14 +55,15 @@ impl ScanError {
 pub enum IndexError {
     /// The index is one of the files that are pushed.
     #[error(
-        "the index `{path}` lies among the files of the context: keep it elsewhere, or leave it out of the context"
+        "the index `{}` lies among the files of the context: keep it elsewhere, or leave it out of the context",
+        shown(.path)
     )]
     InContext {
         /// The index.
         path: PathBuf,
     },
     /// Something else than a regular file lies there.
-    #[error("the index `{path}` is not a regular file: choose another path")]
+    #[error("the index `{}` is not a regular file: choose another path", shown(.path))]
     NotAFile {
         /// The index.
         path: PathBuf,
@@ -71,7 +72,7 @@ pub enum IndexError {
     #[error("an index cannot be used on this platform: its file system does not tell when a file's status changed")]
     Unsupported,
     /// Its directory cannot be written to.
-    #[error("the index `{path}` cannot be written")]
+    #[error("the index `{}` cannot be written", shown(.path))]
     Io {
         /// The index.
         path: PathBuf,

@@ -5,13 +5,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use daytona_image::walk::{is_in_use, shown};
+
 /// Why the bytes of an archive could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// A file is not what it was when the plan was made, or it changed between hashing and sending. Nothing was stored
     /// under the hash.
-    #[error("`{path}` changed after it was planned: plan again when nothing writes to it, or leave it out")]
+    #[error("`{}` changed after it was planned: plan again when nothing writes to it, or leave it out", shown(.path))]
     Changed {
         /// The file.
         path: PathBuf,
@@ -24,7 +26,7 @@ pub enum ReadError {
         paths: Vec<PathBuf>,
     },
     /// A file cannot be read.
-    #[error("`{path}` cannot be read: check its permissions, or leave it out")]
+    #[error("`{}` cannot be read: {}, or leave it out", shown(.path), advice(.source))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -63,12 +65,20 @@ impl ReadError {
     }
 }
 
+fn advice(source: &io::Error) -> &'static str {
+    if is_in_use(source) {
+        "another program has it open: close it there"
+    } else {
+        "check its permissions"
+    }
+}
+
 fn list(paths: &[PathBuf]) -> String {
     const SHOWN: usize = 5;
     let mut text: Vec<String> = paths
         .iter()
         .take(SHOWN)
-        .map(|path| format!("`{}`", path.display()))
+        .map(|path| format!("`{}`", shown(path)))
         .collect();
     if paths.len() > SHOWN {
         text.push(format!("and {} more", paths.len() - SHOWN));

@@ -1,16 +1,23 @@
 //! Object storage in a directory.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use daytona_image::walk::{is_in_use, shown};
 use futures_util::TryStreamExt;
 use tempfile::NamedTempFile;
 
 use super::error::{StorageError, StorageErrorKind};
 use super::{Head, ObjectStorage};
 use crate::payload::Payload;
+
+/// How often a file is tried to be replaced, and how long it takes between.
+const PATIENCE: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Keeps archives as files below a directory: a shared cache, or something to look at.
 ///
@@ -70,7 +77,7 @@ impl ObjectStorage for DirectoryStorage {
             let Some(chunk) = chunk else { break };
             file = write(file, chunk).await?;
         }
-        blocking(move || file.persist(path).map(drop).map_err(|error| error.error)).await
+        blocking(move || put_in_place(file, &path)).await
     }
 }
 
@@ -84,6 +91,59 @@ fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
         builder.permissions(std::fs::Permissions::from_mode(0o666))
     };
     builder.tempfile_in(parent)
+}
+
+/// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another push for
+/// longer, but then what lies there is the same archive.
+fn put_in_place(mut file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let tries = if cfg!(windows) { PATIENCE } else { 0 };
+    for _ in 0..tries {
+        match file.persist(path) {
+            Ok(_) => return Ok(()),
+            Err(failed) if !is_held(&failed.error) => return Err(failed.error),
+            Err(failed) => file = failed.file,
+        }
+        if is_same(file.path(), path).unwrap_or(false) {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    file.persist(path).map(drop).map_err(|failed| {
+        if cfg!(windows) && is_held(&failed.error) {
+            let message = format!(
+                "`{}` cannot be replaced: another program has it open, or it may not be written",
+                shown(path)
+            );
+            io::Error::new(io::ErrorKind::PermissionDenied, message)
+        } else {
+            failed.error
+        }
+    })
+}
+
+/// Whether it may be for a program that has one of the files open.
+fn is_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied || is_in_use(error)
+}
+
+/// Whether two files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut bytes, mut others) = (vec![0; 64 * 1024], Vec::with_capacity(64 * 1024));
+    loop {
+        let count = one.read(&mut bytes)?;
+        others.clear();
+        Read::by_ref(&mut other).take(count as u64).read_to_end(&mut others)?;
+        if bytes[..count] != others[..] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+    }
 }
 
 /// The file goes where its future goes: a write that is abandoned takes it away.

@@ -25,3 +25,5 @@ mod stores;
 mod support;
 #[cfg(unix)]
 mod trees;
+#[cfg(windows)]
+mod windows;

@@ -98,6 +98,14 @@ mod unix {
             Ok(names)
         }
 
+        /// Which file or directory it is, by the numbers of its device and on it.
+        #[cfg(any(target_vendor = "apple", test))]
+        pub(crate) fn identity(&self, name: &OsStr) -> io::Result<(u64, u64)> {
+            let stat = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let identity = fingerprint(&stat).identity;
+            Ok(identity.map_or_else(Default::default, |identity| (identity.device, identity.inode)))
+        }
+
         pub(crate) fn look(&self, name: &OsStr) -> io::Result<Entry> {
             let stat = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
             Ok(match FileType::from_raw_mode(stat.st_mode) {
@@ -179,6 +187,12 @@ mod portable {
             } else {
                 Err(io::ErrorKind::NotADirectory.into())
             }
+        }
+
+        /// Where it lies.
+        #[cfg(windows)]
+        pub(crate) fn path(&self) -> &Path {
+            &self.path
         }
 
         pub(crate) fn open(&self, name: &OsStr) -> io::Result<Self> {

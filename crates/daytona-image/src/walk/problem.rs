@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::read::ReadError;
+use super::read::{ReadError, is_in_use};
+use super::spelling;
 use crate::escape;
 use crate::ignore::IgnoreError;
 
@@ -115,6 +116,11 @@ impl fmt::Display for WalkProblem {
             .map_or_else(String::new, |path| format!("`{}`", escape::path(path)));
         match self {
             Self::NotFound { .. } => write!(formatter, "{shown} does not exist: check the spelling"),
+            Self::OtherSpelling { exists_as, .. } if spelling::is_decomposed(exists_as) => write!(
+                formatter,
+                "{shown} exists as `{}`, written with combining characters: rename it, as the build would not find it",
+                escape::text(exists_as)
+            ),
             Self::OtherSpelling { exists_as, .. } => write!(
                 formatter,
                 "{shown} exists as `{}`: write it so, as the case of letters counts where the image is built",
@@ -161,9 +167,20 @@ impl std::error::Error for WalkProblem {
     }
 }
 
+/// A path as messages show it: with its control characters escaped, and without the mark `\\?\` of paths that Windows takes to
+/// the letter.
+pub fn shown(path: &Path) -> impl fmt::Display + use<> {
+    escape::path(path)
+}
+
 /// The same words for whatever cannot be read.
 pub(crate) fn unreadable(formatter: &mut fmt::Formatter<'_>, shown: &str, source: &io::Error) -> fmt::Result {
-    if source.kind() == io::ErrorKind::PermissionDenied {
+    if is_in_use(source) {
+        write!(
+            formatter,
+            "{shown} cannot be read, as another program has it open: close it there"
+        )
+    } else if source.kind() == io::ErrorKind::PermissionDenied {
         write!(formatter, "{shown} cannot be read ({source}): check its permissions")
     } else {
         write!(formatter, "{shown} cannot be read: {source}")

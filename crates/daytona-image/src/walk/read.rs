@@ -59,6 +59,9 @@ impl fmt::Display for ReadError {
             ),
             Self::NotUnicode => formatter.write_str("is not UTF-8 text: save it as UTF-8"),
             Self::Nul { line } => write!(formatter, "holds a NUL in line {line}: it is no text"),
+            Self::Io(error) if is_in_use(error) => {
+                formatter.write_str("cannot be read, as another program has it open: close it there")
+            }
             Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(formatter, "cannot be read ({error}): check its permissions")
             }
@@ -74,6 +77,14 @@ impl std::error::Error for ReadError {
             _ => None,
         }
     }
+}
+
+/// Whether another program has the file open and shares it with nobody. Only Windows lets a program do that.
+pub fn is_in_use(error: &io::Error) -> bool {
+    const SHARING_VIOLATION: i32 = 32;
+    const LOCK_VIOLATION: i32 = 33;
+
+    cfg!(windows) && matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION))
 }
 
 /// Reads the text at `name` below the folder `root`. The way to `root` may go through links, `name` only through those that

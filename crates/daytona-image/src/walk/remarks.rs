@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::found::Walked;
+use super::spelling;
 use crate::escape;
 
 /// As many are listed by name.
@@ -41,6 +42,15 @@ impl Walked {
                 "what the Finder of macOS keeps of a folder is sent, and changes the hash: {}; leave it out with `**/.DS_Store` in \
                  `.dockerignore`",
                 list(of_finder.iter())
+            ));
+        }
+        let decomposed = self.files.iter().filter(|found| spelling::is_decomposed(&found.name));
+        let decomposed: Vec<_> = decomposed.map(|found| below(&found.name)).collect();
+        if !decomposed.is_empty() {
+            remarks.push(format!(
+                "names are written with combining characters, as disks and archives of macOS may have them: {}; they are sent so, \
+                 and no rule, `COPY` or program that writes the usual form matches them: rename the files",
+                list(decomposed.iter())
             ));
         }
         if !self.doubtful_rules.is_empty() {

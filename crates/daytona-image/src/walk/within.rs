@@ -84,6 +84,8 @@ pub(super) fn resolve(root: &Directory, from: &Path, path: &Path, steps: &impl S
                     return Err(Lost::Loop);
                 }
                 let target = position.directory.read_link(&name).map_err(Lost::Failed)?;
+                #[cfg(windows)]
+                let target = super::windows::from_root(root.path(), &target).unwrap_or(target);
                 if leaves(&position.path, &target) {
                     outside = Some(target.clone());
                 }

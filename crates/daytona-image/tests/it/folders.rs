@@ -87,6 +87,28 @@ fn what_the_finder_keeps_is_told() {
     );
 }
 
+/// As in Docker the bytes of a name are the name: two normal forms are two files. (A disk of macOS holds only one of them.)
+#[test]
+fn names_go_as_they_are_on_the_disk_and_combining_characters_are_told() {
+    let (usual, decomposed) = ("src/caf\u{e9}", "src/cafe\u{301}");
+    let told = |folder: &Folder| {
+        let plan = folder.plan(&base().add_local_dir("src", "/src"));
+        let told = plan.warnings().iter().map(|warning| warning.message.clone());
+        let names: Vec<String> = names(&plan).into_iter().map(ToOwned::to_owned).collect();
+        (
+            names,
+            told.filter(|told| told.contains("combining")).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(told(&Folder::new(&[usual])), (vec![usual.to_owned()], Vec::new()));
+    let (names, told) = told(&Folder::new(&[decomposed]));
+    assert_eq!(names, [decomposed]);
+    assert!(
+        told[0].contains(&format!("`{decomposed}`")) && told[0].contains("rename"),
+        "{told:?}"
+    );
+}
+
 #[cfg(not(windows))]
 #[test]
 fn a_backslash_where_a_slash_was_meant_is_told() {

@@ -1,10 +1,11 @@
 //! What only Windows does: other dividers, disks that ignore case, files without an execute bit.
 
 use std::fs;
+use std::os::windows::fs::OpenOptionsExt;
 
-use daytona_image::{DockerfileSource, Image, LocalFile, Member};
+use daytona_image::{DockerfileSource, Image, LocalFile, Member, PlanOptions};
 
-use super::support::{error, folder, names, try_plan, write};
+use super::support::{error, folder, names, of_text, try_plan, write};
 
 #[test]
 fn what_an_ignore_file_leaves_out_with_backslashes_is_not_sent() {
@@ -45,13 +46,14 @@ fn sources_are_names_of_the_context_and_no_paths_of_this_machine() {
         "C:/windows/win.ini",
         "C:src",
         r"src\sub",
-        r"\\host\share\x",
+        r"\\host\share\data",
         "src/a.txt:x",
     ] {
         let error = error(&folder, &format!("# escape=`\nFROM a\nCOPY {source} /x/"));
         assert!(error.contains("is not in the build context"), "{source}: {error}");
     }
     assert!(error(&folder, "# escape=`\nFROM a\nCOPY src\\sub /x/").contains("divided by `/`"));
+    assert!(error(&folder, "# escape=`\nFROM a\nCOPY \\\\host\\share\\x /x/").contains("invalid pattern"));
 }
 
 #[test]
@@ -89,4 +91,104 @@ fn a_file_that_was_replaced_by_one_of_its_size_and_time_is_another() {
     let after = look();
     assert_eq!((before.size(), before.modified()), (after.size(), after.modified()));
     assert_ne!(before, after);
+}
+
+#[test]
+fn a_requirements_file_names_others_as_the_builder_finds_them() {
+    let folder = folder(&["r/sub/b.txt"]);
+    for (value, part) in [
+        (r"sub\b.txt", "divided by `/`"),
+        (r"\sub\b.txt", "lies outside"),
+        ("/sub/b.txt", "lies outside"),
+        ("C:/windows/win.ini", "lies outside"),
+        ("C:sub/b.txt", "lies outside"),
+        (r"\\host\share\b.txt", "lies outside"),
+        ("SUB/b.txt", "exists as `sub`"),
+    ] {
+        write(folder.path(), "r/all.txt", &format!("-r {value}\n"));
+        let image = Image::base("a:1").pip_install_from_requirements("r/all.txt");
+        let error = try_plan(folder.path(), &image).unwrap_err().to_string();
+        assert!(error.contains(part), "{value}: {error}");
+    }
+    write(folder.path(), "r/all.txt", "-r sub/b.txt\n");
+    let image = Image::base("a:1").pip_install_from_requirements("r/all.txt");
+    assert_eq!(try_plan(folder.path(), &image).unwrap().members().len(), 2);
+}
+
+#[test]
+fn a_file_that_another_program_has_open_is_named_and_why() {
+    let folder = folder(&["Dockerfile", "requirements.txt", ".dockerignore", "a"]);
+    let requirements = Image::base("a:1").pip_install_from_requirements("requirements.txt");
+    for (file, image) in [
+        ("Dockerfile", Image::from_dockerfile("Dockerfile")),
+        ("requirements.txt", requirements),
+        (".dockerignore", of_text("FROM a:1\nCOPY . /x")),
+    ] {
+        let path = folder.path().join(file);
+        let held = fs::File::options().read(true).share_mode(0).open(path).unwrap();
+        let error = try_plan(folder.path(), &image).unwrap_err().to_string();
+        let said = format!("{file}` cannot be read, as another program has it open");
+        assert!(error.contains(&said), "{error}");
+        drop(held);
+    }
+}
+
+#[test]
+fn devices_are_no_files_of_the_context() {
+    let folder = folder(&["app/main.py"]);
+    for source in ["nul", "NUL", "app/con", "aux.txt", "COM1", "app/lpt1.log"] {
+        let error = error(&folder, &format!("FROM a\nCOPY {source} /x/"));
+        assert!(error.contains("is not in the build context"), "{source}: {error}");
+    }
+    let image = Image::base("a:1").add_local_file("NUL", "/x");
+    assert!(try_plan(folder.path(), &image).is_err());
+}
+
+#[test]
+fn files_below_a_long_path_are_planned() {
+    let folder = folder(&["src/a"]);
+    let mut deep = folder.path().join("src").canonicalize().unwrap();
+    for _ in 0..10 {
+        deep.push("a".repeat(40));
+    }
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("file"), "x").unwrap();
+    let found = names(&folder, "FROM a\nCOPY src /x");
+    assert_eq!(found.len(), 2);
+    assert!(found[0].ends_with("a/file") && found[0].len() > 260, "{found:?}");
+}
+
+#[test]
+fn no_path_of_this_machine_reaches_the_image() {
+    let folder = folder(&["home/key", "src/a.txt", "other/sub/b.txt"]);
+    let full = folder.path().join("src").join("a.txt");
+    let literal = folder.path().join("other").canonicalize().unwrap();
+    assert!(literal.to_string_lossy().starts_with(r"\\?\"), "{literal:?}");
+    let image = Image::base("a:1")
+        .add_local_file(&full, "/x/")
+        .add_local_dir(&literal, "/y/")
+        .add_local_file(r"~\key", "/z/")
+        .add_local_file(r"src\a.txt", "/w/");
+    let options = PlanOptions::default()
+        .base_dir(folder.path())
+        .home(folder.path().join("home"));
+    let plan = image.plan_with(&options).unwrap();
+    let names: Vec<_> = plan.members().iter().map(Member::name).collect();
+    assert_eq!(
+        names,
+        [".ctx/2/a.txt", ".ctx/3/other/sub/b.txt", ".ctx/4/key", "src/a.txt"]
+    );
+    assert!(!plan.dockerfile().contains('\\'), "{}", plan.dockerfile());
+}
+
+#[test]
+fn messages_show_paths_as_they_are_usually_written() {
+    let folder = folder(&["src/a.txt"]);
+    let root = folder.path().canonicalize().unwrap();
+    let image = Image::base("a:1").add_local_file(root.join("none.txt"), "/x/");
+    let error = try_plan(folder.path(), &image).unwrap_err().to_string();
+    assert!(
+        error.contains("none.txt` does not exist") && !error.contains(r"\\?\"),
+        "{error}"
+    );
 }
