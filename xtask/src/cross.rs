@@ -2,7 +2,7 @@
 //!
 //! The workspace is checked for each of them, and its tests run as Windows programs under wine. Debian's own rustc builds the
 //! standard library for a target from its source, so no toolchain is downloaded. Two suites of this machine's own stand for what
-//! is usual elsewhere: a temporary folder below a link, as on macOS, and a checkout with CRLF, as on Windows.
+//! is usual elsewhere: a temporary folder below a link and 256 descriptors, as on macOS, and a checkout with CRLF, as on Windows.
 //!
 //! What is missing is installed with apt. Where that cannot be, the task says what is missing and that it skips.
 
@@ -96,8 +96,8 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> io::Result<()> {
         }));
     }
     if !arguments.quick && arguments.target.is_empty() {
-        rows.push(row("this machine", "tests, temporary folder below a link", || {
-            below_a_link(workspace, &folder)
+        rows.push(row("this machine", "tests, surroundings as on macOS", || {
+            as_on_macos(workspace, &folder)
         }));
         rows.push(row("this machine", "tests of a checkout with CRLF", || {
             with_crlf(workspace, &folder)
@@ -138,8 +138,11 @@ fn finish(rows: &[Row], folder: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("{failed} of {} rows failed", rows.len())))
 }
 
-/// The suites that read local files, where every temporary folder lies below a link.
-fn below_a_link(workspace: &Path, folder: &Path) -> io::Result<String> {
+/// So many files may a program of macOS have open, if it asks for no more.
+const DESCRIPTORS: u32 = 256;
+
+/// The suites that read local files, where every temporary folder lies below a link, and few files can be open at once.
+fn as_on_macos(workspace: &Path, folder: &Path) -> io::Result<String> {
     let (real, link) = (folder.join("temporary"), folder.join("link"));
     fs::create_dir_all(&real)?;
     match fs::remove_file(&link) {
@@ -147,7 +150,11 @@ fn below_a_link(workspace: &Path, folder: &Path) -> io::Result<String> {
         _ => {}
     }
     link_folder(&real, &link)?;
-    suite(workspace, workspace, Some(&link))
+    // The compiler and the linker may open more.
+    let mut build = suite(workspace, workspace, None);
+    tools::quiet(build.arg("--no-run"))?;
+    let mut test = suite(workspace, workspace, Some(DESCRIPTORS));
+    counted(&tools::quiet(test.env("TMPDIR", &link))?)
 }
 
 #[cfg(unix)]
@@ -169,20 +176,40 @@ fn with_crlf(workspace: &Path, folder: &Path) -> io::Result<String> {
         .args(["clone", "--quiet", "--config", "core.autocrlf=true"])
         .args([workspace, &checkout]);
     tools::quiet(&mut clone)?;
-    suite(workspace, &checkout, None)
+    counted(&tools::quiet(&mut suite(workspace, &checkout, None))?)
 }
 
-fn suite(workspace: &Path, at: &Path, temporary: Option<&Path>) -> io::Result<String> {
+/// The suites of a checkout, with so many descriptors where that is given.
+fn suite(workspace: &Path, at: &Path, descriptors: Option<u32>) -> Command {
     let mut test = tools::cargo(workspace);
     test.args(["test", "--quiet", "--lib", "--tests", "--no-fail-fast"])
         .args(READERS)
         .env("CARGO_TARGET_DIR", workspace.join("target"))
         .current_dir(at);
-    if let Some(temporary) = temporary {
-        test.env("TMPDIR", temporary);
+    if let Some(descriptors) = descriptors {
+        test = limited(&test, descriptors);
     }
     tools::without_account(&mut test);
-    counted(&tools::quiet(&mut test)?)
+    test
+}
+
+/// The same call, by a shell that lowers the limit for it.
+fn limited(command: &Command, descriptors: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("ulimit -n {descriptors} && exec \"$@\""), "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
 }
 
 /// Bytes below a folder.

@@ -48,6 +48,7 @@ pub(super) fn test(toolchain: &Toolchain, folder: &Path) -> io::Result<String> {
         "xtask",
         "--lib",
         "--bins",
+        "--examples",
         "--test",
         "it",
         "--no-fail-fast",
@@ -63,6 +64,8 @@ pub(super) fn test(toolchain: &Toolchain, folder: &Path) -> io::Result<String> {
         .env(format!("CARGO_TARGET_{}_RUNNER", variable.to_uppercase()), WINE)
         .env("INSTA_WORKSPACE_ROOT", format!("Z:{workspace}"))
         .env("INSTA_UPDATE", "no")
+        // What random schedules find does not depend on the platform.
+        .env("DAYTONA_SCHEDULES", "100")
         .env("WINEPREFIX", prefix)
         .env("WINEDEBUG", "-all");
     counted(&tools::quiet(&mut test)?)
