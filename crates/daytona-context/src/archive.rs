@@ -16,6 +16,19 @@ use crate::reader::ArchiveReader;
 /// between machines.
 ///
 /// Cheap to clone. Reading it reads the files; a file that is no longer the one that was planned is an error.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # std::fs::write(directory.path().join("main.py"), "print()")?;
+/// let context = daytona_context::Context::scan(directory.path())?;
+/// let archive = &context.archives()[0];
+/// println!("{}  {} bytes, {} files", archive.digest()?, archive.size(), archive.len());
+///
+/// let mut tar = Vec::new();
+/// archive.write_to(&mut tar)?;
+/// assert_eq!(tar.len() as u64, archive.size());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Archive {
     layout: Arc<Layout>,

@@ -6,6 +6,13 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of an archive's bytes, written as 64 lower-case hex digits.
+///
+/// ```
+/// use daytona_context::Digest;
+///
+/// let digest = Digest::of(b"archive");
+/// assert_eq!(digest.to_string().parse(), Ok(digest));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 

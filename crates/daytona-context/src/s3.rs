@@ -37,6 +37,22 @@ pub use default_http::DefaultHttpClient;
 pub use retry::{Retry, RetryPolicy};
 
 /// A bucket of an S3 store. Clones share their credentials.
+///
+/// ```
+/// # #[cfg(feature = "http-client")]
+/// # fn main() -> Result<(), daytona_context::BoxError> {
+/// use std::sync::Arc;
+///
+/// use daytona_context::s3::{DefaultHttpClient, RetryPolicy, S3Config, S3Storage};
+///
+/// let config = S3Config::new("http://127.0.0.1:9000", "contexts", "access-key", "secret-key");
+/// let storage = S3Storage::new(&config, Arc::new(DefaultHttpClient::new()?))?
+///     .retry(RetryPolicy::default().attempts(6));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "http-client"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 pub struct S3Storage {
     session: Session,

@@ -16,6 +16,40 @@ pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
 
 /// Somewhere to keep archives under their keys.
+///
+/// [`conformance::check`] tests an implementation.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Mutex;
+///
+/// use bytes::Bytes;
+/// use daytona_context::{Head, ObjectStorage, Payload, StorageError, StorageErrorKind};
+/// use futures_util::TryStreamExt;
+///
+/// /// Keeps objects in a map.
+/// #[derive(Debug, Default)]
+/// struct Map(Mutex<HashMap<String, Vec<Bytes>>>);
+///
+/// #[async_trait::async_trait]
+/// impl ObjectStorage for Map {
+///     async fn head(&self, key: &str) -> Result<Head, StorageError> {
+///         let objects = self.0.lock().unwrap();
+///         Ok(objects.get(key).map_or(Head::Missing, |chunks| Head::Stored {
+///             size: chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+///         }))
+///     }
+///
+///     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+///         // An error of a chunk ends the upload: then nothing is stored.
+///         let chunks = payload.chunks().try_collect().await.map_err(|error| {
+///             StorageError::new(StorageErrorKind::Payload).with_source(error)
+///         })?;
+///         self.0.lock().unwrap().insert(key.to_owned(), chunks);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait ObjectStorage: fmt::Debug + Send + Sync {
     /// Whether an object is there. Only ever an optimisation: what cannot be told is [`Head::Unknown`], and the archive

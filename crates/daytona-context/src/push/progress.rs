@@ -12,6 +12,24 @@ pub(super) type Callback = Arc<dyn Fn(Progress) + Send + Sync>;
 ///
 /// For each archive, the bytes of [`Sent`](Self::Sent) less those of [`Unsent`](Self::Unsent) are never more than its size, and
 /// are its size when it is stored. So a bar over all archives never passes its end.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::sync::Arc;
+///
+/// use daytona_context::{Progress, Push};
+///
+/// let done = Arc::new(AtomicU64::new(0));
+/// let shown = Arc::clone(&done);
+/// let push = Push::new().on_progress(move |step| {
+///     match step {
+///         Progress::Sent { bytes, .. } => shown.fetch_add(bytes, Ordering::Relaxed),
+///         Progress::Unsent { bytes, .. } => shown.fetch_sub(bytes, Ordering::Relaxed),
+///         Progress::Skipped { size, .. } => shown.fetch_add(size, Ordering::Relaxed),
+///         _ => 0,
+///     };
+/// });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {

@@ -22,6 +22,21 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Keeps archives as files below a directory: a shared cache, or something to look at.
 ///
 /// An archive is written beside its place and renamed into it when it is whole, so that nobody sees a part of one.
+///
+/// ```
+/// use daytona_context::{Context, DirectoryStorage, Push};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (project, cache) = (tempfile::tempdir()?, tempfile::tempdir()?);
+/// # let (project, cache) = (project.path(), cache.path());
+/// # std::fs::write(project.join("main.py"), "print()")?;
+/// let context = Context::scan(project)?;
+/// let pushed = Push::new().run(&context, &DirectoryStorage::new(cache), "org").await?;
+/// assert!(cache.join(format!("org/{}/context.tar", pushed.hashes[0])).is_file());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct DirectoryStorage {
     directory: PathBuf,

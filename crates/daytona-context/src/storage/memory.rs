@@ -13,6 +13,20 @@ use super::{Head, ObjectStorage};
 use crate::payload::Payload;
 
 /// Keeps archives in memory, for tests. Clones share them.
+///
+/// ```
+/// use daytona_context::{Context, MemoryStorage, Push};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let project = tempfile::tempdir()?;
+/// # std::fs::write(project.path().join("main.py"), "print()")?;
+/// let storage = MemoryStorage::new();
+/// Push::new().run(&Context::scan(project.path())?, &storage, "org").await?;
+/// assert_eq!(storage.keys().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct MemoryStorage {
     objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
