@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use daytona_image::dockerfile::Dockerfile;
 use daytona_image::ignore::IgnoreRules;
 use daytona_image::walk::Walk;
-use daytona_image::{Image, PlanOptions};
+use daytona_image::{DockerfileSource, Image, PlanOptions};
 use divan::Bencher;
 use tempfile::TempDir;
 
@@ -45,14 +45,91 @@ fn plan_of_1000_steps(bencher: Bencher<'_, '_>) {
     bencher.bench(|| image.plan_with(&options).unwrap());
 }
 
-#[divan::bench]
-fn read_a_dockerfile_of_100_kib(bencher: Bencher<'_, '_>) {
-    let text = format!(
-        "FROM x:1\n{}",
-        "RUN echo a && \\\n    echo b\nCOPY --from=x [\"a b\", \"/c\"]\n".repeat(1_900)
-    );
-    assert!(text.len() > 100 * 1024);
+/// A Dockerfile of at least 100 KiB.
+fn large(line: impl Fn(usize) -> String) -> String {
+    let lines = (0..).map(line).scan(0, |size, line| {
+        *size += line.len();
+        (*size - line.len() < 100 * 1024).then_some(line)
+    });
+    format!("FROM x:1\n{}", lines.collect::<String>())
+}
+
+/// What a large Dockerfile consists of.
+#[derive(Debug, Clone, Copy)]
+enum Lines {
+    Commands,
+    Variables,
+    ShortVariables,
+    /// Each variable has the value of the one before.
+    References,
+}
+
+const LINES: [Lines; 4] = [
+    Lines::Commands,
+    Lines::Variables,
+    Lines::ShortVariables,
+    Lines::References,
+];
+
+impl Lines {
+    fn text(self) -> String {
+        large(|index| match self {
+            Self::Commands => "RUN echo a && \\\n    echo b\nCOPY --from=x [\"a b\", \"/c\"]\n".to_owned(),
+            Self::Variables => format!("ENV NAME_{index}=value-{index}\n"),
+            Self::ShortVariables => format!("ENV A{index}=b\n"),
+            Self::References => format!("ENV N{index}=\"${{N{}:-x}}\"\n", index.saturating_sub(1)),
+        })
+    }
+}
+
+#[divan::bench(args = LINES)]
+fn read_100_kib(bencher: Bencher<'_, '_>, lines: Lines) {
+    let text = lines.text();
     bencher.bench(|| Dockerfile::parse(&text).unwrap());
+}
+
+#[divan::bench(args = LINES)]
+fn plan_100_kib(bencher: Bencher<'_, '_>, lines: Lines) {
+    let image = Image::from_dockerfile(DockerfileSource::text(lines.text()));
+    let options = PlanOptions::default();
+    bencher.bench(|| image.plan_with(&options).unwrap());
+}
+
+/// A folder of files, by a path and by a pattern.
+#[divan::bench(args = ["COPY data /x", "COPY data/*.json /x/"], sample_count = 20)]
+fn copy_20_000_files(bencher: Bencher<'_, '_>, line: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    (0..20_000).for_each(|index| fs::write(folder.path().join(format!("data/{index}.json")), "x").unwrap());
+    plans(bencher, &folder, line, 20_000);
+}
+
+#[divan::bench(args = [1, 100], sample_count = 20)]
+fn copy_all_of_7_500_files(bencher: Bencher<'_, '_>, times: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    for index in 0..7_500 {
+        let parent = folder.path().join(format!("d{}", index / 100));
+        fs::create_dir_all(&parent).unwrap();
+        fs::write(parent.join(index.to_string()), "x").unwrap();
+    }
+    let lines: Vec<String> = (0..times).map(|index| format!("COPY . /x{index}\n")).collect();
+    plans(bencher, &folder, &lines.concat(), 7_500);
+}
+
+/// Each rule is looked at for each name, and none is copied.
+#[divan::bench(sample_count = 10)]
+fn copy_by_a_pattern_past_3_000_rules(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().unwrap();
+    (0..3_000).for_each(|index| fs::write(folder.path().join(index.to_string()), "x").unwrap());
+    let rules: Vec<String> = (0..3_000).map(|index| format!("none-{index}\n")).collect();
+    fs::write(folder.path().join(".dockerignore"), rules.concat()).unwrap();
+    plans(bencher, &folder, "COPY * /x/\n", 3_000);
+}
+
+fn plans(bencher: Bencher<'_, '_>, folder: &TempDir, lines: &str, files: usize) {
+    let image = Image::from_dockerfile(DockerfileSource::text(format!("FROM x:1\n{lines}")));
+    let options = PlanOptions::default().base_dir(folder.path());
+    bencher.bench(|| assert_eq!(image.plan_with(&options).unwrap().members().len(), files));
 }
 
 #[divan::bench(sample_count = 10)]

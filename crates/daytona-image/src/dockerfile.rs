@@ -8,6 +8,7 @@
 
 mod budget;
 mod check;
+mod copy;
 mod directive;
 mod dispatch;
 pub(crate) mod followed;
@@ -19,7 +20,7 @@ mod model;
 mod mount;
 mod reader;
 mod reference;
-mod scope;
+pub(crate) mod scope;
 mod shell_pattern;
 pub(crate) mod sources;
 pub(crate) mod stages;

@@ -14,6 +14,7 @@ mod requirements;
 mod resolve;
 mod rewrite;
 mod source;
+mod targets;
 mod warning;
 
 use crate::image::Image;

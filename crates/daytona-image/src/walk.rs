@@ -163,6 +163,7 @@ impl Walk {
         result.files.sort_by(|one, other| one.name.cmp(&other.name));
         result.excluded.sort_by(|one, other| one.name.cmp(&other.name));
         result.empty.sort();
+        result.followed.sort();
         result.skipped.sort_by(|one, other| one.path().cmp(&other.path()));
         result.problems.sort_by(|one, other| one.path().cmp(&other.path()));
         result

@@ -73,7 +73,7 @@ pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Vec<SyntaxError> 
 }
 
 pub(super) fn check_instruction(instruction: &Instruction) -> Result<(), String> {
-    let keyword = instruction.keyword.as_str();
+    let keyword = instruction.keyword();
     let words = instruction.words();
     match keyword {
         "ADD" | "COPY" => {
@@ -331,7 +331,7 @@ fn check_trigger(instruction: &Instruction) -> Result<(), String> {
         return Err("ONBUILD needs an instruction".to_owned());
     };
     check_flags(instruction)?;
-    match trigger.keyword.as_str() {
+    match trigger.keyword() {
         "ONBUILD" => Err("ONBUILD cannot put off another ONBUILD".to_owned()),
         keyword @ ("FROM" | "MAINTAINER") => Err(format!("ONBUILD cannot put off {keyword}")),
         _ => Ok(()),

@@ -3,17 +3,14 @@
 use std::collections::HashSet;
 
 use super::budget::{Budget, WordError};
-use super::check;
-use super::followed::{Assignment, Command, Followed, Note, Taking};
-use super::heredoc;
+use super::followed::{Assignment, Change, Command, Effect, Followed, Note, Taking};
 use super::instruction::{Arguments, Instruction};
 use super::mount::Mount;
-use super::reference;
+use super::reference::check_source;
 use super::scope::{Globals, Scope, look_up};
 use super::sources::{self, Wanted};
 use super::values;
-use super::word::{Lexer, Quotes, Variable};
-use crate::ignore::IgnoreRules;
+use super::word::{Lexer, Variable};
 
 /// Follows the instructions of one stage.
 pub(super) struct Dispatcher<'a> {
@@ -28,7 +25,8 @@ pub(super) struct Dispatcher<'a> {
 impl Dispatcher<'_> {
     pub(super) fn command(&mut self, command: &Command<'_>) {
         let instruction = &*command.instruction;
-        let result = match instruction.keyword.as_str() {
+        let changes = self.followed.changes.len();
+        let result = match instruction.keyword() {
             "ARG" => self.arg(command),
             "ENV" => self.env(command),
             "LABEL" => self.label(instruction),
@@ -43,16 +41,21 @@ impl Dispatcher<'_> {
                     Ok(())
                 }
             }),
-            "USER" | "WORKDIR" => self.checked(instruction, |_| Ok(())),
+            "USER" => self.checked(instruction, |_| Ok(())),
+            "WORKDIR" => self.workdir(command),
             _ => Ok(()),
         };
+        let is_change = matches!(instruction.keyword(), "ADD" | "COPY" | "RUN" | "WORKDIR");
+        if is_change && self.followed.changes.len() == changes {
+            self.changed(command, Effect::Anything);
+        }
         // A value that is not known matters only where a file depends on it, which was told there.
         if let Err(WordError::Invalid(problem)) = result {
             self.problem(command, problem);
         }
     }
 
-    fn problem(&mut self, command: &Command<'_>, text: impl Into<String>) {
+    pub(super) fn problem(&mut self, command: &Command<'_>, text: impl Into<String>) {
         self.followed.problems.push(Note {
             part: command.part,
             line: command.line,
@@ -60,7 +63,7 @@ impl Dispatcher<'_> {
         });
     }
 
-    fn warning(&mut self, command: &Command<'_>, text: impl Into<String>) {
+    pub(super) fn warning(&mut self, command: &Command<'_>, text: impl Into<String>) {
         self.followed.warnings.push(Note {
             part: command.part,
             line: command.line,
@@ -77,16 +80,45 @@ impl Dispatcher<'_> {
         });
     }
 
-    fn scope(&mut self) -> &mut Scope {
+    pub(super) fn changed(&mut self, command: &Command<'_>, effect: Effect) {
+        self.followed.changes.push(Change {
+            stage: self.stage,
+            part: command.part,
+            line: command.line,
+            effect,
+        });
+    }
+
+    fn workdir(&mut self, command: &Command<'_>) -> Result<(), WordError> {
+        for word in command.instruction.words() {
+            let path = self.known(word)?.and_then(|path| self.absolute(&path));
+            self.scope().workdir.clone_from(&path);
+            if let Some(path) = path {
+                self.changed(command, Effect::Folder(path));
+            }
+        }
+        Ok(())
+    }
+
+    /// The path from the root on, unless it lies below a working directory that is not known.
+    pub(super) fn absolute(&self, path: &str) -> Option<String> {
+        if path.starts_with('/') {
+            return Some(sources::clean(path));
+        }
+        let workdir = self.scopes[self.stage].workdir.as_ref()?;
+        Some(sources::clean(&format!("{workdir}/{path}")))
+    }
+
+    pub(super) fn scope(&mut self) -> &mut Scope {
         &mut self.scopes[self.stage]
     }
 
-    fn word(&self, text: &str) -> Result<String, WordError> {
+    pub(super) fn word(&self, text: &str) -> Result<String, WordError> {
         Lexer::new(self.escape, &|name| look_up(self.scopes, self.stage, name), self.budget).word(text)
     }
 
     /// The word, or `None` if it depends on a variable whose value is not known.
-    fn known(&self, text: &str) -> Result<Option<String>, WordError> {
+    pub(super) fn known(&self, text: &str) -> Result<Option<String>, WordError> {
         match self.word(text) {
             Ok(word) => Ok(Some(word)),
             Err(WordError::Unknown(_)) => Ok(None),
@@ -174,159 +206,6 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
-    fn copy(&mut self, command: &Command<'_>) -> Result<(), WordError> {
-        let instruction = &*command.instruction;
-        let keyword = instruction.keyword.as_str();
-        let [sources @ .., target] = instruction.words() else {
-            return Ok(());
-        };
-        for (name, check) in [
-            ("chown", (|_: &str| Ok(())) as fn(&str) -> Result<(), String>),
-            ("chmod", values::mode),
-        ] {
-            for value in instruction.flag_values(name) {
-                if let Some(value) = self.known(value)? {
-                    check(&value).map_err(WordError::Invalid)?;
-                }
-            }
-        }
-        let mut excludes = Vec::new();
-        for exclude in instruction.flag_values("exclude") {
-            excludes.extend(self.known(exclude)?);
-        }
-        let excluded = IgnoreRules::of_dockerfile(&excludes)
-            .map_err(|error| WordError::Invalid(format!("`--exclude`: {error}")))?;
-        let mut paths = Vec::new();
-        for source in sources {
-            match heredoc::open(source) {
-                Ok(Some(opened)) => self.body(instruction, opened.name())?,
-                _ => paths.extend(self.source(command, source)?),
-            }
-        }
-        self.known(target)?;
-        let has_checksum = instruction.flag("checksum").filter(|value| !value.is_empty());
-        if let Some(checksum) = has_checksum {
-            values::checksum(checksum).map_err(WordError::Invalid)?;
-            if paths.len() != 1 || !sources::is_remote(&paths[0]) {
-                return Err(WordError::Invalid("a checksum is for one address".to_owned()));
-            }
-        }
-        if let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) {
-            return self.copy_from(command, from);
-        }
-        let mut wanted = Vec::new();
-        for path in paths {
-            if sources::is_remote(&path) {
-                if keyword == "COPY" {
-                    let problem = format!("COPY cannot fetch `{}`: use ADD", path.escape_debug());
-                    return Err(WordError::Invalid(problem));
-                }
-                continue;
-            }
-            if path.contains(|character: char| character.is_ascii_control()) {
-                return Err(WordError::Invalid(format!(
-                    "the source `{}`: BuildKit cannot ask for a name with a control character: copy the folder around it",
-                    path.escape_debug()
-                )));
-            }
-            if !check::is_set(instruction, "parents") {
-                wanted.push(Wanted::plain(&path));
-                continue;
-            }
-            let nothing = || WordError::Invalid(format!("`--parents {path}` names no file: name what is in it"));
-            let source = Wanted::parents(&path).ok_or_else(nothing)?;
-            if !source.is_pattern() && excluded.decide(&source.path()).is_ignored() {
-                return Err(WordError::Invalid(format!(
-                    "`--exclude` leaves out the source `{path}` itself"
-                )));
-            }
-            wanted.push(source);
-        }
-        if !wanted.is_empty() {
-            self.followed.takings.push(Taking {
-                part: command.part,
-                line: command.line,
-                sources: wanted,
-                sets_mode: instruction.flag("chmod").is_some_and(|mode| !mode.is_empty()),
-            });
-        }
-        Ok(())
-    }
-
-    /// A source with the values of its variables, if they are known.
-    fn source(&mut self, command: &Command<'_>, source: &str) -> Result<Option<String>, WordError> {
-        let keyword = &command.instruction.keyword;
-        let is_json = command.instruction.json().is_some();
-        match self.word(source) {
-            Ok(path) => {
-                if path.is_empty() && command.instruction.flag("from").is_none_or(str::is_empty) {
-                    let text = format!(
-                        "the source `{}` comes to nothing, which is all of the context",
-                        source.escape_debug()
-                    );
-                    self.warning(command, text);
-                }
-                Ok(Some(path))
-            }
-            Err(WordError::Unknown(name)) => {
-                let text = format!(
-                    "the source `{}`: the value of the variable `{name}` is not known here; write the path itself",
-                    source.escape_debug()
-                );
-                self.problem(command, text);
-                Ok(None)
-            }
-            Err(WordError::Invalid(problem)) => {
-                let starts_list = source.starts_with('[') && !is_json;
-                let hint = if starts_list {
-                    format!("; {keyword} begins like a JSON list, and is none")
-                } else if !is_json && problem.contains("quote is not closed") {
-                    format!("; {keyword} is split at blanks, quotes or not: write `{keyword} [\"…\", \"…\"]`")
-                } else {
-                    String::new()
-                };
-                Err(WordError::Invalid(format!(
-                    "the source `{}`: {problem}{hint}",
-                    source.escape_debug()
-                )))
-            }
-        }
-    }
-
-    /// The body of a heredoc that is a source.
-    fn body(&mut self, instruction: &Instruction, name: &str) -> Result<(), WordError> {
-        if name.contains('/') {
-            return Err(WordError::Invalid(format!(
-                "the heredoc `{name}` is a file of this name, which cannot hold a slash"
-            )));
-        }
-        let found = instruction.heredocs.iter().rev().find(|heredoc| heredoc.name == name);
-        if let Some(heredoc) = found.filter(|heredoc| heredoc.is_expanded) {
-            let look = |name: &str| look_up(self.scopes, self.stage, name);
-            let lexer = Lexer {
-                quotes: Quotes::Plain,
-                ..Lexer::new('\\', &look, self.budget)
-            };
-            match lexer.word(&heredoc.body) {
-                Err(error @ WordError::Invalid(_)) => return Err(error),
-                Ok(_) | Err(WordError::Unknown(_)) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn copy_from(&mut self, command: &Command<'_>, from: &str) -> Result<(), WordError> {
-        if let Some(stage) = command.sources.first() {
-            if *stage > self.stage {
-                return Err(WordError::Invalid(format!(
-                    "the stage `{from}` comes later: a stage can take from earlier ones only"
-                )));
-            }
-            return Ok(());
-        }
-        image(from)
-    }
-
     fn run(&mut self, command: &Command<'_>) -> Result<(), WordError> {
         let instruction = &*command.instruction;
         self.unset_arguments(command);
@@ -341,12 +220,14 @@ impl Dispatcher<'_> {
                 Err(error) => return Err(error),
             };
             let kind = mount.kind.as_str();
-            if matches!(kind, "bind" | "cache") && sources::clean(&mount.target).is_empty() {
-                let problem = format!("`--mount={}` needs a target", text.escape_debug());
+            // It is below the working directory, which an image may have set.
+            let is_root = self.absolute(&mount.target).is_some_and(|target| target.is_empty());
+            if is_root && !matches!(kind, "secret" | "ssh") {
+                let problem = format!("`--mount={}` needs a target, which cannot be `/`", text.escape_debug());
                 return Err(WordError::Invalid(problem));
             }
             if !mount.from.is_empty() && command.sources.is_empty() {
-                image(&mount.from)?;
+                check_source(&mount.from).map_err(WordError::Invalid)?;
                 if mount.from.bytes().all(|byte| byte.is_ascii_digit()) {
                     let problem = format!(
                         "`from={}`: a mount names a stage by its name, not by its number",
@@ -361,6 +242,7 @@ impl Dispatcher<'_> {
                     line: command.line,
                     sources: vec![Wanted::Path(sources::clean(&mount.source))],
                     sets_mode: false,
+                    keeps_links: false,
                 }),
                 "secret" | "ssh" => {
                     let what = format!("the service has no build secrets, and `--mount=type={kind}` gets nothing");
@@ -396,22 +278,6 @@ impl Dispatcher<'_> {
             );
             self.warning(command, text);
         }
-    }
-}
-
-/// What an instruction takes from, where it is no stage.
-fn image(from: &str) -> Result<(), WordError> {
-    if from.contains('$') {
-        return Err(WordError::Invalid(format!(
-            "`--from={from}` cannot hold a variable: name the stage, or give the image a name with `FROM {from} AS …`"
-        )));
-    }
-    match reference::problem(from) {
-        Some(problem) => Err(WordError::Invalid(format!(
-            "`--from={}` is neither a stage nor an image: {problem}",
-            from.escape_debug()
-        ))),
-        None => Ok(()),
     }
 }
 

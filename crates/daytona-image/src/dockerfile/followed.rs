@@ -1,8 +1,9 @@
 //! What following the instructions of a Dockerfile reads and comes to.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use super::instruction::Instruction;
+use super::scope::Base;
 use super::sources::Wanted;
 
 /// An instruction, and the part of the Dockerfile that it stands in.
@@ -28,6 +29,42 @@ pub(crate) struct Taking {
     pub(crate) sources: Vec<Wanted>,
     /// Whether it gives what it takes a mode of its own.
     pub(crate) sets_mode: bool,
+    /// Whether a source that is a link stays one in BuildKit.
+    pub(crate) keeps_links: bool,
+}
+
+/// What an instruction does to the files of its stage, as far as others may meet it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) stage: usize,
+    pub(crate) part: usize,
+    pub(crate) line: usize,
+    pub(crate) effect: Effect,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Copy(Copied),
+    /// Makes a folder, which is named from the root on.
+    Folder(String),
+    /// Puts something somewhere, and takes nothing away.
+    Adds,
+    /// May do anything.
+    Anything,
+}
+
+/// A `COPY` or `ADD` from the build context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// Its number among the takings; none if all its sources are heredocs.
+    pub(crate) taking: Option<usize>,
+    /// The names of the heredocs among its sources, which come last.
+    pub(crate) heredocs: Vec<String>,
+    /// Named from the root on; a slash at its end says that it is a folder.
+    pub(crate) target: String,
+    pub(crate) keeps_parents: bool,
+    /// Whether a file may be an archive, of which the contents come.
+    pub(crate) may_unpack: bool,
 }
 
 /// The image that a stage starts from.
@@ -52,6 +89,10 @@ pub(crate) struct Assignment {
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     pub(crate) takings: Vec<Taking>,
+    /// What the stages that are needed do to their files, in their order.
+    pub(crate) changes: Vec<Change>,
+    /// Where each stage starts.
+    pub(crate) bases: Vec<Base>,
     pub(crate) warnings: Vec<Note>,
     pub(crate) problems: Vec<Note>,
     pub(crate) images: Vec<BaseImage>,
@@ -66,7 +107,25 @@ pub(crate) struct Followed {
 pub(super) struct Command<'a> {
     pub(super) part: usize,
     pub(super) line: usize,
-    pub(super) instruction: Cow<'a, Instruction>,
+    pub(super) instruction: Held<'a>,
     /// The stages that it takes from, of those whose number is in this Dockerfile.
     pub(super) sources: Vec<usize>,
+}
+
+/// An instruction as it stands in the Dockerfile, or one that was put off and read anew. There are many of the former.
+#[derive(Debug)]
+pub(super) enum Held<'a> {
+    Written(&'a Instruction),
+    PutOff(Box<Instruction>),
+}
+
+impl Deref for Held<'_> {
+    type Target = Instruction;
+
+    fn deref(&self) -> &Instruction {
+        match self {
+            Self::Written(instruction) => instruction,
+            Self::PutOff(instruction) => instruction,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! An instruction as it was read.
 
+use std::borrow::Cow;
+
 use super::heredoc::Heredoc;
 
 /// One instruction.
@@ -7,11 +9,11 @@ use super::heredoc::Heredoc;
 pub struct Instruction {
     pub(super) line: usize,
     pub(super) last_line: usize,
-    pub(super) keyword: String,
+    pub(super) keyword: Cow<'static, str>,
     pub(super) flags: Vec<String>,
     pub(super) arguments: Arguments,
     pub(super) heredocs: Vec<Heredoc>,
-    /// Its line, continued ones joined.
+    /// Its line, continued ones joined, of what `ONBUILD` puts off.
     pub(super) text: String,
 }
 
@@ -109,7 +111,7 @@ impl Instruction {
             Arguments::Trigger(trigger) => trigger,
             _ => self,
         };
-        matches!(instruction.keyword.as_str(), "ADD" | "COPY" | "RUN") && instruction.json().is_none()
+        matches!(instruction.keyword(), "ADD" | "COPY" | "RUN") && instruction.json().is_none()
     }
 }
 

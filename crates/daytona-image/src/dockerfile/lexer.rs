@@ -1,5 +1,7 @@
 //! How a line of a Dockerfile comes apart: blanks, flags, words in quotes, the JSON form.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
 /// The blanks between the words of a line. Others, such as a no-break space, belong to a word.
@@ -30,11 +32,11 @@ pub(super) fn words_at_blanks(text: &str) -> Vec<String> {
 /// The flags at the beginning of a text, without their quotes, and what follows them. `--` alone ends them.
 ///
 /// BuildKit reads them byte by byte, so that the bytes of what is not ASCII become characters of their own.
-pub(super) fn flags(text: &str, escape: char) -> (Vec<String>, String) {
+pub(super) fn flags(text: &str, escape: char) -> (Vec<String>, Cow<'_, str>) {
     let bytes = text.as_bytes();
     let rest_from = |position: usize| match text.get(position..) {
-        Some(rest) => rest.to_owned(),
-        None => String::from_utf8_lossy(&bytes[position..]).into_owned(),
+        Some(rest) => Cow::Borrowed(rest),
+        None => String::from_utf8_lossy(&bytes[position..]),
     };
     let is_space = |byte: u8| char::from(byte).is_whitespace();
     let (mut flags, mut position) = (Vec::new(), 0);
@@ -196,7 +198,7 @@ mod tests {
         ] {
             assert_eq!(
                 flags(text, '\\'),
-                (expected.iter().map(ToString::to_string).collect(), rest.to_owned()),
+                (expected.iter().map(ToString::to_string).collect(), Cow::Borrowed(rest)),
                 "{text}"
             );
         }

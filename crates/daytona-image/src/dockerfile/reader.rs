@@ -1,5 +1,7 @@
 //! From a text to its instructions.
 
+use std::borrow::Cow;
+
 use super::directive::Directives;
 use super::heredoc::{self, Heredoc};
 use super::instruction::{Arguments, Instruction, Pair};
@@ -16,12 +18,14 @@ pub(crate) struct Reading {
     pub(crate) errors: Vec<SyntaxError>,
 }
 
+/// Room is made for so many instructions at once, and for more when they are there.
+const MOST_RESERVED: usize = 10_000;
+
 /// What stands for one instruction: its line, continued ones joined.
-struct Logical<'a> {
-    text: String,
+struct Logical<'t> {
+    text: Cow<'t, str>,
     /// Where the escape character of its last continued line stands, if nothing follows it.
     open: Option<usize>,
-    lines: &'a mut Lines,
 }
 
 /// The lines of a text, with the place of each.
@@ -70,6 +74,10 @@ pub(super) fn read(text: &str, escape: Option<char>) -> Reading {
             reading.errors.push(SyntaxError::new(number + 1, problem));
         }
     }
+    reading
+        .dockerfile
+        .instructions
+        .reserve(lines.bounds.len().min(MOST_RESERVED));
     let mut open = None;
     while let Some((line, start)) = lines.next(text) {
         let number = lines.next;
@@ -86,18 +94,9 @@ pub(super) fn read(text: &str, escape: Option<char>) -> Reading {
         if stripped.is_empty() || is_comment(stripped) {
             continue;
         }
-        let mut logical = Logical {
-            text: String::new(),
-            open: None,
-            lines: &mut lines,
-        };
-        logical.join(text, stripped, offset, directives.escape);
-        let Logical {
-            text: joined,
-            open: still_open,
-            ..
-        } = logical;
-        open = still_open;
+        let logical = Logical::read(&mut lines, text, (stripped, offset), directives.escape);
+        open = logical.open;
+        let joined = logical.text;
         let last = lines.next;
         let mut instruction = match instruction(&joined, directives.escape, number, last) {
             Ok(instruction) => instruction,
@@ -133,21 +132,26 @@ pub(super) fn read(text: &str, escape: Option<char>) -> Reading {
     reading
 }
 
-impl Logical<'_> {
+impl<'t> Logical<'t> {
     /// Joins a line with those that continue it. Comments and blank lines between them do not count.
-    fn join(&mut self, text: &str, first: &str, offset: usize, escape: char) {
-        let (mut line, mut offset) = (first, offset);
+    fn read(lines: &mut Lines, text: &'t str, first: (&'t str, usize), escape: char) -> Self {
+        let (mut line, mut offset) = first;
+        let mut joined = String::new();
         loop {
             let Some(start) = continued(line, escape) else {
-                self.text.push_str(line);
-                self.open = None;
-                return;
+                let text = if joined.is_empty() {
+                    Cow::Borrowed(line)
+                } else {
+                    Cow::Owned(joined + line)
+                };
+                return Self { text, open: None };
             };
-            self.text.push_str(start);
-            self.open = Some(offset + start.len());
+            joined.push_str(start);
+            let open = Some(offset + start.len());
             loop {
-                let Some((next, start)) = self.lines.next(text) else {
-                    return;
+                let Some((next, start)) = lines.next(text) else {
+                    let text = Cow::Owned(joined);
+                    return Self { text, open };
                 };
                 let next = trim_line_end(next);
                 if !next.trim_start().is_empty() && !is_comment(next.trim_start()) {
@@ -202,9 +206,9 @@ fn nested(text: &str, escape: char, lines: (usize, usize), depth: usize) -> Resu
     let trimmed = text.trim();
     let (word, rest) = lexer::split_at_blank(trimmed);
     let (flags, rest) = rest.map_or_else(Default::default, |rest| lexer::flags(rest, escape));
-    let keyword = upper_case(word);
+    let keyword = keyword(word);
     let rest = rest.trim();
-    let arguments = match keyword.as_str() {
+    let arguments = match keyword.as_ref() {
         "ONBUILD" if depth == MAX_ONBUILD => return Err("ONBUILD cannot put off another ONBUILD".to_owned()),
         "ONBUILD" if !rest.is_empty() => Arguments::Trigger(Box::new(nested(rest, escape, lines, depth + 1)?)),
         keyword => arguments(keyword, rest, escape)?,
@@ -216,12 +220,42 @@ fn nested(text: &str, escape: char, lines: (usize, usize), depth: usize) -> Resu
         flags,
         arguments,
         heredocs: Vec::new(),
-        text: trimmed.to_owned(),
+        text: if depth > 0 { trimmed.to_owned() } else { String::new() },
     })
+}
+
+/// The instructions there are.
+const KEYWORDS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+fn keyword(word: &str) -> Cow<'static, str> {
+    let known = KEYWORDS.iter().find(|keyword| keyword.eq_ignore_ascii_case(word));
+    known.map_or_else(|| Cow::Owned(upper_case(word)), |keyword| Cow::Borrowed(*keyword))
 }
 
 /// In upper case as Go has it: character by character.
 fn upper_case(word: &str) -> String {
+    if word.is_ascii() {
+        return word.to_ascii_uppercase();
+    }
     let upper = |character: char| {
         let mut upper = character.to_uppercase();
         upper.next().filter(|_| upper.len() == 0).unwrap_or(character)
@@ -294,16 +328,20 @@ fn pairs(keyword: &str, rest: &str, escape: char) -> Result<Vec<Pair>, String> {
             is_old_form: true,
         }]);
     }
-    let pair = |word: &String| match word.split_once('=') {
-        Some((name, value)) => Ok(Pair {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            is_old_form: false,
-        }),
+    let pair = |mut name: String| match name.find('=') {
+        Some(end) => {
+            let value = name.split_off(end + 1);
+            name.truncate(end);
+            Ok(Pair {
+                name,
+                value,
+                is_old_form: false,
+            })
+        }
         None => Err(format!(
             "`{}` has no `=`: write `name=value`, and a value with blanks in quotes",
-            word.escape_debug()
+            name.escape_debug()
         )),
     };
-    words.iter().map(pair).collect()
+    words.into_iter().map(pair).collect()
 }

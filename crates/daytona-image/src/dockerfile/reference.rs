@@ -76,6 +76,22 @@ fn is_registry(text: &str) -> bool {
         && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// What an instruction takes from, where it is no stage.
+pub(super) fn check_source(from: &str) -> Result<(), String> {
+    if from.contains('$') {
+        return Err(format!(
+            "`--from={from}` cannot hold a variable: name the stage, or give the image a name with `FROM {from} AS …`"
+        ));
+    }
+    match problem(from) {
+        Some(problem) => Err(format!(
+            "`--from={}` is neither a stage nor an image: {problem}",
+            from.escape_debug()
+        )),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::problem;

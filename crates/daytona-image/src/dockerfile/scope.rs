@@ -46,7 +46,7 @@ impl Globals {
 
 /// Where a stage starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Base {
+pub(crate) enum Base {
     Scratch,
     /// An image of a registry, which may set any variable.
     Image,
@@ -62,14 +62,18 @@ pub(super) struct Scope {
     values: HashMap<String, Option<String>>,
     /// `ARG`s without a value. The service has no build arguments, so that they are not set.
     declared: HashSet<String>,
+    /// The working directory from the root on, if it is known.
+    pub(super) workdir: Option<String>,
 }
 
 impl Scope {
-    pub(super) fn new(base: Base) -> Self {
+    /// `workdir` is that of the base, if it is known.
+    pub(super) fn new(base: Base, workdir: Option<String>) -> Self {
         Self {
             base,
             values: HashMap::new(),
             declared: HashSet::new(),
+            workdir,
         }
     }
 

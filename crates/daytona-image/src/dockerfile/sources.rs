@@ -80,6 +80,7 @@ impl Wanted {
                 let is_same = !path.contains('\\') && !path.starts_with('!') && path.trim() == path;
                 (!is_same).then(|| path.clone())
             }
+            Self::Glob(pattern) if is_same_in_both_senses(pattern) => None,
             Self::Glob(_) | Self::Parents { .. } => Some(self.path()),
         }
     }
@@ -101,6 +102,15 @@ impl Wanted {
         }
     }
 
+    /// Whether it means what has this name, and not only a folder around it.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        match self {
+            Self::Path(path) => path == name,
+            Self::Glob(pattern) => pattern.split('/').count() == name.split('/').count() && self.covers(name),
+            Self::Parents { .. } => false,
+        }
+    }
+
     /// Whether something below this folder may be wanted.
     pub(crate) fn may_hold(&self, folder: &str) -> bool {
         let path = self.path();
@@ -115,6 +125,13 @@ impl Wanted {
         }
         patterns.next().is_some()
     }
+}
+
+/// Whether a pattern of `filepath.Match` means the same in an ignore file: of `*` and `?` and of letters that mean nothing.
+fn is_same_in_both_senses(pattern: &str) -> bool {
+    let is_plain =
+        |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | '/' | '*' | '?');
+    pattern.chars().all(is_plain) && !pattern.contains("**")
 }
 
 /// The folders at the beginning of a pattern that are no pattern.
@@ -149,7 +166,7 @@ fn is_scp_like(source: &str) -> bool {
 }
 
 /// A path of the context: `..` and a leading `/` end at its root.
-pub(super) fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in path.split('/') {
         match name {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::budget::{Budget, WordError};
 use super::check;
 use super::dispatch::Dispatcher;
-use super::followed::{Assignment, BaseImage, Command, Followed, Note, Placed};
+use super::followed::{Assignment, BaseImage, Command, Followed, Held, Note, Placed};
 use super::instruction::Arguments;
 use super::mount::Mount;
 use super::reference;
@@ -84,7 +84,7 @@ impl<'a> Graph<'a> {
                 stage.commands.push(Command {
                     part: placed.part,
                     line: placed.instruction.line,
-                    instruction: std::borrow::Cow::Borrowed(placed.instruction),
+                    instruction: Held::Written(placed.instruction),
                     sources: Vec::new(),
                 });
             }
@@ -167,7 +167,7 @@ impl<'a> Graph<'a> {
         let (part, line) = (command.part, command.line);
         let instruction = &command.instruction;
         let note = |text: String| Note { part, line, text };
-        match instruction.keyword.as_str() {
+        match instruction.keyword() {
             "COPY" => {
                 let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) else {
                     return Vec::new();
@@ -283,7 +283,7 @@ impl<'a> Graph<'a> {
                 Ok(instruction) => triggered.push(Command {
                     part,
                     line,
-                    instruction: std::borrow::Cow::Owned(instruction),
+                    instruction: Held::PutOff(Box::new(instruction)),
                     sources: Vec::new(),
                 }),
                 Err(problem) => problems.push(Note {
@@ -313,7 +313,13 @@ impl<'a> Graph<'a> {
                 None if this.image == "scratch" => Base::Scratch,
                 None => Base::Image,
             };
-            scopes.push(Scope::new(base));
+            let workdir = match base {
+                Base::Scratch => Some(String::new()),
+                Base::Image => None,
+                Base::Stage(base) => scopes.get(base).and_then(|scope| scope.workdir.clone()),
+            };
+            scopes.push(Scope::new(base, workdir));
+            self.followed.bases.push(base);
             if !is_needed {
                 continue;
             }

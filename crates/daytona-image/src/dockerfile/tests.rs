@@ -137,3 +137,23 @@ fn instructions_that_are_put_off_nest_to_a_bound() {
     let error = Dockerfile::parse(&format!("FROM scratch\n{}RUN x\n", "ONBUILD ".repeat(8_000))).unwrap_err();
     assert!(error.to_string().contains("cannot put off another ONBUILD"), "{error}");
 }
+
+/// Each stage has only what it sets itself, and finds the rest in those that it starts from.
+#[test]
+fn many_stages_share_what_their_base_has() {
+    let variables: Vec<String> = (0..2_000).map(|index| format!("ENV V{index}=x\n")).collect();
+    let text = format!(
+        "FROM scratch AS a\n{}{}FROM a\nCOPY ${{V0}}${{V1999}} /x\n",
+        variables.concat(),
+        "FROM a AS a\n".repeat(2_000)
+    );
+    let (read, errors) = Dockerfile::read(&text);
+    assert!(errors.is_empty(), "{errors:?}");
+    let placed = read.instructions().iter();
+    let placed: Vec<Placed<'_>> = placed.map(|instruction| Placed { part: 0, instruction }).collect();
+    let followed = follow('\\', &placed);
+    assert!(followed.problems.is_empty(), "{:?}", followed.problems);
+    assert_eq!(followed.takings.len(), 1);
+    assert_eq!(followed.takings[0].sources[0].path(), "xx");
+    assert_eq!(followed.assignments.len(), 2_000);
+}

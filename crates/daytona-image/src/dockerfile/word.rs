@@ -58,7 +58,18 @@ impl<'a> Lexer<'a> {
 
     /// The text as one word, without its quotes and escapes and with the values of its variables.
     pub(crate) fn word(&self, text: &str) -> Result<String, WordError> {
+        if self.is_plain(text) {
+            self.budget.take_bytes(text.len())?;
+            return Ok(text.to_owned());
+        }
         Reader::new(self, text).all().map(|(word, _)| word)
+    }
+
+    /// Whether nothing of the text means anything but itself.
+    fn is_plain(&self, text: &str) -> bool {
+        let is_special =
+            |character: char| matches!(character, '$' | '\'' | '"' | '\u{feff}') || character == self.escape;
+        !text.contains(is_special)
     }
 
     /// The text as words, split at its blanks and at those of the values.

@@ -44,10 +44,10 @@ pub(crate) fn variable(keyword: &str, name: &str) -> Option<String> {
         "secrets",
         "token",
     ];
-    let words: Vec<String> = name.split(['_', '-']).map(str::to_ascii_lowercase).collect();
-    let is_secret =
-        words.iter().any(|word| SECRETS.contains(&word.as_str())) && !words.iter().any(|word| word == "public");
-    is_secret.then(|| {
+    let mut words = name.split(['_', '-']);
+    let is_public = words.clone().any(|word| word.eq_ignore_ascii_case("public"));
+    let is_secret = words.any(|word| SECRETS.iter().any(|secret| word.eq_ignore_ascii_case(secret)));
+    (is_secret && !is_public).then(|| {
         format!(
             "{keyword} `{name}` looks like a secret, and would stay in the image for everybody to read; the service has no build \
              secrets: set it when a sandbox starts"

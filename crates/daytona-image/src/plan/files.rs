@@ -179,6 +179,12 @@ impl Finder {
         if taking.sets_mode {
             walked.files.iter_mut().for_each(|found| found.mode = None);
         }
+        if let Wanted::Path(path) = wanted
+            && taking.keeps_links
+            && walked.files.iter().any(|found| !found.source.ends_with(&found.name))
+        {
+            walked.followed.push(path.clone());
+        }
         let outcome = match wanted {
             Wanted::Path(path) => self.path(&want, path, line, walked),
             Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, line, walked),
@@ -261,7 +267,13 @@ impl Finder {
         walked
             .problems
             .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
-        walked.files.retain(|found| want.covers(&found.name));
+        // What was named has not been compared.
+        let fixed = want.wanted.fixed();
+        walked
+            .files
+            .retain(|found| found.name != fixed || want.covers(&found.name));
+        // BuildKit follows a link that is itself a source.
+        walked.followed.retain(|name| !want.wanted.names(name));
         let has_files = !walked.files.is_empty();
         if !has_files && let Some(problem) = walked.skipped.first() {
             let pattern = escape::text(&want.wanted.path()).to_string();
@@ -280,6 +292,7 @@ impl Finder {
         let all = &mut self.taken.walked;
         all.skipped.extend(walked.skipped);
         all.empty.extend(walked.empty);
+        all.followed.extend(walked.followed);
         all.directories_read += walked.directories_read;
         all.excluded.extend(walked.excluded);
         all.doubtful_rules = walked.doubtful_rules;
@@ -313,6 +326,8 @@ impl Finder {
         walked.excluded.dedup();
         walked.empty.sort();
         walked.empty.dedup();
+        walked.followed.sort();
+        walked.followed.dedup();
         walked.skipped.sort_by(|one, other| one.path().cmp(&other.path()));
         walked.skipped.dedup_by(|one, other| one.path() == other.path());
         walked.files = self.files.into_values().collect();

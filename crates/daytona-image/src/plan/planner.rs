@@ -1,5 +1,6 @@
 //! From the steps of an image to its plan.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::files::{ContextRoot, Finder};
@@ -11,7 +12,7 @@ use super::part::{Body, LocalCopy, Part};
 use super::render::Renderer;
 use super::source::At;
 use super::warning::PlanWarning;
-use super::{advice, entrypoint};
+use super::{advice, entrypoint, targets};
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::followed::{Followed, Note, Placed, Taking};
 use crate::dockerfile::stages::follow;
@@ -33,7 +34,8 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
     let escape = planner.render();
     let followed = planner.follow(escape);
     planner.advise(&followed);
-    planner.find(followed.takings);
+    planner.find(&followed.takings);
+    planner.refuse_conflicts(&followed);
     planner.stop_at_problems()?;
     planner.finish(escape)
 }
@@ -182,8 +184,8 @@ impl Planner<'_> {
     }
 
     /// Finds the files that the parts take from their contexts.
-    fn find(&mut self, takings: Vec<Taking>) {
-        let mut of_parts: Vec<Vec<Taking>> = self.parts.iter().map(|_| Vec::new()).collect();
+    fn find(&mut self, takings: &[Taking]) {
+        let mut of_parts: Vec<Vec<&Taking>> = self.parts.iter().map(|_| Vec::new()).collect();
         for taking in takings {
             of_parts[taking.part].push(taking);
         }
@@ -207,7 +209,7 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            for taking in &takings {
+            for taking in takings {
                 finder.take(taking);
             }
             let found = finder.finish();
@@ -219,6 +221,14 @@ impl Planner<'_> {
                 self.warn(part, line, &message);
             }
             self.parts[part].taken = found.taken;
+        }
+    }
+
+    /// Targets that cannot be what they would have to be.
+    fn refuse_conflicts(&mut self, followed: &Followed) {
+        for (part, line, problem) in targets::conflicts(&self.parts, followed) {
+            let line = self.line(part, line);
+            self.problem(self.parts[part].step, (line, ProblemKind::Dockerfile { problem }));
         }
     }
 
@@ -252,7 +262,11 @@ impl Planner<'_> {
                 }
             }
         }
-        let (read, _) = Dockerfile::read(&dockerfile);
+        // A text that is one part has been read.
+        let read = match parts.as_slice() {
+            [part] if part.raw().is_some_and(|raw| raw.text == dockerfile) => Cow::Borrowed(&part.read),
+            _ => Cow::Owned(Dockerfile::read(&dockerfile).0),
+        };
         self.refuse_glue(&parts, &read);
         self.refuse_reserved(&parts, &tree, &dockerfile);
         for (step, kind) in tree.overlaps() {

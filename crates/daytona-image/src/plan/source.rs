@@ -9,6 +9,7 @@ use crate::dockerfile::{Dockerfile, SyntaxError};
 use crate::escape;
 use crate::image::dockerfile_source::{DockerfileCommands, DockerfileSource, Origin};
 use crate::problem::{DockerfileLine, ProblemKind};
+use crate::walk::ReadError;
 
 /// A problem, with its line if it has one.
 pub(super) type At = (Option<DockerfileLine>, ProblemKind);
@@ -30,6 +31,7 @@ pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) 
             (text.clone(), Some(path.clone()), Some((file, text)), folder)
         }
     };
+    refuse_nul(&text)?;
     let mut text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     let (mut read, errors) = Dockerfile::read(&text);
     if is_normalized(&mut text, &read) {
@@ -87,9 +89,7 @@ pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) 
 /// Lines somewhere in a Dockerfile.
 pub(super) fn commands(commands: &DockerfileCommands, escape: char) -> Result<Sourced, Vec<ProblemKind>> {
     let mut text = commands.lines.join("\n");
-    if text.contains('\0') {
-        return Err(ProblemKind::one_line("a line", "\0").into_iter().collect());
-    }
+    refuse_nul(&text)?;
     let (mut read, errors) = Dockerfile::read_part(&text, escape);
     if is_normalized(&mut text, &read) {
         (read, _) = Dockerfile::read_part(&text, escape);
@@ -113,6 +113,16 @@ pub(super) fn commands(commands: &DockerfileCommands, escape: char) -> Result<So
         problems: syntax(None, errors),
         warnings: Vec::new(),
     })
+}
+
+/// No file with a NUL is read; nor is another text with one.
+fn refuse_nul(text: &str) -> Result<(), Vec<ProblemKind>> {
+    let Some(nul) = text.find('\0') else { return Ok(()) };
+    let error = ReadError::Nul {
+        line: text[..nul].matches('\n').count() + 1,
+    };
+    let problem = format!("the text {error}");
+    Err(vec![ProblemKind::Dockerfile { problem }])
 }
 
 /// Makes line feeds of CRLF, unless a heredoc has them in its body. Returns whether the text has changed.

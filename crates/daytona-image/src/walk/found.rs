@@ -18,6 +18,8 @@ pub struct Walked {
     pub excluded: Vec<Excluded>,
     /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
     pub empty: Vec<String>,
+    /// Links, sorted by name: what they lead to is sent in their place, under their own names. Not those that were named.
+    pub followed: Vec<String>,
     /// What cannot be sent and was left out because of [`Links::Skip`](super::Links::Skip).
     pub skipped: Vec<WalkProblem>,
     /// What cannot be sent and has to be.
@@ -89,6 +91,7 @@ impl Walked {
         self.files.extend(other.files);
         self.excluded.extend(other.excluded);
         self.empty.extend(other.empty);
+        self.followed.extend(other.followed);
         self.skipped.extend(other.skipped);
         self.problems.extend(other.problems);
         self.directories_read += other.directories_read;

@@ -66,6 +66,13 @@ impl Walked {
                 list(self.skipped.iter())
             ));
         }
+        if !self.followed.is_empty() {
+            remarks.push(format!(
+                "links are sent as what they lead to, so that the build has files and folders in their place: {}; make them with \
+                 `RUN ln -s` if they have to be links",
+                list(self.followed.iter().map(|name| below(name)))
+            ));
+        }
         let modes: Vec<_> = self.files.iter().filter(|found| found.loses_mode()).collect();
         if !modes.is_empty() {
             let shown = modes.iter().map(|found| {

@@ -415,6 +415,9 @@ impl<'a> Walker<'a> {
             self.exclude(names.name, rule, false);
             return None;
         }
+        if reason == Reason::Found && matches!(reached.entry, Entry::Directory | Entry::File { .. }) {
+            self.result.followed.push(names.name.clone());
+        }
         if is_directory {
             return Some(Below {
                 place: Place::FromRoot,

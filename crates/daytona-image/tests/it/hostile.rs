@@ -28,23 +28,25 @@ fn plan_in(folder: &Path, image: &Image) -> Result<ImagePlan, PlanError> {
 
 type Make = fn(&Path);
 
+/// What may be in the place of a small text.
+const THINGS: [(&str, Make); 8] = [
+    ("a FIFO", fifo),
+    ("a device", |path| symlink("/dev/zero", path).unwrap()),
+    ("a link out", |path| symlink("../secret", path).unwrap()),
+    ("a link to nothing", |path| symlink("gone", path).unwrap()),
+    ("a link to itself", |path| {
+        symlink(path.file_name().unwrap(), path).unwrap();
+    }),
+    ("no text", |path| fs::write(path, b"a\xff").unwrap()),
+    ("too large", |path| {
+        File::create(path).unwrap().set_len(LARGEST_TEXT + 1).unwrap();
+    }),
+    ("a folder", |path| fs::create_dir(path).unwrap()),
+];
+
 /// Puts each harmful thing at a path, and says what comes of it.
 fn at_each(name: &str, image: &Image, parts: &[&str]) {
-    let what: [(&str, Make); 8] = [
-        ("a FIFO", fifo),
-        ("a device", |path| symlink("/dev/zero", path).unwrap()),
-        ("a link out", |path| symlink("../secret", path).unwrap()),
-        ("a link to nothing", |path| symlink("gone", path).unwrap()),
-        ("a link to itself", |path| {
-            symlink(path.file_name().unwrap(), path).unwrap();
-        }),
-        ("no text", |path| fs::write(path, b"a\xff").unwrap()),
-        ("too large", |path| {
-            File::create(path).unwrap().set_len(LARGEST_TEXT + 1).unwrap();
-        }),
-        ("a folder", |path| fs::create_dir(path).unwrap()),
-    ];
-    for ((what, make), part) in what.iter().zip(parts) {
+    for ((what, make), part) in THINGS.iter().zip(parts) {
         let folder = folder();
         make(&folder.path().join(name));
         let outcome = plan_in(folder.path(), image);
@@ -83,6 +85,65 @@ fn ignore_rules_are_a_regular_file_inside() {
         &Image::base("x:1").dockerfile_commands(commands),
         &parts,
     );
+}
+
+#[test]
+fn a_dockerfile_and_its_ignore_rules_are_regular_files_inside() {
+    let image = || Image::from_dockerfile("p/Dockerfile");
+    let parts = [
+        "is a FIFO, socket or device",
+        "is a link that leads to nothing inside",
+        "is a link that leads to nothing inside",
+        "is a link that leads to nothing inside",
+        "leads back to itself",
+        "not UTF-8",
+        "is larger than 4194304 bytes",
+        "is a folder",
+    ];
+    at_each("p/Dockerfile", &image(), &parts);
+    for ((what, make), part) in THINGS.iter().zip(parts) {
+        let folder = folder();
+        fs::write(folder.path().join("p/Dockerfile"), "FROM x:1\nCOPY file /x\n").unwrap();
+        make(&folder.path().join("p/Dockerfile.dockerignore"));
+        let outcome = plan_in(folder.path(), &image());
+        if part == "is a folder" {
+            assert!(outcome.is_ok(), "{outcome:?}");
+            continue;
+        }
+        let message = outcome.unwrap_err().to_string();
+        assert!(
+            message.contains(part) && message.contains("Dockerfile.dockerignore"),
+            "{what}: {message}"
+        );
+        assert!(!message.contains("s3cret"), "{message}");
+    }
+}
+
+#[test]
+fn a_dockerfile_and_its_ignore_rules_may_be_links_inside() {
+    let folder = folder();
+    fs::write(folder.path().join("p/real"), "FROM x:1\nCOPY . /x\n").unwrap();
+    fs::write(folder.path().join("p/rules"), "real\nrules\nDockerfile*\n").unwrap();
+    symlink("real", folder.path().join("p/Dockerfile")).unwrap();
+    symlink("/rules", folder.path().join("p/Dockerfile.dockerignore")).unwrap();
+    let plan = plan_in(folder.path(), &Image::from_dockerfile("p/Dockerfile")).unwrap();
+    assert_eq!(plan.dockerfile(), "FROM x:1\nCOPY . /x\n");
+    assert_eq!(plan.members().iter().map(Member::name).collect::<Vec<_>>(), ["file"]);
+}
+
+/// However the text comes here.
+#[test]
+fn a_nul_in_a_dockerfile_is_refused_with_its_line() {
+    let folder = folder();
+    fs::write(folder.path().join("p/Dockerfile"), "FROM x:1\nRUN a\0b\n").unwrap();
+    for image in [
+        Image::from_dockerfile("p/Dockerfile"),
+        Image::from_dockerfile(daytona_image::DockerfileSource::text("FROM x:1\nRUN a\0b\n")),
+        Image::base("x:1").dockerfile_commands(["RUN a", "RUN a\0b"]),
+    ] {
+        let message = plan_in(folder.path(), &image).unwrap_err().to_string();
+        assert!(message.contains("NUL") && message.contains("line 2"), "{message}");
+    }
 }
 
 #[test]

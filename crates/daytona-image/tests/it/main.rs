@@ -16,10 +16,12 @@ mod moby;
 #[cfg(target_os = "linux")]
 mod opens;
 mod options;
+mod public;
 mod reading;
 mod requirements;
 mod sources;
 mod support;
+mod targets;
 mod text;
 mod variables;
 mod vectors;

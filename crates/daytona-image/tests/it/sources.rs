@@ -194,6 +194,7 @@ fn a_mode_that_is_lost_is_told() {
     }
     for image in [
         of_text("FROM x:1\nCOPY d /d\n"),
+        of_text("FROM x:1\nCOPY --chmod=u+x d /d\n"),
         Image::base("x:1").add_local_dir("d", "/d"),
     ] {
         let told = warnings(&folder, &image);

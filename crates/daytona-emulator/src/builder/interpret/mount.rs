@@ -69,9 +69,6 @@ pub(super) fn read(text: &str, expand: impl Fn(&str) -> Result<String, String>) 
             return Err(format!("invalid value for {key}: {value}"));
         }
     }
-    if mount.target.is_empty() && !matches!(mount.kind.as_str(), "secret" | "ssh") {
-        return Err(format!("target is required for {:?}", mount.kind));
-    }
     Ok(mount)
 }
 

@@ -155,6 +155,10 @@ impl Planner<'_> {
         let mut mounts = Vec::new();
         for text in &run.mounts {
             let mount = mount::read(text, |value| self.expand(value))?;
+            let is_root = self.absolute(&mount.target).is_empty() && !self.has_unknown_workdir();
+            if is_root && !matches!(mount.kind.as_str(), "secret" | "ssh") {
+                return Err(format!("invalid mount target {:?}", mount.target));
+            }
             let from = match (&mount.from, mount.kind.as_str()) {
                 (Some(from), _) => self.source(self.stages.named(from), from)?,
                 (None, "bind" | "tmpfs") => Source::Context,

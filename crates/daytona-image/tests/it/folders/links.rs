@@ -14,6 +14,12 @@ fn links_inside_the_folder_are_sent_as_their_content() {
     let plan = folder.plan(&base().add_local_dir("a", "/a"));
     assert_eq!(names(&plan), ["a/file", "a/link/x", "a/real/x", "a/y"]);
     assert_eq!(plan.members()[0].size(), "a/real/x".len() as u64);
+    let warnings: Vec<String> = plan.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].contains("links are sent as what they lead to") && warnings[0].contains("`a/file`, `a/link`"),
+        "{warnings:?}"
+    );
 }
 
 #[test]
@@ -23,6 +29,33 @@ fn what_was_named_may_be_a_link() {
     symlink("outside", folder.path().join("file")).unwrap();
     let plan = folder.plan(&base().add_local_dir("link", "/a").add_local_file("file", "/b"));
     assert_eq!(names(&plan), ["file", "link/x"]);
+    assert!(plan.warnings().is_empty(), "{:?}", plan.warnings());
+}
+
+/// BuildKit follows a source that is a link, but not with `--parents`.
+#[test]
+fn a_link_that_would_stay_one_is_told() {
+    let folder = Folder::new(&["real/x"]);
+    symlink("real", folder.path().join("link")).unwrap();
+    symlink("real/x", folder.path().join("file")).unwrap();
+    for (line, told) in [
+        ("COPY file link /x/", ""),
+        ("COPY l* f* /x/", ""),
+        ("COPY --parents file /x/", "`file`"),
+        ("COPY --parents link /x/", "`link`"),
+        ("COPY --parents l* /x/", "`link`"),
+    ] {
+        let text = format!("FROM x:1\n{line}\n");
+        let plan = folder.plan(&Image::from_dockerfile(daytona_image::DockerfileSource::text(text)));
+        let said: Vec<&str> = plan.warnings().iter().map(|warning| warning.message.as_str()).collect();
+        match told {
+            "" => assert!(said.is_empty(), "{line}: {said:?}"),
+            told => assert!(
+                said.len() == 1 && said[0].contains(&format!("in their place: {told};")),
+                "{line}: {said:?}"
+            ),
+        }
+    }
 }
 
 #[test]
