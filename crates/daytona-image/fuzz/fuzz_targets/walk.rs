@@ -1,93 +1,77 @@
 //! Whatever links, folders and rules there are: the walk ends, and everything that it finds lies inside, without a link on the way.
+//!
+//! The input is a project as a text. Each line is an entry of its folder: `name`, `name/`, or `name -> target`. Behind a line `%`
+//! stand the ignore rules, and behind another one the Dockerfile.
 #![no_main]
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path};
 
-use arbitrary::Arbitrary;
 use daytona_image::ignore::IgnoreRules;
 use daytona_image::walk::{Links, Walk};
 use daytona_image::{DockerfileSource, Image, PlanOptions};
 use libfuzzer_sys::fuzz_target;
 
-#[derive(Debug, Arbitrary)]
-struct Input {
-    entries: Vec<(Path4, Kind)>,
-    rules: String,
-    source: String,
-    is_strict: bool,
-}
-
-/// A path of a few short names, so that they meet.
-#[derive(Debug, Arbitrary)]
-struct Path4([u8; 4]);
-
-#[derive(Debug, Arbitrary)]
-enum Kind {
-    File,
-    Folder,
-    Link { target: Path4, ups: u8, is_absolute: bool },
-    Text(String),
-}
-
 /// As many entries make a tree that is still made in a moment.
-const MOST_ENTRIES: usize = 40;
+const MOST_ENTRIES: usize = 60;
 
-impl Path4 {
-    fn path(&self) -> String {
-        let names = ["a", "b", "c", "d.txt"];
-        let length = usize::from(self.0[0] % 3) + 1;
-        let parts: Vec<&str> = self.0[1..=length].iter().map(|byte| names[usize::from(byte % 4)]).collect();
-        parts.join("/")
-    }
-}
+/// A link out of the folder that is walked still leads into the folder that is thrown away afterwards, or to nothing.
+const MOST_UPS: usize = 1;
 
-fn make(root: &Path, entries: &[(Path4, Kind)]) {
-    for (path, kind) in entries.iter().take(MOST_ENTRIES) {
-        let path = root.join(path.path());
-        // What is in the way stays there; a link is never gone through, so that nothing is made outside.
-        let parent = path.parent().expect("it has a name");
-        let mut real = root.to_owned();
-        let relative = parent.strip_prefix(root).expect("it is below");
-        let is_free = relative.components().all(|name| {
-            real.push(name);
-            fs::symlink_metadata(&real).map_or_else(|_| fs::create_dir(&real).is_ok(), |found| found.is_dir())
-        });
-        if !is_free {
-            continue;
-        }
-        // Errors are of what lies there already.
-        let _ = match kind {
-            Kind::File => fs::symlink_metadata(&path).map_or_else(|_| fs::write(&path, "x"), |_| Ok(())),
-            Kind::Text(text) => fs::symlink_metadata(&path).map_or_else(|_| fs::write(&path, text), |_| Ok(())),
-            Kind::Folder => fs::create_dir(&path),
-            Kind::Link { target, ups, is_absolute } => {
-                let start = if *is_absolute { "/" } else { "" };
-                symlink(format!("{start}{}{}", "../".repeat(usize::from(ups % 4)), target.path()), &path)
-            }
+/// Makes an entry. What is in its way stays, and a link is never gone through, so that nothing is made outside.
+fn make(root: &Path, line: &str) {
+    let (name, target) = match line.split_once(" -> ") {
+        Some((name, target)) => (name, Some(target)),
+        None => (line, None),
+    };
+    let names: Vec<&str> = name.split('/').filter(|name| !matches!(*name, "" | "." | "..")).collect();
+    let Some((last, folders)) = names.split_last() else { return };
+    let mut path = root.to_owned();
+    for folder in folders {
+        path.push(folder);
+        let is_folder = match fs::symlink_metadata(&path) {
+            Ok(found) => found.is_dir(),
+            Err(_) => fs::create_dir(&path).is_ok(),
         };
+        if !is_folder {
+            return;
+        }
     }
+    path.push(last);
+    if fs::symlink_metadata(&path).is_ok() {
+        return;
+    }
+    // Names that the file system refuses are not made.
+    let _ = match target {
+        Some(target) if target.matches("..").count() <= MOST_UPS + folders.len() => symlink(target, &path),
+        Some(_) => Ok(()),
+        None if name.ends_with('/') => fs::create_dir(&path),
+        None => fs::write(&path, "x"),
+    };
 }
 
-fuzz_target!(|input: Input| {
+fuzz_target!(|text: &str| {
+    let mut parts = text.splitn(3, "\n%\n");
+    let mut part = || parts.next().unwrap_or_default();
+    let (entries, rules, dockerfile) = (part(), part(), part());
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let root = fs::canonicalize(folder.path()).expect("it is there").join("root");
     fs::create_dir(&root).expect("it can be made");
-    make(&root, &input.entries);
+    entries.lines().take(MOST_ENTRIES).for_each(|line| make(&root, line));
     let check = |source: &Path| {
         assert!(source.starts_with(&root), "{source:?} is outside");
         assert!(source.components().all(|component| component != Component::ParentDir));
         assert_eq!(fs::canonicalize(source).expect("it is there"), source, "a link is on the way");
     };
-    let rules = IgnoreRules::parse(&input.rules, "fuzz").unwrap_or_default();
-    let links = if input.is_strict { Links::Strict } else { Links::default() };
-    let walked = Walk::new(&root).rules(rules).links(links).run();
-    walked.files.iter().for_each(|found| check(&found.source));
+    let parsed = IgnoreRules::parse(rules, "fuzz").unwrap_or_default();
+    for links in [Links::default(), Links::Strict] {
+        let walked = Walk::new(&root).rules(parsed.clone()).links(links).run();
+        walked.files.iter().for_each(|found| check(&found.source));
+    }
     let options = PlanOptions::default().base_dir(&root).home(&root);
-    let line = input.source.replace(['\n', '\r', '\0'], " ");
-    let text = format!("FROM x:1\nCOPY . /all\nCOPY {line} /x/\n");
-    if let Ok(plan) = Image::from_dockerfile(DockerfileSource::text(text)).plan_with(&options) {
+    let source = DockerfileSource::text(dockerfile).ignore(rules.lines());
+    if let Ok(plan) = Image::from_dockerfile(source).plan_with(&options) {
         plan.members().iter().for_each(|member| check(member.source()));
     }
 });
