@@ -7,6 +7,8 @@ mod blocking;
 mod buildkit;
 mod calls;
 mod create;
+#[cfg(unix)]
+mod differential;
 mod dockerfiles;
 mod ensure;
 mod errors;
