@@ -48,6 +48,10 @@ pub use snapshots::{
 #[doc = include_str!("../MIGRATION.md")]
 pub mod migration {}
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../COOKBOOK.md")]
+pub mod cookbook {}
+
 /// The code in the README of the repository, which has to compile too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
