@@ -163,6 +163,19 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
             cross::run(&cross::Arguments::default(), workspace).map_err(Into::into)
         })?;
         steps.run("official SDKs", || peers::run(workspace).map_err(Into::into))?;
+        steps.run("the emulator, killed 200 times", || {
+            let arguments = [
+                "test",
+                "--quiet",
+                "--package",
+                "daytona-emulator",
+                "--test",
+                "it",
+                "killed::",
+            ];
+            tools::quiet(command(workspace, "cargo", &arguments).env("DAYTONA_EMULATOR_KILLS", "200"))?;
+            Ok(())
+        })?;
         steps.run("slow lines", || lines::run(workspace).map_err(Into::into))?;
         steps.run("semver", || release::semver(workspace, workspace).map_err(Into::into))?;
         steps.run("packages", || {

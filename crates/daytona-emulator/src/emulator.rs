@@ -330,3 +330,16 @@ fn own_key(accounts: &mut Accounts, wanted: Option<String>) -> ApiKey {
     accounts.add_key(key.clone());
     key
 }
+
+#[tokio::test]
+async fn a_real_build_ends_with_its_emulator() -> io::Result<()> {
+    let emulator = Emulator::builder().in_process()?;
+    let build = tokio::spawn(std::future::pending::<()>());
+    emulator.core.keep_for_the_end(build.abort_handle());
+    // Others may still hold its service.
+    let service = emulator.service();
+    drop(emulator);
+    assert!(build.await.is_err_and(|error| error.is_cancelled()));
+    drop(service);
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! The emulator on a socket.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -71,20 +72,50 @@ async fn accept(listener: TcpListener, service: EmulatorService, most: usize) {
             Some(_) = connections.join_next() => continue,
         };
         let Ok(place) = place else { return };
-        let accepted = loop {
-            tokio::select! {
-                accepted = listener.accept() => break accepted,
-                Some(_) = connections.join_next() => {}
-            }
+        let socket = Socket {
+            listener: &listener,
+            connections: &mut connections,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                connections.spawn(serve(stream, peer, service.clone(), place));
+        let (stream, peer) = in_time(socket, &mut warned).await;
+        connections.spawn(serve(stream, peer, service.clone(), place));
+    }
+}
+
+/// Where connections come from.
+trait Source {
+    type Connection;
+
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+}
+
+/// The socket, and the connections that it has brought, which are let go when they have ended.
+struct Socket<'a> {
+    listener: &'a TcpListener,
+    connections: &'a mut JoinSet<()>,
+}
+
+impl Source for Socket<'_> {
+    type Connection = (TcpStream, SocketAddr);
+
+    async fn accept(&mut self) -> io::Result<Self::Connection> {
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => return accepted,
+                Some(_) = self.connections.join_next() => {}
             }
+        }
+    }
+}
+
+/// The next connection. After a failure there is a pause; a warning is not repeated soon.
+async fn in_time<S: Source>(mut source: S, warned: &mut Option<Instant>) -> S::Connection {
+    loop {
+        match source.accept().await {
+            Ok(accepted) => return accepted,
             Err(error) => {
                 if warned.is_none_or(|warned| warned.elapsed() >= BETWEEN_WARNINGS) {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    warned = Some(Instant::now());
+                    *warned = Some(Instant::now());
                 }
                 tokio::time::sleep(AFTER_FAILURE).await;
             }
@@ -114,18 +145,22 @@ async fn serve(stream: TcpStream, peer: SocketAddr, service: EmulatorService, pl
 }
 
 /// A body that breaks when nothing comes for too long.
-struct Timely {
-    body: Incoming,
+struct Timely<B> {
+    body: B,
     silence: Option<Pin<Box<Sleep>>>,
 }
 
-impl Timely {
-    fn new(body: Incoming) -> Self {
+impl<B> Timely<B> {
+    fn new(body: B) -> Self {
         Self { body, silence: None }
     }
 }
 
-impl Body for Timely {
+impl<B> Body for Timely<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
     type Error = BoxError;
 
@@ -135,7 +170,7 @@ impl Body for Timely {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.silence = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)));
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let silence = self
             .silence
@@ -155,5 +190,57 @@ impl Body for Timely {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    /// Fails so often, as it does while all descriptors are taken.
+    struct Failing(u32);
+
+    impl Source for Failing {
+        type Connection = &'static str;
+
+        async fn accept(&mut self) -> io::Result<Self::Connection> {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    Err(io::Error::other("no descriptors"))
+                }
+                None => Ok("a connection"),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_accept_is_tried_again_after_a_pause() {
+        let begin = Instant::now();
+        let mut warned = None;
+        assert_eq!(in_time(Failing(9), &mut warned).await, "a connection");
+        assert_eq!(begin.elapsed(), 9 * AFTER_FAILURE);
+        // There was one warning, the first.
+        assert_eq!(warned, Some(begin));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_of_which_nothing_comes_is_given_up() {
+        let never = stream::pending::<Result<Frame<Bytes>, BoxError>>();
+        let begin = Instant::now();
+        let given_up = Timely::new(StreamBody::new(never)).frame().await;
+        assert!(given_up.is_some_and(|frame| frame.is_err()));
+        assert_eq!(begin.elapsed(), BODY_SILENCE);
+
+        // A slow one is none that stands still.
+        let slow = stream::iter(0..3).then(|_| async {
+            tokio::time::sleep(BODY_SILENCE - Duration::from_secs(1)).await;
+            Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")))
+        });
+        let body = Timely::new(StreamBody::new(Box::pin(slow))).collect().await;
+        assert!(body.is_ok_and(|body| body.to_bytes() == "xxx"));
     }
 }

@@ -179,7 +179,7 @@ impl Core {
     }
 
     /// Lets a build of a real engine end with the emulator.
-    pub(super) fn keep_for_the_end(&self, build: AbortHandle) {
+    pub(crate) fn keep_for_the_end(&self, build: AbortHandle) {
         let mut builds = self.real_builds.lock().unwrap_or_else(PoisonError::into_inner);
         builds.retain(|build| !build.is_finished());
         builds.push(build);

@@ -1,7 +1,7 @@
 //! Answers of the real server that were measured, class by class: where a token may be, how a path may be written, what a list
 //! and a creation take.
 
-use daytona_emulator::{Region, SeededSnapshot, UserToken};
+use daytona_emulator::{BuildEngine, Emulator, Region, SeededSnapshot, UserToken};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
@@ -126,6 +126,25 @@ async fn other_origins_are_answered_by_the_api_alone() {
             "{headers:?}"
         );
     }
+}
+
+/// Where what is sent is run, no page of another origin may read an answer, and nobody can guess a key.
+#[tokio::test]
+async fn with_a_real_engine_no_page_reads_anything() {
+    let start = || Asked::with(Emulator::builder().engine(BuildEngine::Podman).in_process().unwrap());
+    let (asked, other) = (start(), start());
+    let good = format!("Bearer {}", asked.emulator.api_key());
+    let headers = [("origin", "https://page.example"), ("authorization", good.as_str())];
+    for method in ["GET", "OPTIONS"] {
+        for path in ["/api/health", "/api/snapshots", "/api/snapshots/none"] {
+            let answer = send(&asked, method, path, &headers, "").await;
+            let allowed = answer.headers().get("access-control-allow-origin");
+            assert_eq!(allowed, None, "{method} {path}");
+        }
+    }
+    let keys = [asked.emulator.api_key(), asked.emulator.admin_key()];
+    assert!(keys.iter().all(|key| key.len() >= 32), "{keys:?}");
+    assert_ne!(keys, [other.emulator.api_key(), other.emulator.admin_key()]);
 }
 
 #[tokio::test]

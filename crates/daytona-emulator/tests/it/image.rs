@@ -395,3 +395,34 @@ async fn hostile_input_is_given_up_on() {
     let image = asked.emulator.image("x").await.unwrap();
     assert!(image.file("/in/etc").is_some(), "{:?}", files(&image).keys());
 }
+
+/// One archive that is named over and over is read once, and no number of patterns keeps the builder busy.
+#[tokio::test]
+async fn what_a_context_costs_is_counted_once() {
+    let many: Vec<(String, u32, &[u8])> = (0..20_000)
+        .map(|number| (format!("d/{number}"), 0o644, &b""[..]))
+        .collect();
+    let many: Vec<(&str, u32, &[u8])> = many
+        .iter()
+        .map(|(name, mode, bytes)| (name.as_str(), *mode, *bytes))
+        .collect();
+    let asked = Asked::new();
+    asked.emulator.clock().hold();
+    let key = format!("{}/one/context.tar", asked.emulator.organization_id());
+    asked.emulator.put_object(&key, &archive(&many)).unwrap();
+    // A context holds at most a million members: one hundred times these are more.
+    let hashes = vec!["one"; 100];
+    let info = json!({"dockerfileContent": "FROM scratch\nCOPY d /x\n", "contextHashes": hashes});
+    let (status, body) = asked.create(json!({"name": "x", "buildInfo": info})).await;
+    assert_eq!(status, 200, "{body}");
+    asked.emulator.clock().advance(Duration::from_mins(10));
+    let (_, body) = asked.get("/snapshots/x").await;
+    assert_eq!(body["errorReason"], Value::Null);
+    assert_eq!(asked.emulator.image("x").await.unwrap().files().count(), 20_000);
+
+    let excludes: String = (0..1_000).map(|number| format!(" --exclude=**/a*b*{number}")).collect();
+    let error = build(&format!("FROM scratch\nCOPY{excludes} d /x\n"), &many)
+        .await
+        .unwrap_err();
+    assert!(error.contains("may not match so many files"), "{error}");
+}

@@ -8,8 +8,11 @@ mod faults;
 mod http;
 mod image;
 mod kept;
+#[cfg(unix)]
+mod killed;
 mod life;
 mod neighbours;
+mod numbers;
 mod page;
 mod presigned;
 mod program;

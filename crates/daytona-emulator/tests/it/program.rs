@@ -11,11 +11,11 @@ use crate::http::{address, ask};
 use crate::image::archive;
 
 /// A running program, which is killed with the test.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-    key: String,
-    admin_key: String,
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+    pub(crate) admin_key: String,
     /// What it leaves behind when it is killed.
     _scratch: tempfile::TempDir,
 }
@@ -28,11 +28,11 @@ impl Drop for Program {
 }
 
 impl Program {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::run(&mut command(arguments))
     }
 
-    fn run(command: &mut Command) -> Self {
+    pub(crate) fn run(command: &mut Command) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let mut child = command.env("TMPDIR", scratch.path()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -55,7 +55,7 @@ impl Program {
         }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
         let headers = format!(
             "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
             self.key
@@ -67,7 +67,7 @@ impl Program {
 
     /// Its log, once it has ended.
     #[cfg(unix)]
-    fn log(mut self) -> String {
+    pub(crate) fn log(mut self) -> String {
         let mut log = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         std::io::Read::read_to_string(&mut stderr, &mut log).unwrap();
@@ -75,7 +75,7 @@ impl Program {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_daytona-emulator"));
     command
         .args(arguments)
@@ -268,4 +268,74 @@ async fn an_engine_builds_from_the_context_and_its_outcome_counts() {
             "{log}"
         );
     }
+}
+
+/// What a client does wrong is in its answer, not twice more in the log.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_clients_mistake_is_no_error_of_the_emulator() {
+    for arguments in [&[][..], &["--quiet"]] {
+        let mut program = Program::start(arguments);
+        let signed = "authorization: AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, \
+                      Signature=00\r\nx-amz-date: 20260101T000000Z\r\nx-amz-content-sha256: UNSIGNED-PAYLOAD\r\n";
+        for head in [signed, ""] {
+            let refused = ask(program.address, "PUT", "/daytona/org/hash/context.tar", head, "x").await;
+            assert!((400..500).contains(&refused.status), "{refused:?}");
+        }
+        let pid = program.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        program.child.wait().unwrap();
+        let log = program.log();
+        assert!(!log.contains("error") && !log.contains("warning"), "{log}");
+        assert_eq!(
+            log.contains("PUT /daytona/org/hash/context.tar"),
+            arguments.is_empty(),
+            "{log}"
+        );
+    }
+}
+
+/// A stand-in for podman that builds for ever: it ends with the emulator.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_build_of_an_engine_ends_with_the_program() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = info ] && exit 0\necho $$ > {0}.new\n/bin/mv {0}.new {0}\nexec /bin/sleep 1000\n",
+        pid.display()
+    );
+    let podman = folder.path().join("podman");
+    std::fs::write(&podman, script).unwrap();
+    std::fs::set_permissions(&podman, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut program = Program::run(command(&["--engine", "podman"]).env("PATH", folder.path()));
+    let info = json!({"dockerfileContent": "FROM a:1\n"});
+    let body = json!({"name": "x", "buildInfo": info}).to_string();
+    program.ask("POST", "/api/snapshots", &body).await;
+    let engine = loop {
+        // Asked so that the time goes on.
+        program.ask("GET", "/api/snapshots/x", "").await;
+        if let Ok(text) = std::fs::read_to_string(&pid) {
+            break text.trim().to_owned();
+        }
+    };
+    let is_there = |pid: &str| {
+        let asked = Command::new("kill").args(["-0", pid]).stderr(Stdio::null()).status();
+        asked.unwrap().success()
+    };
+    assert!(is_there(&engine));
+    let own = program.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &own]).status().unwrap().success());
+    program.child.wait().unwrap();
+    // A process that was killed is there until its parent, by now another, has heard of it.
+    let mut is_gone = false;
+    for _ in 0..2_000 {
+        is_gone = !is_there(&engine);
+        if is_gone {
+            break;
+        }
+    }
+    assert!(is_gone, "the engine builds on");
 }

@@ -380,3 +380,17 @@ async fn another_language_seeds_snapshots_and_changes_the_organization() {
     let requests = admin(&emulator, "GET", "/requests", &Value::Null).await.json();
     assert!(requests[0]["took"].is_u64(), "{requests}");
 }
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_given_up() {
+    let emulator = Emulator::start().await.unwrap();
+    let mut stream = TcpStream::connect(address(&emulator.api_url())).await.unwrap();
+    stream
+        .write_all(b"GET /api/health HTTP/1.1\r\nhost: x\r\n")
+        .await
+        .unwrap();
+    let mut rest = Vec::new();
+    // Closed without an answer, or with one that says why.
+    drop(stream.read_to_end(&mut rest).await);
+    assert!(!rest.starts_with(b"HTTP/1.1 200"));
+}

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Refused, refused};
-use crate::base::range::{duration, fraction};
+use crate::base::range::{LONGEST, duration, fraction, within};
 use crate::state::account::{ApiKey, Organization, Permission, UserToken};
 use crate::state::core::Core;
 use crate::state::limit::RateLimits;
@@ -50,8 +50,9 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn value(&self) -> Result<RateLimits, Refused> {
+        let longest = u64::try_from(LONGEST.as_millis()).unwrap_or(u64::MAX);
+        within("window", self.window, 1..=longest).map_err(refused)?;
         let window = Duration::from_millis(self.window);
-        duration("window", window).map_err(refused)?;
         Ok(RateLimits::new(self.requests, self.failed_logins, window))
     }
 }
