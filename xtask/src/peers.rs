@@ -1,4 +1,5 @@
-//! `cargo xtask peers`: the official SDKs of other languages, as they are published, against our emulator.
+//! `cargo xtask peers`: the official SDKs of other languages and the tools that people have for S3, as they are published, against
+//! our emulator.
 //!
 //! The scripts in `xtask/peers/` do what their users do, and print a line for each thing. What had to be changed of an SDK is
 //! in its script, with the reason. Where the package registries cannot be reached, the SDK is skipped, and that is said.
@@ -27,10 +28,11 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
     fs::create_dir_all(&scratch).map_err(|source| failed("the scratch folder", source))?;
     Emulator::build(workspace, &target).map_err(|source| failed("the emulator", source))?;
     let mut failures = Vec::new();
-    for (name, peer) in [("python", python as Prepare), ("typescript", typescript as Prepare)] {
+    let peers: [(&str, Prepare); 3] = [("python", python), ("typescript", typescript), ("storage", storage)];
+    for (name, peer) in peers {
         let Some(mut command) = peer(workspace, &scratch)? else {
             say(&format!(
-                "skip {name}: its SDK cannot be installed here; are the registries out of reach?"
+                "skip {name}: what it needs cannot be installed here; are the registries out of reach?"
             ));
             continue;
         };
@@ -66,6 +68,18 @@ fn python(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
     let mut command = Command::new(bin.join("python"));
     command
         .arg(workspace.join("xtask/peers/python.py"))
+        .current_dir(scratch);
+    Ok(Some(command))
+}
+
+/// boto3, aws-cli, s5cmd, and rclone where the system has it.
+fn storage(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
+    let Ok(bin) = python_environment(&scratch.join("storage"), &["boto3", "awscli", "s5cmd"]) else {
+        return Ok(None);
+    };
+    let mut command = Command::new(bin.join("python"));
+    command
+        .arg(workspace.join("xtask/peers/storage.py"))
         .current_dir(scratch);
     Ok(Some(command))
 }

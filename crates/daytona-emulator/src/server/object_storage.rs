@@ -1,8 +1,9 @@
 //! Requests to object storage, and its refusals.
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
+use http_body::Body;
 use http_body_util::BodyExt;
 use s3s::service::S3Service;
 
@@ -23,6 +24,9 @@ pub(super) async fn answer(
         drain(body).await?;
         return Ok(refused(&refusal));
     }
+    // Whoever waits for a word before an empty body gets the answer at once. botocore takes its status for that of the next
+    // answer on this connection too, so that this is the last one.
+    let is_last = parts.headers.contains_key(EXPECT) && body.is_end_stream();
     let (body, rest) = share(body);
     let request = Request::from_parts(parts.clone(), s3s::Body::http_body_unsync(body));
     let answer = service.call(request).await;
@@ -30,10 +34,15 @@ pub(super) async fn answer(
     if answer.as_ref().is_ok_and(|response| !response.status().is_success()) {
         rest.drain().await;
     }
-    Ok(match answer {
+    let mut response = match answer {
         Ok(response) => response.map(|body| body.map_err(BoxError::from).boxed_unsync()),
         Err(error) => refused(&Refusal::new(500, "InternalError", format!("{error:?}"))),
-    })
+    };
+    if is_last {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// The refusal that a fault asks for.

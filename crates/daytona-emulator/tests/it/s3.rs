@@ -475,3 +475,18 @@ async fn a_presigned_address_needs_its_token_and_nothing_else() {
             .all(|request| !request.address.contains(s3.field("sessionToken")))
     );
 }
+
+/// An empty body that waits for a word is answered at once, and the connection ends with that: botocore takes the answer's status
+/// for that of the next one too.
+#[tokio::test]
+async fn an_empty_body_that_waits_for_a_word_is_the_last_of_its_connection() {
+    let asked = Asked::new();
+    let signed = Signed::new(&asked).await;
+    for (body, expected) in [(&b""[..], Some("close")), (b"x", None)] {
+        let answer = signed
+            .send_with("PUT", &signed.path("k"), ("expect", "100-continue"), body)
+            .await;
+        let connection = answer.headers().get("connection").map(|value| value.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), connection), (200, expected));
+    }
+}
