@@ -30,6 +30,10 @@ use change::{ClockChange, Limits, NewKey, NewSnapshot, NewToken, OrganizationCha
 /// What the paths of all admin routes begin with.
 pub(super) const PREFIX: &str = "/_emulator";
 
+/// The description of the routes, for tools that read OpenAPI.
+const DESCRIPTION: &str = include_str!("admin/openapi.json");
+const DESCRIPTION_PATH: &str = "/_emulator/openapi.json";
+
 /// Largest body.
 const LIMIT: usize = 1024 * 1024;
 
@@ -44,6 +48,8 @@ pub(super) async fn answer(
     let done = if is_from_elsewhere(parts) {
         let message = "the admin routes are not for pages of other sites";
         Err(Refused(StatusCode::FORBIDDEN, message.to_owned()))
+    } else if parts.method == Method::GET && parts.uri.path() == DESCRIPTION_PATH {
+        Ok(serde_json::from_str(DESCRIPTION).unwrap_or_default())
     } else if !has_key(core, parts) {
         let message = "the admin routes need the admin key as a bearer token";
         Err(Refused(StatusCode::UNAUTHORIZED, message.to_owned()))

@@ -42,7 +42,7 @@ impl Target {
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("text/html"));
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        if is_read && (path.starts_with(page::PREFIX) || path == "/" && wants_html) {
+        if is_read && (path.starts_with(page::PREFIX) || path == page::ICON_PATH || path == "/" && wants_html) {
             return Self::Page;
         }
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();

@@ -4,6 +4,7 @@
 mod accounts;
 mod answers;
 mod classes;
+mod description;
 mod faults;
 mod http;
 mod image;

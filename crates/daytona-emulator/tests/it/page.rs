@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use daytona_emulator::{Emulator, Fault, Operation, Script};
+use daytona_emulator::{Emulator, Fault, Operation, Script, SeededSnapshot};
 use serde_json::{Value, json};
 
 use crate::http::{address, ask};
@@ -257,9 +257,13 @@ async fn the_page_can_be_used_with_the_keyboard_and_follows_a_build() {
             >= 0.0
     );
     browser.press("\u{e007}").await;
-    // From there two stops: the table, which scrolls, and the newest snapshot.
-    browser.press("\u{e004}\u{e004}").await;
-    assert_eq!(browser.run("document.activeElement.textContent").await, "slow");
+    // From there stops: the states, the filter, the table, which scrolls, and the newest snapshot.
+    let mut stops = Vec::new();
+    while stops.last().is_none_or(|stop| stop != "slow") && stops.len() < 12 {
+        browser.press("\u{e004}").await;
+        stops.push(browser.run("document.activeElement.textContent").await);
+    }
+    assert_eq!(stops.last().unwrap(), "slow", "{stops:?}");
     let outline = browser
         .run("getComputedStyle(document.activeElement).outlineStyle")
         .await;
@@ -331,4 +335,118 @@ async fn the_page_can_be_read_on_a_phone_in_the_dark() {
         )
         .await;
     assert!(contrast.as_f64().unwrap() >= 4.5, "{contrast}");
+}
+
+async fn shown(emulator: &Emulator, path: &str) -> String {
+    let page = ask(address(&emulator.api_url()), "GET", path, "accept: text/html\r\n", "").await;
+    assert_eq!(page.status, 200, "{path}");
+    page.body
+}
+
+#[tokio::test]
+async fn an_empty_page_says_how_to_begin_and_the_picture_is_no_request() {
+    let emulator = Emulator::start().await.unwrap();
+    let page = shown(&emulator, "/").await;
+    assert!(
+        page.contains(&format!("DAYTONA_API_URL={}", emulator.api_url())),
+        "{page}"
+    );
+    assert!(
+        page.contains("DAYTONA_API_KEY=") && !page.contains(emulator.api_key()),
+        "{page}"
+    );
+    assert!(shown(&emulator, "/favicon.ico").await.starts_with("<svg"));
+    assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_is_first_and_states_are_counted_and_chosen() {
+    let emulator = Emulator::start().await.unwrap();
+    let at = |day: i64| jiff::Timestamp::from_second(1_770_000_000 + day * 86_400).unwrap();
+    for (name, day, state) in [("second", 2, "active"), ("third", 3, "error"), ("first", 1, "active")] {
+        let snapshot = SeededSnapshot::from_image(name, "a:1").created(at(day)).state(state);
+        emulator.add_snapshot(snapshot.error_reason("the reason\nin two lines"));
+    }
+    let names = |page: &str| {
+        let rows = page.split("<th scope=\"row\">").skip(1);
+        let names = rows.map(|row| row.split('>').nth(1).unwrap().split('<').next().unwrap().to_owned());
+        names.collect::<Vec<String>>()
+    };
+    let page = shown(&emulator, "/dashboard/").await;
+    assert_eq!(names(&page), ["third", "second", "first"]);
+    assert!(
+        page.contains("active</span> 2") && page.contains("error</span> 1"),
+        "{page}"
+    );
+    assert!(page.contains("the reason") && !page.contains("in two lines"), "{page}");
+    for (query, expected) in [
+        ("?state=active", &["second", "first"][..]),
+        ("?name=ir", &["third", "first"]),
+        ("?name=ir&state=error", &["third"]),
+        ("?name=%3Cb%3E", &[]),
+    ] {
+        let page = shown(&emulator, &format!("/dashboard/{query}")).await;
+        assert_eq!(names(&page), expected, "{query}");
+        assert!(!page.contains("<b>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_explained_where_it_is_seen_first() {
+    let emulator = busy().await;
+    let id = |name: &str| {
+        let page = shown(&emulator, "/dashboard/");
+        let name = name.to_owned();
+        async move {
+            let page = page.await;
+            let end = page.find(&format!("\">{name}</a>")).unwrap();
+            page[..end].rsplit("/dashboard/").next().unwrap().to_owned()
+        }
+    };
+    let page = shown(&emulator, &format!("/dashboard/{}", id("broken").await)).await;
+    let main = page.split("<main").nth(1).unwrap();
+    let (reason, log) = (main.find("exit code: 7").unwrap(), main.find("Build log").unwrap());
+    let end = main.find("The end of the build log").unwrap();
+    assert!(reason < end && end < log, "{main}");
+    assert!(main.contains(">Created<") && main.contains("after "), "{main}");
+    let page = shown(&emulator, &format!("/dashboard/{}", id("slow").await)).await;
+    assert!(page.contains("under way for "), "{page}");
+}
+
+/// With 200 snapshots of long names, on a screen and on a phone: names leave room, dates are in one line and can be seen.
+#[tokio::test]
+async fn two_hundred_snapshots_can_be_read() {
+    let emulator = Emulator::start().await.unwrap();
+    for number in 0..200 {
+        let name = format!("a-rather-long-name-of-a-snapshot-in-continuous-integration-{number:03}");
+        emulator.add_snapshot(SeededSnapshot::from_dockerfile(
+            name,
+            "FROM registry.example/team/base:1\n",
+        ));
+    }
+    for dark in [false, true] {
+        let Some(browser) = Browser::start(dark).await else {
+            return;
+        };
+        browser.open(&emulator.api_url().replace("/api", "/")).await;
+        for width in [1280, 400] {
+            browser.resize(width, 800).await;
+            let rows = browser
+                .run("document.querySelectorAll('.snapshots tbody tr').length")
+                .await;
+            assert_eq!(rows, 200);
+            let sticks_out = browser
+                .run("[...document.querySelectorAll('.snapshots .date')].some((date) => { const box = date.getBoundingClientRect(); \
+                      return box.right > innerWidth || box.height > 30 || box.width === 0; })")
+                .await;
+            assert_eq!(sticks_out, false, "{width}");
+            let share = browser
+                .run(
+                    "(() => { const table = document.querySelector('.snapshots'); \
+                      return table.querySelector('tbody th').clientWidth / table.clientWidth; })()",
+                )
+                .await;
+            assert!(width < 640 || share.as_f64().unwrap() < 0.4, "{share}");
+        }
+    }
 }

@@ -24,7 +24,7 @@
     // Whoever is in a table keeps the place.
     if (document.hidden || main.contains(document.activeElement) && document.activeElement !== main) return;
     try {
-      const answer = await fetch(location.pathname, { headers: { Accept: 'text/html' } });
+      const answer = await fetch(location.pathname + location.search, { headers: { Accept: 'text/html' } });
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       main.innerHTML = page.getElementById('main').innerHTML;
     } catch { /* The emulator may have ended; what is shown stays. */ }
