@@ -92,7 +92,8 @@ pub(crate) struct Finder {
     links: Links,
     stop: Cancellation,
     files: BTreeMap<String, Found>,
-    outcomes: HashMap<Wanted, Outcome>,
+    /// By what is wanted, and whether a mode is set.
+    outcomes: HashMap<(Wanted, bool), Outcome>,
     /// Patterns that nothing matched: their lines, and whether another source of the same instruction did.
     unmatched: Vec<(usize, Wanted, bool)>,
     taken: Taken,
@@ -136,7 +137,8 @@ impl Finder {
         let mut any = false;
         let mut unmatched = Vec::new();
         for wanted in &taking.sources {
-            if let Some(outcome) = self.outcomes.get(wanted) {
+            let key = (wanted.clone(), taking.sets_mode);
+            if let Some(outcome) = self.outcomes.get(&key) {
                 any |= outcome.has_files;
                 continue;
             }
@@ -145,7 +147,7 @@ impl Finder {
             if !outcome.has_files && wanted.is_pattern() {
                 unmatched.push(wanted.clone());
             }
-            self.outcomes.insert(wanted.clone(), outcome);
+            self.outcomes.insert(key, outcome);
         }
         self.unmatched
             .extend(unmatched.into_iter().map(|wanted| (taking.line, wanted, any)));
@@ -296,8 +298,13 @@ impl Finder {
         all.directories_read += walked.directories_read;
         all.excluded.extend(walked.excluded);
         all.doubtful_rules = walked.doubtful_rules;
-        self.files
-            .extend(walked.files.into_iter().map(|found| (found.name.clone(), found)));
+        for found in walked.files {
+            // Whoever takes it without a mode of its own loses the one that it has.
+            let keeps_mode = self.files.get(&found.name).is_some_and(|before| before.mode.is_some());
+            if !keeps_mode {
+                self.files.insert(found.name.clone(), found);
+            }
+        }
     }
 
     /// What was found, all together.

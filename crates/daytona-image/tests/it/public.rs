@@ -243,7 +243,10 @@ fn usual_mistakes_are_refused_with_their_line() {
             "FROM x:1\nRUN --network=bridge x\n",
             "line 2: `--network=bridge` is unknown",
         ),
-        ("FROM x:1\nCOPY \"LICENSE /x\n", "line 2: the source `\"LICENSE`"),
+        (
+            "FROM x:1\nCOPY \"LICENSE /x\n",
+            "line 2: the source `\\\"LICENSE`: a double quote is not closed",
+        ),
         ("FROM x:1\nVOLUME\n", "line 2: VOLUME needs an argument"),
     ] {
         let message = error(&folder, text);

@@ -195,6 +195,8 @@ fn a_mode_that_is_lost_is_told() {
     for image in [
         of_text("FROM x:1\nCOPY d /d\n"),
         of_text("FROM x:1\nCOPY --chmod=u+x d /d\n"),
+        of_text("FROM x:1\nCOPY d /d\nCOPY --chmod=700 d /e\nCOPY --chmod=700 d/key /k\n"),
+        of_text("FROM x:1\nCOPY --chmod=700 d /e\nCOPY d /d\n"),
         Image::base("x:1").add_local_dir("d", "/d"),
     ] {
         let told = warnings(&folder, &image);

@@ -38,7 +38,7 @@ impl Excuse {
     /// What a plan says of it in a warning, where it sends something else than there is.
     fn warning(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::Links => Some(&["link"]),
+            Self::Links => Some(&["link", "everything in `.` is left out"]),
             Self::SpecialFiles => Some(&["FIFO"]),
             Self::EmptyDirectories => Some(&["no file to send"]),
             Self::Modes => Some(&["mode"]),
@@ -276,9 +276,13 @@ fn digest_of(entry: &Value) -> Option<String> {
 
 /// Where what the emulator built is another image than BuildKit's.
 fn differences(image: &BuiltImage, theirs: &[Value], tally: &mut Tally) -> Vec<Difference> {
-    let paths = || theirs.iter().map(|entry| entry["path"].as_str().unwrap());
-    let is_empty =
-        |path: &str| path.ends_with('/') && !paths().any(|other| other.starts_with(path) && !other.ends_with('/'));
+    let is_file = |entry: &&Value| entry.get("link").is_none() && !entry["path"].as_str().unwrap().ends_with('/');
+    let files: Vec<&str> = theirs
+        .iter()
+        .filter(is_file)
+        .map(|entry| entry["path"].as_str().unwrap())
+        .collect();
+    let is_empty = |path: &str| path.ends_with('/') && !files.iter().any(|file| file.starts_with(path));
     let mut all = Vec::new();
     let mut expected = BTreeSet::new();
     for entry in theirs {
