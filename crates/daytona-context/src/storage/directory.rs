@@ -92,7 +92,15 @@ impl ObjectStorage for DirectoryStorage {
             let Some(chunk) = chunk else { break };
             file = write(file, chunk).await?;
         }
-        blocking(move || put_in_place(file, &path)).await
+        let mut tries = if cfg!(windows) { PATIENCE } else { 0 };
+        loop {
+            let place = path.clone();
+            let held = blocking(move || put_in_place(file, &place, tries == 0)).await?;
+            let Some(held) = held else { return Ok(()) };
+            file = held;
+            tries -= 1;
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
@@ -109,31 +117,26 @@ fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another push for
-/// longer, but then what lies there is the same archive.
-fn put_in_place(mut file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let tries = if cfg!(windows) { PATIENCE } else { 0 };
-    for _ in 0..tries {
-        match file.persist(path) {
-            Ok(_) => return Ok(()),
-            Err(failed) if !is_held(&failed.error) => return Err(failed.error),
-            Err(failed) => file = failed.file,
-        }
-        if is_same(file.path(), path).unwrap_or(false) {
-            return Ok(());
-        }
-        std::thread::sleep(PAUSE);
+/// longer, but then what lies there is the same archive. Gives the file back if it is worth another try.
+fn put_in_place(file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Result<Option<NamedTempFile>> {
+    let failed = match file.persist(path) {
+        Ok(_) => return Ok(None),
+        Err(failed) => failed,
+    };
+    if !cfg!(windows) || !is_held(&failed.error) {
+        return Err(failed.error);
     }
-    file.persist(path).map(drop).map_err(|failed| {
-        if cfg!(windows) && is_held(&failed.error) {
-            let message = format!(
-                "`{}` cannot be replaced: another program has it open, or it may not be written",
-                shown(path)
-            );
-            io::Error::new(io::ErrorKind::PermissionDenied, message)
-        } else {
-            failed.error
-        }
-    })
+    if is_same(failed.file.path(), path).unwrap_or(false) {
+        return Ok(None);
+    }
+    if is_last_try {
+        let message = format!(
+            "`{}` cannot be replaced: another program has it open, or it may not be written",
+            shown(path)
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    Ok(Some(failed.file))
 }
 
 /// Whether it may be for a program that has one of the files open.
