@@ -396,7 +396,7 @@ async fn hostile_input_is_given_up_on() {
     assert!(image.file("/in/etc").is_some(), "{:?}", files(&image).keys());
 }
 
-/// One archive that is named over and over is read once, and no number of patterns keeps the builder busy.
+/// One archive that is named over and over is read once.
 #[tokio::test]
 async fn what_a_context_costs_is_counted_once() {
     let many: Vec<(String, u32, &[u8])> = (0..20_000)
@@ -419,10 +419,4 @@ async fn what_a_context_costs_is_counted_once() {
     let (_, body) = asked.get("/snapshots/x").await;
     assert_eq!(body["errorReason"], Value::Null);
     assert_eq!(asked.emulator.image("x").await.unwrap().files().count(), 20_000);
-
-    let excludes: String = (0..3_000).map(|number| format!(" --exclude=**/a*b*{number}")).collect();
-    let error = build(&format!("FROM scratch\nCOPY{excludes} d /x\n"), &many)
-        .await
-        .unwrap_err();
-    assert!(error.contains("may not match so many files"), "{error}");
 }
