@@ -73,6 +73,7 @@ fn python(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
 }
 
 /// boto3, aws-cli, s5cmd, and rclone where the system has it.
+#[expect(clippy::unnecessary_wraps, reason = "the type of all that prepare a peer")]
 fn storage(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
     let Ok(bin) = python_environment(&scratch.join("storage"), &["boto3", "awscli", "s5cmd"]) else {
         return Ok(None);

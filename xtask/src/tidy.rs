@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 7] = [
         &["daytona-api", "daytona-context", "daytona-image"],
         &["daytona-emulator"],
     ),
-    ("daytona-examples", &[], &["daytona-emulator", "daytona-sdk"]),
+    ("daytona-examples", &["daytona-emulator", "daytona-sdk"], &[]),
     ("xtask", &[], &[]),
 ];
 

@@ -119,9 +119,8 @@ fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
 /// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another push for
 /// longer, but then what lies there is the same archive. Gives the file back if it is worth another try.
 fn put_in_place(file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Result<Option<NamedTempFile>> {
-    let failed = match file.persist(path) {
-        Ok(_) => return Ok(None),
-        Err(failed) => failed,
+    let Err(failed) = file.persist(path) else {
+        return Ok(None);
     };
     if !cfg!(windows) || !is_held(&failed.error) {
         return Err(failed.error);

@@ -237,7 +237,7 @@ mod tests {
 
         // A slow one is none that stands still.
         let slow = stream::iter(0..3).then(|_| async {
-            tokio::time::sleep(BODY_SILENCE - Duration::from_secs(1)).await;
+            tokio::time::sleep(BODY_SILENCE / 2).await;
             Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")))
         });
         let body = Timely::new(StreamBody::new(Box::pin(slow))).collect().await;

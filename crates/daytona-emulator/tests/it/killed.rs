@@ -61,10 +61,11 @@ async fn store(
     let hash = hex::encode(Sha256::digest(body));
     let request = sign(access, "us-east-1", method, path, query, &hash);
     let headers = request.headers_ref()?;
-    let lines: String = headers
+    let lines: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap_or_default()))
         .collect();
+    let lines = lines.concat();
     let query = if query.is_empty() {
         String::new()
     } else {
@@ -162,7 +163,7 @@ fn check_files(folder: &std::path::Path, round: u64) {
         let file = file.unwrap();
         let name = file.file_name().into_string().unwrap();
         assert!(!name.starts_with(".new-"), "round {round}: {name} is left");
-        if name.ends_with(".json") {
+        if file.path().extension().is_some_and(|extension| extension == "json") {
             let entry: Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
             let bytes = std::fs::read(folder.join("objects").join(entry["data"].as_str().unwrap())).unwrap();
             let key = entry["key"].as_str().unwrap();

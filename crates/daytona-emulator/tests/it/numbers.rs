@@ -18,6 +18,7 @@ async fn admin(asked: &Asked, method: &str, route: &str, body: &Value) -> (u16, 
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of every number")]
 async fn a_number_out_of_its_range_is_refused_and_changes_nothing() {
     let asked = Asked::new();
     let before = admin(&asked, "GET", "organization", &Value::Null).await;

@@ -107,7 +107,6 @@ impl Case<'_> {
                     .any(|warning| warning.contains(&format!("/{name}` by ")))
                     .then_some(Excuse::Links)
             }
-            Kind::File { .. } => None,
             Kind::Mode { ours, theirs } => {
                 let sent = if theirs & 0o100 == 0 { 0o644 } else { 0o755 };
                 (*ours == sent || self.changes_modes()).then_some(Excuse::Modes)
@@ -121,7 +120,7 @@ impl Case<'_> {
                 let kind = &self.0["failed"]["kind"];
                 (self.has("link") && kind == "missing-source").then_some(Excuse::Unsent)
             }
-            Kind::Owner | Kind::Failed => None,
+            Kind::File { .. } | Kind::Owner | Kind::Failed => None,
         }
     }
 
@@ -442,7 +441,9 @@ fn images_are_those_of_buildkit() {
     std::thread::scope(|scope| {
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| all.add(worker.join().unwrap()));
+        for worker in workers {
+            all.add(worker.join().unwrap());
+        }
     });
     println!(
         "{} cases: {} images with {} files compared, {} files unknown; refused by the plan {}, by the build {}; excused {:?}",

@@ -140,7 +140,11 @@ impl Project {
     }
 
     fn mode(name: &str) -> u32 {
-        if name.ends_with(".sh") { 0o755 } else { 0o644 }
+        if Path::new(name).extension().is_some_and(|extension| extension == "sh") {
+            0o755
+        } else {
+            0o644
+        }
     }
 
     /// Writes the folder to the disk.
