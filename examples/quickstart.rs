@@ -30,6 +30,10 @@ struct Arguments {
     #[arg(long, conflicts_with = "path")]
     image: Option<String>,
 
+    /// Start a sandbox of the snapshot before it counts as made, and delete that again.
+    #[arg(long)]
+    verify: bool,
+
     /// Name of the snapshot; a fresh random one by default.
     #[arg(long)]
     name: Option<String>,
@@ -81,7 +85,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
 
     println!("\nCreate {name}");
     let start = Instant::now();
-    let build = create(&daytona, &name, source, start).await?;
+    let build = create(&daytona, &name, source, arguments.verify, start).await?;
     let id = build.id().clone();
     let outcome = tokio::select! {
         outcome = build.wait() => outcome.map_err(BoxError::from),
@@ -147,15 +151,20 @@ fn plan(path: Option<&Path>) -> Result<Source, BoxError> {
 }
 
 /// Uploads and creates. Ctrl-C ends it, and what was created by then is deleted.
-async fn create(daytona: &Daytona, name: &str, source: Source, start: Instant) -> Result<Build, BoxError> {
+async fn create(
+    daytona: &Daytona,
+    name: &str,
+    source: Source,
+    is_verified: bool,
+    start: Instant,
+) -> Result<Build, BoxError> {
     let mut screen = Screen::new(start);
-    let mut creation = Box::pin(
-        daytona
-            .snapshots()
-            .create(CreateSnapshotParams::new(name, source))
-            .on_event(move |event| screen.show(event))
-            .start(),
-    );
+    let creation = daytona
+        .snapshots()
+        .create(CreateSnapshotParams::new(name, source))
+        .on_event(move |event| screen.show(event));
+    let creation = if is_verified { creation.verified() } else { creation };
+    let mut creation = Box::pin(creation.start());
     tokio::select! {
         build = &mut creation => Ok(build?),
         _ = tokio::signal::ctrl_c() => {
@@ -240,6 +249,8 @@ impl Screen {
             Event::Adopted { id, reason, .. } => println!("  taken for it: {id} ({reason})"),
             Event::Recreated { reason } => println!("  made again, under another id: {reason}"),
             Event::State { state, .. } => println!("  {state} after {:.1?}", self.start.elapsed()),
+            Event::Starting { sandbox } => println!("  starting sandbox {sandbox}"),
+            Event::Started { .. } => println!("  it starts, {:.1?} after the beginning", self.start.elapsed()),
             Event::Log(line) => println!("  | {line}"),
             Event::LogGap(gap) => println!("  | ({gap})"),
             Event::Retry { reason, .. } => self.line(&format!("  asking again: {reason}")),

@@ -24,6 +24,8 @@ use crate::state::world::{ReadLag, SeededSnapshot, World};
 use crate::storage::{Storage, StoredObject};
 use crate::wire::record::RequestRecord;
 
+mod sandboxes;
+
 /// A running emulator. It ends when it is dropped, with its connections and, without a data directory, its stored objects.
 #[derive(Debug)]
 pub struct Emulator {
@@ -106,7 +108,7 @@ impl Emulator {
         self.keep(|core| core.script(script));
     }
 
-    /// Takes back all scripts.
+    /// Takes back all scripts, of snapshots and of sandboxes.
     pub fn clear_scripts(&self) {
         self.keep(Core::clear_scripts);
     }

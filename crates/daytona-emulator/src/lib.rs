@@ -18,6 +18,7 @@ pub use state::account::{ApiKey, Organization, Permission, UserToken};
 pub use state::fault::Fault;
 pub use state::limit::RateLimits;
 pub use state::region::Region;
+pub use state::sandbox_script::SandboxScript;
 pub use state::script::Script;
 pub use state::world::{ReadLag, SeededSnapshot};
 pub use storage::{StorageOptions, StoredObject};

@@ -10,3 +10,5 @@ mod object_storage;
 mod page;
 pub(crate) mod service;
 mod target;
+
+pub(crate) use api::shown_sandbox;

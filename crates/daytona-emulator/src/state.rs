@@ -8,6 +8,7 @@ pub(crate) mod limit;
 pub(crate) mod log_stream;
 pub(crate) mod region;
 pub(crate) mod remembered;
+pub(crate) mod sandbox_script;
 pub(crate) mod saved;
 pub(crate) mod script;
 mod settle;

@@ -155,7 +155,6 @@ impl ApiClient {
     }
 
     /// Secrets that are cut out of what others say.
-    #[cfg(feature = "s3")]
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.known.secrets
     }

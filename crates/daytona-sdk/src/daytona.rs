@@ -10,6 +10,7 @@ use crate::api_client::Settings;
 use crate::auth::Credentials;
 use crate::config::DaytonaBuilder;
 use crate::error::{Error, ErrorKind};
+use crate::registries::RegistryService;
 use crate::snapshots::{Call, SnapshotService};
 
 /// A client of the Daytona API. Cheap to clone; clones share their connections.
@@ -110,6 +111,11 @@ impl Daytona {
     /// The snapshots of the organization.
     pub fn snapshots(&self) -> SnapshotService {
         SnapshotService::new(self.client.clone())
+    }
+
+    /// The registries with whose credentials the service pulls private images.
+    pub fn registries(&self) -> RegistryService {
+        RegistryService::new(self.client.clone())
     }
 
     /// The regions that the organization can use. Operation `listAvailableRegions`.

@@ -142,6 +142,11 @@ impl Error {
         self
     }
 
+    /// Whether it says what to do about it.
+    pub(crate) fn has_hint(&self) -> bool {
+        self.0.hint.is_some()
+    }
+
     /// The text without what to do about it, to be a part of another's.
     pub(crate) fn without_hint(&self) -> &str {
         &self.0.message
@@ -229,8 +234,8 @@ impl Error {
 
     /// Whether the same call may succeed a while later.
     pub fn is_retryable(&self) -> bool {
-        use ErrorKind::{Connection, RateLimited, Timeout, Unavailable};
-        matches!(self.0.kind, Connection | RateLimited | Timeout | Unavailable)
+        use ErrorKind::{Busy, Connection, RateLimited, Timeout, Unavailable};
+        matches!(self.0.kind, Busy | Connection | RateLimited | Timeout | Unavailable)
     }
 
     /// Whether it says nothing about the snapshot that was looked at.

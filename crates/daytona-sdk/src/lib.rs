@@ -12,6 +12,7 @@ mod daytona;
 mod error;
 mod heard;
 mod network;
+mod registries;
 mod retry;
 mod secrets;
 mod snapshots;
@@ -24,8 +25,8 @@ pub use clock::Clock;
 pub use config::DaytonaBuilder;
 pub use daytona::{CurrentKey, Daytona};
 pub use daytona_api::{
-    BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Permission, Region, RegionType, SandboxClass, Snapshot,
-    SnapshotId, SnapshotSort, SnapshotState, SortOrder,
+    BuildInfo, GpuType, HealthStatus, PaginatedSnapshots, Permission, Region, RegionType, Registry, RegistryPushAccess,
+    Sandbox, SandboxClass, SandboxState, Snapshot, SnapshotId, SnapshotSort, SnapshotState, SortOrder,
 };
 pub use daytona_context::{BoxError, Context, Digest, ExportFormat, ObjectStorage, Pushed, export};
 pub use daytona_image::{
@@ -38,10 +39,11 @@ pub use daytona_image::{
 pub use {daytona_api as api, daytona_context as context, daytona_image as image};
 
 pub use error::{Error, ErrorKind, SnapshotInfo};
+pub use registries::{RegistryParams, RegistryService};
 pub use snapshots::{
     Activate, Build, BuildLogs, Call, Create, CreateSnapshotParams, Deactivate, Definition, Delete, Ensure, Event,
-    EventStream, ListSnapshots, LogEvent, LogGap, LogGapKind, LogLine, LogStream, PrunePlan, PrunePolicy, PruneReport,
-    Resources, SnapshotRef, SnapshotService, SnapshotStream, Source, Wait,
+    EventStream, InUse, ListSnapshots, LogEvent, LogGap, LogGapKind, LogLine, LogStream, PrunePlan, PrunePolicy,
+    PruneReason, PruneReport, Resources, SnapshotRef, SnapshotService, SnapshotStream, Source, SweepReport, Wait,
 };
 
 #[cfg(any(doc, doctest))]

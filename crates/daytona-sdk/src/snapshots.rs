@@ -7,7 +7,8 @@ use daytona_image::ImagePlan;
 use crate::api_client::ApiClient;
 use build::submission::{Next, Submission};
 use build::upload::{self, Upload};
-use calls::prune;
+use calls::{capture, in_use, prune, verify};
+use watch::deadline::Goal;
 
 /// Snapshots on their way to the server.
 mod build {
@@ -18,15 +19,27 @@ mod build {
     pub(crate) mod submission;
     pub(crate) mod upload;
 }
+/// Sandboxes that are started to verify a snapshot.
+mod boot {
+    pub(crate) mod cleanup;
+    pub(crate) mod mark;
+    pub(crate) mod permissions;
+    pub(crate) mod sandboxes;
+    pub(crate) mod start;
+}
 /// What a user awaits.
 pub(crate) mod calls {
     pub(crate) mod build_logs;
     pub(crate) mod call;
+    pub(crate) mod capture;
     pub(crate) mod create;
     pub(crate) mod ensure;
+    pub(crate) mod in_use;
     pub(crate) mod lifecycle;
     pub(crate) mod list;
     pub(crate) mod prune;
+    pub(crate) mod prune_policy;
+    pub(crate) mod verify;
     pub(crate) mod wait;
 }
 /// What happens meanwhile, and its way to the caller.
@@ -47,6 +60,7 @@ mod reference;
 pub(crate) mod watch {
     pub(crate) mod active;
     pub(crate) mod change;
+    pub(crate) mod credentials;
     pub(crate) mod deadline;
     pub(crate) mod outcome;
     pub(crate) mod pace;
@@ -60,9 +74,12 @@ pub use calls::build_logs::{BuildLogs, LogEvent, LogStream};
 pub use calls::call::Call;
 pub use calls::create::{Build, Create};
 pub use calls::ensure::Ensure;
+pub use calls::in_use::InUse;
 pub use calls::lifecycle::{Activate, Deactivate, Delete};
 pub use calls::list::{ListSnapshots, SnapshotStream};
-pub use calls::prune::{PrunePlan, PrunePolicy, PruneReport};
+pub use calls::prune::{PrunePlan, PruneReport};
+pub use calls::prune_policy::{PrunePolicy, PruneReason};
+pub use calls::verify::SweepReport;
 pub use calls::wait::Wait;
 pub use events::event::{Event, LogGap, LogGapKind, LogLine};
 pub use events::stream::EventStream;
@@ -204,6 +221,96 @@ impl SnapshotService {
     /// The server's refusal of the list.
     pub fn prune(&self, policy: PrunePolicy) -> Call<PrunePlan> {
         Call::new(self.client.clone(), move |scope| prune::plan(scope, policy))
+    }
+
+    /// Proves that a snapshot starts: starts a sandbox of it in one of its regions, waits until it runs, and deletes it. Returns the
+    /// snapshot. Operations `createSandbox`, `getSandbox`, `deleteSandbox`.
+    ///
+    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped in the middle. If
+    /// the process ends first, the sandbox stops after a minute and goes; [`sweep`](Self::sweep) deletes what is left all the same. An
+    /// API key needs the permissions `write:sandboxes` and `delete:sandboxes`, which is checked first. Default timeout: five minutes.
+    /// [`Create::verified`] and [`Ensure::verified`] do it with a snapshot that was just made.
+    ///
+    /// ```no_run
+    /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+    /// use daytona_sdk::ErrorKind;
+    ///
+    /// match daytona.snapshots().verify("my-app").await {
+    ///     Ok(snapshot) => println!("{} starts", snapshot.name),
+    ///     Err(error) if error.kind() == ErrorKind::DoesNotStart => eprintln!("{:?}", error.reason()),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Kind `DoesNotStart` with the runner's words in [`Error::reason`](crate::Error::reason); `PermissionDenied`, `NoRunner`,
+    /// `QuotaExceeded`, `Suspended`; `Gone` or `BuildFailed` for a snapshot that is not active and will not be, `Rejected` for one that
+    /// is not active yet; `WaitTimeout`.
+    pub fn verify(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
+        let snapshot = snapshot.into();
+        Call::waiting(self.client.clone(), Goal::Answer, verify::LIMIT, move |scope| {
+            verify::verify(scope, snapshot)
+        })
+    }
+
+    /// The sandboxes that came from a snapshot. See [`InUse`] for what the server knows of it. Operation `listSandboxes`.
+    ///
+    /// ```no_run
+    /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+    /// let in_use = daytona.snapshots().in_use("my-app").await?;
+    /// println!("{} sandboxes came from {}", in_use.sandboxes.len(), in_use.snapshot.name);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Kind `NotFound` if there is no such snapshot; else the server's refusal.
+    pub fn in_use(&self, snapshot: impl Into<SnapshotRef>) -> Call<InUse> {
+        let snapshot = snapshot.into();
+        Call::new(self.client.clone(), move |scope| in_use::in_use(scope, snapshot))
+    }
+
+    /// Makes a snapshot of a sandbox, by its id or name, and waits until it is active. The sandbox has to be started or stopped, and is so
+    /// again afterwards. Operation `createSandboxSnapshot`.
+    ///
+    /// The snapshot has the resources, the region and the class of the sandbox, and no entrypoint, image or build. Servers up to 0.190.0 show
+    /// it at its end only, and a failure not at all: so the sandbox is watched, and then the name is looked for. An API key needs the
+    /// permission `write:sandboxes`, which is checked first. Default timeout: the client's operation timeout, 130 minutes. Dropping the
+    /// future stops the waiting; what the server has accepted goes on.
+    ///
+    /// ```no_run
+    /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+    /// let snapshot = daytona.snapshots().capture("my-sandbox", "prepared:1").await?;
+    /// println!("{} is {}", snapshot.name, snapshot.state);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Before any request kind `InvalidRequest` for a name that only this operation would take. Then `NotFound` for the sandbox, `Busy` or
+    /// `Rejected` for its state, `Unsupported` for its class, `AlreadyExists` for a name that is taken, also by somebody else meanwhile;
+    /// `BuildFailed` if no snapshot came of it, of which the server tells no reason; `QuotaExceeded`, `PermissionDenied`, `WaitTimeout`.
+    pub fn capture(&self, sandbox: impl Into<String>, name: impl Into<String>) -> Call<Snapshot> {
+        let (sandbox, name) = (sandbox.into(), name.into());
+        let limit = self.client.settings().operation_timeout;
+        Call::waiting(self.client.clone(), Goal::Active, limit, move |scope| {
+            capture::capture(scope, sandbox, name)
+        })
+    }
+
+    /// Deletes sandboxes that [`verify`](Self::verify) has left behind, on whatever machine: those with its labels whose time has
+    /// passed, ten minutes after the deadline of their call. Nothing else is deleted.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal of the list. What cannot be deleted is in the report.
+    pub fn sweep(&self) -> Call<SweepReport> {
+        Call::new(self.client.clone(), verify::sweep)
     }
 
     /// Uploads the local files of a plan, but for what is stored already, and returns their hashes in the order in which

@@ -73,6 +73,21 @@ async fn the_sample_ends_active_and_deleted() {
     }
 }
 
+#[tokio::test]
+async fn the_sample_is_verified_where_that_is_asked_for() {
+    let mut command = quickstart();
+    command.arg("--verify");
+    let output = run(command).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    let place = |part: &str| shown.find(part).unwrap_or_else(|| panic!("{part}: {shown}"));
+    assert!(
+        place("active after") < place("starting sandbox daytona-sdk-verify-"),
+        "{shown}"
+    );
+    assert!(place("it starts, ") < place("Delete quickstart-"), "{shown}");
+}
+
 /// Whatever AWS's own programs would read is not looked at: neither variables nor profiles, and nothing of them is sent.
 #[tokio::test]
 async fn nothing_of_aws_is_read() {

@@ -43,6 +43,35 @@ async fn build_logs() {
 }
 
 #[tokio::test]
+async fn capture() {
+    let shown = output("capture").await;
+    check(
+        &shown,
+        &[
+            "refused: `prepared/` is no name",
+            "prepared:1 is active",
+            "used by first-user, which is started",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn verify() {
+    let shown = output("verify").await;
+    check(
+        &shown,
+        &[
+            "started daytona-sdk-verify-…",
+            "worker is active and starts",
+            "a sandbox of snapshot `job` does not start: sandbox exited with code 0",
+            "what helps: the snapshot's entrypoint is `python -c print('done')`, and it ended",
+            "sandboxes: 0",
+            "swept: 0",
+        ],
+    );
+}
+
+#[tokio::test]
 async fn ensure() {
     let shown = output("ensure").await;
     check(

@@ -12,6 +12,7 @@ use crate::base::clock::time;
 use crate::state::core::Core;
 use crate::state::fault::Fault;
 use crate::state::region::Region;
+use crate::state::sandbox_script::SandboxScript;
 use crate::state::script::Script;
 use crate::state::world::ReadLag;
 use crate::wire::address::segments_below;
@@ -25,7 +26,7 @@ mod shown;
 
 pub(super) use answer::failed;
 use answer::{Refused, refused, response};
-use change::{ClockChange, Limits, NewKey, NewSnapshot, NewToken, OrganizationChange, read};
+use change::{ClockChange, Limits, NewKey, NewSnapshot, NewToken, OrganizationChange, PrivateImages, read};
 
 /// What the paths of all admin routes begin with.
 pub(super) const PREFIX: &str = "/_emulator";
@@ -92,6 +93,14 @@ async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Value
             core.script(script);
         }
         (&Method::DELETE, ["scripts"]) => core.clear_scripts(),
+        (&Method::GET, ["sandbox-scripts"]) => return Ok(json!(core.world().sandbox_scripts.0)),
+        (&Method::POST, ["sandbox-scripts"]) => {
+            let script: SandboxScript = read(body)?;
+            script.check().map_err(refused)?;
+            core.script_sandboxes(script);
+        }
+        (&Method::DELETE, ["sandbox-scripts"]) => core.clear_sandbox_scripts(),
+        (&Method::POST, ["private-images"]) => core.require_credentials(read::<PrivateImages>(body)?.beginning),
         (&Method::POST, ["clock"]) => {
             read::<ClockChange>(body)?.carry_out(core)?;
             return Ok(json!({"now": time(core.clock.now())}));

@@ -28,7 +28,11 @@ mod keys;
 mod list;
 mod logs;
 mod other;
+mod registries;
 mod route;
+mod sandbox_create;
+mod sandbox_list;
+mod sandboxes;
 mod snapshots;
 
 pub(super) use answer::Answer;
@@ -36,6 +40,7 @@ use answer::{Handled, VERSION_HEADER, no_route, response};
 pub(super) use logs::{follows, not_open};
 pub(super) use route::Route;
 use route::has_broken_escape;
+pub(crate) use sandboxes::shown as shown_sandbox;
 pub(super) use snapshots::Twist;
 
 /// Answers a request to the API.
@@ -122,6 +127,19 @@ async fn handle(
         )),
         Operation::ListAvailableRegions => Ok(other::regions(core, &caller)),
         Operation::GetRegionById => other::region(core, &caller, id),
+        Operation::CreateSandbox => sandbox_create::create(core, parts, &caller, &body).await,
+        Operation::ListSandboxes => sandbox_list::list(core, parts, &caller),
+        Operation::GetSandbox => sandboxes::get(core, parts, &caller, id),
+        Operation::DeleteSandbox => sandboxes::delete(core, parts, &caller, id),
+        Operation::StartSandbox => sandboxes::start(core, parts, &caller, id).await,
+        Operation::StopSandbox => sandboxes::stop(core, parts, &caller, id),
+        Operation::CreateSandboxSnapshot => sandboxes::capture(core, parts, &caller, id, &body),
+        Operation::CreateRegistry => registries::create(core, &caller, &body),
+        Operation::ListRegistries => Ok(registries::list(core, &caller)),
+        Operation::GetRegistry => registries::get(core, &caller, id),
+        Operation::UpdateRegistry => registries::update(core, &caller, id, &body),
+        Operation::DeleteRegistry => registries::delete(core, &caller, id),
+        Operation::GetRegistryPushAccess => registries::push_access(core, parts),
         _ => Err(no_route(parts)),
     }
 }
@@ -133,7 +151,17 @@ fn needed(operation: Operation) -> Option<&'static [Permission]> {
             Some(&[Permission::WriteSnapshots])
         }
         Operation::RemoveSnapshot => Some(&[Permission::DeleteSnapshots]),
-        Operation::GetPushAccess => Some(&[Permission::WriteSnapshots, Permission::WriteSandboxes]),
+        Operation::GetPushAccess | Operation::GetRegistryPushAccess => {
+            Some(&[Permission::WriteSnapshots, Permission::WriteSandboxes])
+        }
+        Operation::CreateSandbox
+        | Operation::StartSandbox
+        | Operation::StopSandbox
+        | Operation::CreateSandboxSnapshot
+        | Operation::OtherSandbox => Some(&[Permission::WriteSandboxes]),
+        Operation::DeleteSandbox => Some(&[Permission::DeleteSandboxes]),
+        Operation::CreateRegistry | Operation::UpdateRegistry => Some(&[Permission::WriteRegistries]),
+        Operation::DeleteRegistry => Some(&[Permission::DeleteRegistries]),
         _ => None,
     }
 }

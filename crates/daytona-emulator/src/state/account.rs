@@ -29,6 +29,9 @@ pub struct Organization {
     pub(crate) gpus: usize,
     pub(crate) has_default_region: bool,
     pub(crate) suspension: Option<Suspension>,
+    /// Cores, GB of memory and GB of disk of all sandboxes together.
+    #[serde(default)]
+    pub(crate) total: Option<(f64, f64, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,7 @@ impl Organization {
             gpus: 1,
             has_default_region: true,
             suspension: None,
+            total: None,
         }
     }
 
@@ -70,6 +74,12 @@ impl Organization {
     /// The largest sandbox: cores, GB of memory, GB of disk. Default: 4, 8, 10.
     pub fn sandbox_limits(mut self, cpu: f64, memory: f64, disk: f64) -> Self {
         (self.cpu, self.memory, self.disk) = (cpu, memory, disk);
+        self
+    }
+
+    /// What all its sandboxes together may have: cores, GB of memory, GB of disk. Default: no limit.
+    pub fn total_limits(mut self, cpu: f64, memory: f64, disk: f64) -> Self {
+        self.total = Some((cpu, memory, disk));
         self
     }
 
@@ -120,10 +130,10 @@ impl Organization {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Permission {
-    /// `write:registries`: of nothing that the emulator has.
+    /// `write:registries`: add and change registries.
     #[serde(rename = "write:registries")]
     WriteRegistries,
-    /// `delete:registries`: of nothing that the emulator has.
+    /// `delete:registries`.
     #[serde(rename = "delete:registries")]
     DeleteRegistries,
     /// `write:snapshots`: create, activate, deactivate, push access.
@@ -132,10 +142,10 @@ pub enum Permission {
     /// `delete:snapshots`.
     #[serde(rename = "delete:snapshots")]
     DeleteSnapshots,
-    /// `write:sandboxes`: push access.
+    /// `write:sandboxes`: create, start, stop and capture sandboxes, push access.
     #[serde(rename = "write:sandboxes")]
     WriteSandboxes,
-    /// `delete:sandboxes`: of nothing that the emulator has.
+    /// `delete:sandboxes`.
     #[serde(rename = "delete:sandboxes")]
     DeleteSandboxes,
     /// `read:volumes`: of nothing that the emulator has.

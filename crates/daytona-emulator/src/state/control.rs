@@ -9,6 +9,7 @@ use super::core::Core;
 use super::fault::Fault;
 use super::limit::RateLimits;
 use super::region::Region;
+use super::sandbox_script::SandboxScript;
 use super::script::Script;
 use super::world::{ReadLag, SeededSnapshot};
 
@@ -27,8 +28,31 @@ impl Core {
         self.change(|world, _| world.scripts.0.push(script));
     }
 
+    /// Says what is to become of sandboxes.
+    pub(crate) fn script_sandboxes(&self, script: SandboxScript) {
+        self.change(|world, _| world.sandbox_scripts.0.push(script));
+    }
+
+    /// Takes back all scripts, of snapshots and of sandboxes.
     pub(crate) fn clear_scripts(&self) {
-        self.change(|world, _| world.scripts.0.clear());
+        self.change(|world, _| {
+            world.scripts.0.clear();
+            world.sandbox_scripts.0.clear();
+        });
+    }
+
+    pub(crate) fn clear_sandbox_scripts(&self) {
+        self.change(|world, _| world.sandbox_scripts.0.clear());
+    }
+
+    /// Makes images private whose full name begins with this.
+    pub(crate) fn require_credentials(&self, beginning: String) {
+        self.change(|world, _| world.private_images.push(beginning));
+    }
+
+    /// Adds a sandbox of a snapshot, by the snapshot's name. Returns its id; none if there is no such snapshot.
+    pub(crate) fn add_sandbox(&self, snapshot: &str, name: &str) -> Option<String> {
+        self.change(|world, now| world.seed_sandbox(snapshot, &self.organization_id, name, now))
     }
 
     /// The emulator's own organization.

@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::after;
+use crate::base::random::new_id;
 use crate::builder::BuiltImage;
 use crate::state::account::{Accounts, Caller};
 use crate::state::region::{self, Region};
+use crate::state::sandbox_script::SandboxScripts;
 use crate::state::script::Scripts;
 
 mod course;
@@ -20,6 +22,10 @@ mod jobs;
 mod lag;
 mod reads;
 mod record;
+mod registries;
+mod registry;
+mod sandbox;
+mod sandboxes;
 mod traces;
 mod writing;
 
@@ -29,6 +35,8 @@ use jobs::Jobs;
 pub use lag::ReadLag;
 pub use record::SeededSnapshot;
 pub(crate) use record::{Build, BuildInfo, Record, Resources, entrypoint_of, full_reference, snapshot_ref};
+pub(crate) use registry::Registry;
+pub(crate) use sandbox::Sandbox;
 use traces::Traces;
 pub(crate) use writing::Writing;
 
@@ -54,7 +62,14 @@ pub(crate) struct World {
     pub(crate) snapshots: Vec<Record>,
     builds: HashMap<String, Build>,
     regions: Vec<Region>,
+    pub(crate) sandboxes: Vec<Sandbox>,
+    pub(crate) registries: Vec<Registry>,
+    /// Id of the registry that push access is given to.
+    pub(crate) push_registry: String,
+    /// What the full names of images begin with that need credentials.
+    pub(crate) private_images: Vec<String>,
     pub(crate) scripts: Scripts,
+    pub(crate) sandbox_scripts: SandboxScripts,
     events: BTreeMap<(Timestamp, u64), Event>,
     /// Events are told apart by a number, and happen in its order where their times are the same.
     sequence: u64,
@@ -74,6 +89,10 @@ pub(crate) struct Saved {
     builds: HashMap<String, Build>,
     #[serde(default = "first_region")]
     regions: Vec<Region>,
+    #[serde(default)]
+    sandboxes: Vec<Sandbox>,
+    #[serde(default)]
+    registries: Vec<Registry>,
     created_at: Timestamp,
 }
 
@@ -89,6 +108,8 @@ impl World {
                 snapshots: Vec::new(),
                 builds: HashMap::new(),
                 regions: first_region(),
+                sandboxes: Vec::new(),
+                registries: Vec::new(),
                 created_at: now,
             },
             now,
@@ -102,7 +123,12 @@ impl World {
             snapshots: saved.snapshots,
             builds: saved.builds,
             regions: saved.regions,
+            sandboxes: saved.sandboxes,
+            registries: saved.registries,
+            push_registry: new_id(),
+            private_images: Vec::new(),
             scripts: Scripts::default(),
+            sandbox_scripts: SandboxScripts::default(),
             events: BTreeMap::new(),
             sequence: 0,
             has_runner: true,
@@ -137,6 +163,7 @@ impl World {
         for (time, event) in events {
             world.schedule(time, event);
         }
+        world.resume_sandboxes(now);
         world
     }
 
@@ -144,8 +171,12 @@ impl World {
     pub(crate) fn reset(&mut self) {
         self.snapshots.clear();
         self.builds.clear();
+        self.sandboxes.clear();
+        self.registries.clear();
+        self.private_images.clear();
         self.events.clear();
         self.scripts = Scripts::default();
+        self.sandbox_scripts = SandboxScripts::default();
         self.traces = Traces::default();
         self.jobs = Jobs::default();
         self.lag = ReadLag::default();
@@ -186,6 +217,8 @@ impl World {
             snapshots: &'a [Record],
             builds: &'a HashMap<String, Build>,
             regions: &'a [Region],
+            sandboxes: &'a [Sandbox],
+            registries: &'a [Registry],
             created_at: Timestamp,
         }
         serde_json::to_vec(&Saving {
@@ -193,6 +226,8 @@ impl World {
             snapshots: &self.snapshots,
             builds: &self.builds,
             regions: &self.regions,
+            sandboxes: &self.sandboxes,
+            registries: &self.registries,
             created_at: self.created_at,
         })
     }
@@ -346,6 +381,10 @@ impl World {
                 self.schedule(after(now, UNDOING), Event::Restored(id.clone(), before));
             }
         }
+    }
+
+    pub(crate) fn has_runner(&self) -> bool {
+        self.has_runner
     }
 
     /// Takes the runner away, or brings it back: then the next sweep hands out what is pending.

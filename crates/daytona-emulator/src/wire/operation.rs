@@ -52,6 +52,34 @@ pub enum Operation {
     ListOrganizations,
     /// `GET /organizations/{id}/usage`
     GetOrganizationUsage,
+    /// `POST /sandbox`
+    CreateSandbox,
+    /// `GET /sandbox`
+    ListSandboxes,
+    /// `GET /sandbox/{idOrName}`
+    GetSandbox,
+    /// `DELETE /sandbox/{idOrName}`
+    DeleteSandbox,
+    /// `POST /sandbox/{idOrName}/start`
+    StartSandbox,
+    /// `POST /sandbox/{idOrName}/stop`
+    StopSandbox,
+    /// `POST /sandbox/{idOrName}/snapshot`
+    CreateSandboxSnapshot,
+    /// What else changes a sandbox, which the emulator refuses.
+    OtherSandbox,
+    /// `POST /docker-registry`
+    CreateRegistry,
+    /// `GET /docker-registry`
+    ListRegistries,
+    /// `GET /docker-registry/{id}`
+    GetRegistry,
+    /// `PATCH /docker-registry/{id}`
+    UpdateRegistry,
+    /// `DELETE /docker-registry/{id}`
+    DeleteRegistry,
+    /// `GET /docker-registry/registry-push-access`
+    GetRegistryPushAccess,
     /// The build log at the address that the API names, on the log host.
     ReadBuildLog,
     /// `HEAD` of an object.

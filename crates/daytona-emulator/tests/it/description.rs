@@ -47,7 +47,7 @@ async fn every_operation_takes_its_example() {
     let described = description(&asked).await;
     for (path, operations) in members(&described, "paths") {
         for (method, operation) in operations.as_object().unwrap() {
-            if path.contains("images") {
+            if path.contains("/images/") {
                 let key = format!("{}/one/context.tar", asked.emulator.organization_id());
                 asked
                     .emulator

@@ -13,6 +13,7 @@ mod kept;
 mod killed;
 mod life;
 mod neighbours;
+mod neighbours_sandboxes;
 mod numbers;
 mod page;
 mod presigned;

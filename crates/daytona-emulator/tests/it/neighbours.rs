@@ -17,11 +17,16 @@ use crate::replay::compare::{self, Translate};
 use crate::support::Asked;
 
 const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
-const OWN: &str = "09e9eadb-5d05-46a9-b236-0e20cf929657";
-const OTHER: &str = "34e19012-2b33-4aa7-b038-13ec6ca900c8";
+pub(crate) const OWN: &str = "09e9eadb-5d05-46a9-b236-0e20cf929657";
+pub(crate) const OTHER: &str = "34e19012-2b33-4aa7-b038-13ec6ca900c8";
 
-/// The recordings: those beside the repository if they are there, else the copy of those that are about snapshots and keys.
+/// What was recorded of snapshots and keys.
 fn exchanges() -> Vec<Value> {
+    recordings(&["/api/snapshots", "/api/api-keys", "/api/object-storage"])
+}
+
+/// The recordings of paths that begin with one of these: those beside the repository if they are there, else the copy in it.
+pub(crate) fn recordings(concerned: &[&str]) -> Vec<Value> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/wire/exchanges-neighbours.json");
     let text = std::fs::read_to_string(beside).unwrap_or_else(|_| {
         let packed = include_bytes!("../fixtures/exchanges-neighbours.json.gz");
@@ -32,7 +37,6 @@ fn exchanges() -> Vec<Value> {
         text
     });
     let all: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let concerned = ["/api/snapshots", "/api/api-keys", "/api/object-storage"];
     let is_ours = |exchange: &Value| {
         let path = exchange["request"]["path"].as_str().unwrap_or_default();
         concerned.iter().any(|start| path.starts_with(start))
@@ -44,7 +48,7 @@ fn of_section<'a>(exchanges: &'a [Value], section: &'a str) -> impl Iterator<Ite
     exchanges.iter().filter(move |exchange| exchange["section"] == section)
 }
 
-fn label(exchange: &Value) -> &str {
+pub(crate) fn label(exchange: &Value) -> &str {
     exchange["label"].as_str().unwrap_or_default()
 }
 

@@ -33,11 +33,15 @@ pub(crate) struct Asked<'a> {
 
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
 /// are not known leave the kind of the status.
-const TEXTS: [(u16, &str, ErrorKind); 6] = [
+const TEXTS: [(u16, &str, ErrorKind); 10] = [
     (400, "deactivation is still in progress", ErrorKind::Cooldown),
     (400, "is already active", ErrorKind::AlreadyActive),
     (400, "quota exceeded", ErrorKind::QuotaExceeded),
     (400, "exceeds maximum allowed per sandbox", ErrorKind::QuotaExceeded),
+    (400, "Sandbox failed to start: ", ErrorKind::DoesNotStart),
+    (400, " limit exceeded. Maximum allowed", ErrorKind::QuotaExceeded),
+    (400, "No available runners", ErrorKind::NoRunner),
+    (409, "state change in progress", ErrorKind::Busy),
     (403, "Organization is suspended", ErrorKind::Suspended),
     (503, "Object storage is not configured", ErrorKind::ObjectStorage),
 ];
@@ -177,6 +181,7 @@ impl Answer {
             }
             ErrorKind::PermissionDenied => return asked.lacking(&self.text),
             ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
+            ErrorKind::NoRunner => "try again later, or in another region".to_owned(),
             ErrorKind::Cooldown => "it can be activated ten minutes after its last change".to_owned(),
             ErrorKind::InvalidRequest if asked.operation == CreateSnapshot::ID => {
                 "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned()
@@ -347,6 +352,23 @@ mod tests {
         assert_eq!(
             kind(400, "Snapshot quota exceeded. Maximum allowed: 30"),
             ErrorKind::QuotaExceeded
+        );
+        assert_eq!(
+            kind(400, "Total CPU limit exceeded. Maximum allowed: 5.\\nTo increase"),
+            ErrorKind::QuotaExceeded
+        );
+        assert_eq!(
+            kind(400, "No available runners with GPU type: H100."),
+            ErrorKind::NoRunner
+        );
+        assert_eq!(
+            kind(400, "Sandbox failed to start: No available runners"),
+            ErrorKind::DoesNotStart
+        );
+        assert_eq!(kind(409, "Sandbox state change in progress"), ErrorKind::Busy);
+        assert_eq!(
+            kind(409, "Sandbox with name x already exists"),
+            ErrorKind::AlreadyExists
         );
         assert_eq!(kind(400, "something new"), ErrorKind::Rejected);
         assert_eq!(kind(404, "Snapshot with name x not found"), ErrorKind::NotFound);

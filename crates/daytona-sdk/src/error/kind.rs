@@ -28,6 +28,9 @@ use std::fmt;
 /// | [`ObjectStorage`](Self::ObjectStorage) | the object storage refused an upload, or failed | its code is in the text |
 /// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; the build goes on | `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |
 /// | [`BuildFailed`](Self::BuildFailed) | the build or the pull failed | [`Error::reason`](crate::Error::reason), [`Error::log_tail`](crate::Error::log_tail) |
+/// | [`DoesNotStart`](Self::DoesNotStart) | no sandbox of the snapshot starts | [`Error::reason`](crate::Error::reason) has the runner's words, and the text what to look at |
+/// | [`NoRunner`](Self::NoRunner) | no machine of the service can take it now | later, or another region |
+/// | [`Busy`](Self::Busy) | something else is being done with the sandbox | later: [`Error::is_retryable`](crate::Error::is_retryable) |
 /// | [`Gone`](Self::Gone) | somebody else deactivated or deleted the snapshot | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -85,6 +88,12 @@ pub enum ErrorKind {
     WaitTimeout,
     /// The build or the pull failed.
     BuildFailed,
+    /// A sandbox of the snapshot was created, and did not start: [`Error::reason`](crate::Error::reason).
+    DoesNotStart,
+    /// No runner of the service can take what was asked for.
+    NoRunner,
+    /// The sandbox is being started, stopped or captured, so that nothing else can be done with it.
+    Busy,
     /// The snapshot was deleted or deactivated while it was waited for.
     Gone,
 }
@@ -119,6 +128,9 @@ impl ErrorKind {
             Self::Timeout => "timeout",
             Self::WaitTimeout => "wait_timeout",
             Self::BuildFailed => "build_failed",
+            Self::DoesNotStart => "does_not_start",
+            Self::NoRunner => "no_runner",
+            Self::Busy => "busy",
             Self::Gone => "gone",
         }
     }

@@ -6,6 +6,7 @@ mod blocking;
 #[cfg(unix)]
 mod buildkit;
 mod calls;
+mod capture;
 mod create;
 #[cfg(unix)]
 mod differential;
@@ -14,11 +15,13 @@ mod ensure;
 mod errors;
 mod flow;
 mod hostile;
+mod in_use;
 mod listing;
 mod logs;
 mod one_tree;
 mod ownership;
 mod races;
+mod registries;
 mod schedules;
 mod secrets;
 mod service;
@@ -30,4 +33,5 @@ mod time;
 #[cfg(feature = "rustls")]
 mod tls;
 mod traces;
+mod verify;
 mod waiting;

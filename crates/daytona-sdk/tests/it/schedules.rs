@@ -21,6 +21,7 @@ use jiff::SignedDuration;
 use crate::support::{Heard, app_plan, folder, large_folder};
 
 mod judge;
+mod neighbours;
 mod schedule;
 
 use judge::problem;

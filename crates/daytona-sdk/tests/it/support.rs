@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use daytona_api::{CreateSnapshot, Operation as _, Snapshot};
+use daytona_api::{CreateSandbox, CreateSnapshot, Sandbox, Snapshot};
 use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
 use daytona_sdk::transport::ServiceTransport;
 use daytona_sdk::{Clock, CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
@@ -82,14 +82,31 @@ pub(crate) fn app_plan(base: &Path) -> ImagePlan {
     plan(&Image::base("python:3.12-slim").add_local_dir("app", "/app"), base)
 }
 
-/// Creates a snapshot by the bare operation, past the facade and its checks.
-pub(crate) async fn post(emulator: &Emulator, operation: &CreateSnapshot) -> Snapshot {
+/// Carries out the bare operation, past the facade and its checks; the text of a refusal where it is one.
+pub(crate) async fn send<O: daytona_api::Operation>(emulator: &Emulator, operation: &O) -> Result<O::Output, String> {
     let mut request = operation.to_request(&emulator.api_url()).unwrap();
     let key = format!("Bearer {}", emulator.api_key()).parse().unwrap();
     request.headers_mut().insert(http::header::AUTHORIZATION, key);
     let response = emulator.service().call(request.map(Full::new)).await.unwrap();
+    let is_success = response.status().is_success();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    CreateSnapshot::decode(&body).unwrap()
+    if !is_success {
+        return Err(String::from_utf8_lossy(&body).into_owned());
+    }
+    Ok(O::decode(&body).unwrap())
+}
+
+/// Creates a snapshot by the bare operation, past the facade and its checks.
+pub(crate) async fn post(emulator: &Emulator, operation: &CreateSnapshot) -> Snapshot {
+    send(emulator, operation).await.unwrap()
+}
+
+/// Starts a sandbox of a snapshot.
+pub(crate) async fn start_sandbox(emulator: &Emulator, snapshot: &str, name: &str) -> Sandbox {
+    let mut request = CreateSandbox::new();
+    (request.snapshot, request.name) = (Some(snapshot.to_owned()), Some(name.to_owned()));
+    request.auto_stop_interval = Some(0);
+    send(emulator, &request).await.unwrap()
 }
 
 /// How often the emulator was asked for an operation.

@@ -114,6 +114,13 @@ impl NewToken {
     }
 }
 
+/// Images that only credentials open.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PrivateImages {
+    pub(super) beginning: String,
+}
+
 /// A snapshot that is there past the API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

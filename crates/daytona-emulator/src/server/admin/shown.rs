@@ -19,12 +19,20 @@ pub(super) fn state(core: &Core) -> Value {
             "imageName": record.image, "errorReason": record.error,
         })
     });
+    let sandboxes = world.sandboxes.iter().map(|sandbox| {
+        json!({
+            "id": sandbox.id, "name": sandbox.name, "state": sandbox.state, "organizationId": sandbox.organization,
+            "snapshot": sandbox.snapshot, "errorReason": sandbox.error,
+        })
+    });
     json!({
         "now": time(core.clock.now()),
         "maintenance": world.is_under_maintenance,
         "snapshots": snapshots.collect::<Vec<_>>(),
+        "sandboxes": sandboxes.collect::<Vec<_>>(),
         "faults": core.faults.list(),
         "scripts": world.scripts.0,
+        "sandboxScripts": world.sandbox_scripts.0,
     })
 }
 

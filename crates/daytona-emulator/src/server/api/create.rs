@@ -134,12 +134,7 @@ fn check(
             Ok(())
         }
     })?;
-    if usage(world, &caller.organization) >= organization.snapshot_quota {
-        return Err(refuse(&format!(
-            "Snapshot quota exceeded. Maximum allowed: {}",
-            organization.snapshot_quota
-        )));
-    }
+    check_quota(world, &caller.organization)?;
     let gpu_type = if resources.gpu > 0.0 {
         let kind = region.gpu(wanted_gpu).map_err(|message| refuse(&message))?;
         Some(kind.to_owned())
@@ -196,13 +191,17 @@ fn check(
     Ok((record, hashes))
 }
 
-/// Snapshots that count for the quota.
-fn usage(world: &World, organization: &str) -> usize {
-    let own = world
-        .snapshots
-        .iter()
-        .filter(|record| record.organization == organization);
-    own.count()
+/// Refuses a further snapshot to an organization that has as many as it may.
+pub(super) fn check_quota(world: &World, organization: &str) -> Result<(), Answer> {
+    let own = |record: &&Record| record.organization == organization;
+    let count = world.snapshots.iter().filter(own).count();
+    match world.accounts.organization(organization) {
+        Some(Organization { snapshot_quota, .. }) if count >= *snapshot_quota => Err(Answer::refused(
+            400,
+            format!("Snapshot quota exceeded. Maximum allowed: {snapshot_quota}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Everything that is wrong with the form of the body.
@@ -257,16 +256,16 @@ fn shape(fields: &Map<String, Value>) -> Vec<String> {
     messages
 }
 
-const NOT_PLAIN: &str = "name must not contain HTML tags, URLs, or control characters";
+pub(super) const NOT_PLAIN: &str = "name must not contain HTML tags, URLs, or control characters";
 
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_control = |character: char| character.is_ascii_control() && !matches!(character, '\t' | '\n' | '\r');
     let has_url = ["://", "javascript:"].iter().any(|part| lower.contains(part)) || lower.starts_with("www.");
     !has_url && !text.contains('<') && !text.chars().any(is_control)
 }
 
-fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<String> {
+pub(super) fn number_problems(name: &str, value: &Value, largest: Option<f64>) -> Vec<String> {
     let number = value.as_f64();
     let mut messages = Vec::new();
     if let Some(largest) = largest.filter(|largest| number.is_none_or(|number| number > *largest)) {

@@ -13,7 +13,7 @@ use crate::state::core::Core;
 use crate::state::world::Record;
 
 const SORTS: [&str; 4] = ["name", "state", "lastUsedAt", "createdAt"];
-const ORDERS: [&str; 2] = ["asc", "desc"];
+pub(super) const ORDERS: [&str; 2] = ["asc", "desc"];
 const LARGEST_PAGE: f64 = 200.0;
 
 pub(super) fn list(core: &Core, caller: &Caller, query: &str) -> Handled {
@@ -143,7 +143,13 @@ impl Parameters {
 }
 
 /// A number as the server's validation reads it: a text that is none, or several of them, fail every rule.
-fn number(name: &str, values: &[&str], default: f64, largest: Option<f64>, messages: &mut Vec<String>) -> f64 {
+pub(super) fn number(
+    name: &str,
+    values: &[&str],
+    default: f64,
+    largest: Option<f64>,
+    messages: &mut Vec<String>,
+) -> f64 {
     let value = match values {
         [] => return default,
         [""] => 0.0,
@@ -188,7 +194,13 @@ fn script_number(text: &str) -> f64 {
     }
 }
 
-fn choice(name: &str, values: &[&str], allowed: &[&str], default: &str, messages: &mut Vec<String>) -> String {
+pub(super) fn choice(
+    name: &str,
+    values: &[&str],
+    allowed: &[&str],
+    default: &str,
+    messages: &mut Vec<String>,
+) -> String {
     match values {
         [] => default.to_owned(),
         [value] if allowed.contains(value) => (*value).to_owned(),
@@ -204,7 +216,7 @@ fn choice(name: &str, values: &[&str], allowed: &[&str], default: &str, messages
 
 /// SQL's `LIKE`: `%` is any text, `_` any character. One pass with all that can have been matched so far, so that many
 /// signs cost no more than their number times the length of the text.
-fn is_like(pattern: &[char], text: &[char]) -> bool {
+pub(super) fn is_like(pattern: &[char], text: &[char]) -> bool {
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;
     for sign in pattern {

@@ -33,6 +33,7 @@ impl Route {
         if let (Some(given), Some(second)) = (second, segments.get_mut(1))
             && *second != "current"
             && *second != "push-access"
+            && *second != "registry-push-access"
         {
             *second = given;
         }
@@ -58,6 +59,22 @@ impl Route {
             ("POST", ["api-keys"]) => (Operation::CreateApiKey, ""),
             ("GET", ["api-keys", name]) => (Operation::GetApiKey, *name),
             ("DELETE", ["api-keys", name]) => (Operation::DeleteApiKey, *name),
+            ("POST", ["sandbox"]) => (Operation::CreateSandbox, ""),
+            ("GET", ["sandbox"]) => (Operation::ListSandboxes, ""),
+            ("GET", ["sandbox", id]) => (Operation::GetSandbox, *id),
+            ("DELETE", ["sandbox", id]) => (Operation::DeleteSandbox, *id),
+            ("POST", ["sandbox", id, "start"]) => (Operation::StartSandbox, *id),
+            ("POST", ["sandbox", id, "stop"]) => (Operation::StopSandbox, *id),
+            ("POST", ["sandbox", id, "snapshot"]) => (Operation::CreateSandboxSnapshot, *id),
+            ("POST", ["sandbox", id, "archive" | "recover" | "backup"]) | ("PUT", ["sandbox", id, "labels"]) => {
+                (Operation::OtherSandbox, *id)
+            }
+            ("GET", ["docker-registry", "registry-push-access"]) => (Operation::GetRegistryPushAccess, ""),
+            ("POST", ["docker-registry"]) => (Operation::CreateRegistry, ""),
+            ("GET", ["docker-registry"]) => (Operation::ListRegistries, ""),
+            ("GET", ["docker-registry", id]) => (Operation::GetRegistry, *id),
+            ("PATCH", ["docker-registry", id]) => (Operation::UpdateRegistry, *id),
+            ("DELETE", ["docker-registry", id]) => (Operation::DeleteRegistry, *id),
             ("GET", ["organizations"]) => (Operation::ListOrganizations, ""),
             ("GET", ["organizations", id, "usage"]) => (Operation::GetOrganizationUsage, *id),
             _ => return Self::Unknown,

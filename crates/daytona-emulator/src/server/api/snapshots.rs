@@ -221,7 +221,7 @@ pub(super) fn shown_at_creation<'a>(world: &'a World, record: &'a Record, hashes
 
 /// A number as JavaScript writes it: without a point if it is whole.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     #[expect(clippy::cast_possible_truncation, reason = "whole, and small as resources are")]
     if value.fract() == 0.0 && value.abs() < 1e15 {
         serializer.serialize_i64(*value as i64)

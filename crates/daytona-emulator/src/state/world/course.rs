@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::event::{BuildJob, Due, Event};
 use super::jobs::{Job, full_name};
 use super::record::{Build, BuildInfo, Record, USUAL_SIZE, full_reference, snapshot_ref};
+use super::registries::Asked;
 use super::{ASSIGNMENT, World, next_sweep};
 use crate::base::clock::after;
 use crate::base::random::new_id;
@@ -26,6 +27,8 @@ const PULL: Duration = Duration::from_millis(140);
 const REUSE: Duration = Duration::from_millis(100);
 /// What the last look at a built image in the registry takes.
 const CHECK: Duration = Duration::from_millis(50);
+/// What the registry says of an image for which the credentials are missing.
+const UNAUTHORIZED: &str = "failed to inspect image: unauthorized: authentication required";
 const ALREADY_IN_PROGRESS: &str = "An operation is already in progress for this resource";
 
 impl World {
@@ -55,8 +58,10 @@ impl World {
             Event::Assign(id) => return self.assign(&id, time),
             Event::Inspected(id) => self.inspected(&id, time),
             Event::Pulled(id) => {
+                let lacks_credentials = self.is_refused(&id, Asked::Pulled);
                 if let Some(record) = self.in_state(&id, &SnapshotState::Pulling) {
                     let failure = record.script.as_ref().and_then(|script| script.fails.clone());
+                    let failure = failure.or(lacks_credentials.then(|| UNAUTHORIZED.to_owned()));
                     match failure {
                         Some(reason) => {
                             record.fail(SnapshotState::Error, format!("failed to pull image: {reason}"), time);
@@ -92,6 +97,7 @@ impl World {
                     record.replace_state(state, time);
                 }
             }
+            Event::Sandbox(id, step) => self.sandbox_step(&id, step, time),
             Event::Scripted(id, number) => self.scripted(&id, number, time),
         }
         Due::Happened
@@ -173,6 +179,7 @@ impl World {
     fn inspected(&mut self, id: &SnapshotId, time: Timestamp) {
         use SnapshotState::{Inactive, Pending, Removing};
 
+        let lacks_credentials = self.is_refused(id, Asked::Inspected);
         let Some(record) = self.find_id(id) else { return };
         if !matches!(record.state, Pending | Removing | Inactive) {
             return;
@@ -180,11 +187,16 @@ impl World {
         record.is_undone = false;
         let script = record.script.clone().unwrap_or_default();
         let organization = record.organization.clone();
-        if script.not_in_registry {
+        if script.not_in_registry || lacks_credentials {
             let reason = format!(
-                "Snapshot {} failed to inspect in registry on runner {}. Error: manifest unknown",
+                "Snapshot {} failed to inspect in registry on runner {}. Error: {}",
                 record.named_image(),
-                record.runner.as_deref().unwrap_or_default()
+                record.runner.as_deref().unwrap_or_default(),
+                if lacks_credentials {
+                    UNAUTHORIZED
+                } else {
+                    "manifest unknown"
+                }
             );
             return record.fail(SnapshotState::Error, reason, time);
         }
@@ -204,6 +216,13 @@ impl World {
         let reference = full_reference(&snapshot_ref(&full_name(&record.image), &[]));
         record.reference.get_or_insert(reference);
         self.pull(id, time);
+    }
+
+    /// Whether the registry refuses the image of a snapshot for want of credentials.
+    fn is_refused(&self, id: &SnapshotId, asked: Asked) -> bool {
+        let mut snapshots = self.snapshots.iter();
+        let record = snapshots.find(|record| record.id == *id && record.build.is_none());
+        record.is_some_and(|record| self.lacks_credentials(&record.organization, &record.image, asked))
     }
 
     /// Lets the runner pull. Where it has the image already, the snapshot is ready at once, though the job goes on.

@@ -6,6 +6,7 @@ use daytona_api::{SnapshotId, SnapshotState};
 use jiff::Timestamp;
 
 use super::record::{BuildInfo, Record};
+use super::sandbox::Step;
 use crate::builder::{self, BuiltImage};
 use crate::state::script::Script;
 
@@ -29,6 +30,8 @@ pub(super) enum Event {
     Removed(SnapshotId),
     /// What was asked for is undone.
     Restored(SnapshotId, SnapshotState),
+    /// What happens to the sandbox of this id.
+    Sandbox(String, Step),
     /// The state with this number of the script.
     Scripted(SnapshotId, usize),
 }

@@ -6,10 +6,11 @@ use std::future::IntoFuture;
 use daytona_api::{Snapshot, SnapshotId};
 
 use super::call::{Boxed, Call};
-use super::lifecycle;
 use super::wait::done;
+use super::{lifecycle, verify};
 use crate::api_client::ApiClient;
 use crate::error::Error;
+use crate::snapshots::boot::start;
 use crate::snapshots::build::making::{MOST_RECREATIONS, Making};
 use crate::snapshots::build::params::CreateSnapshotParams;
 use crate::snapshots::build::submission::{Accepted, Next, Submission};
@@ -62,6 +63,7 @@ pub struct Create {
     client: ApiClient,
     params: CreateSnapshotParams,
     recreations: u32,
+    is_verified: bool,
     options: Options,
 }
 
@@ -72,10 +74,22 @@ impl Create {
             client,
             params,
             recreations: MOST_RECREATIONS,
+            is_verified: false,
         }
     }
 
     build_option_methods!();
+
+    /// Proves that it starts before it is returned, as [`verify`](crate::SnapshotService::verify) does. Whether the key may start and
+    /// delete a sandbox is checked before anything is uploaded. A snapshot that does not start stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// Then also those of [`verify`](crate::SnapshotService::verify).
+    pub fn verified(mut self) -> Self {
+        self.is_verified = true;
+        self
+    }
 
     /// How often the snapshot may be deleted and created again after a failure that says nothing about the image. Default: 100;
     /// with 0, such a failure is the outcome.
@@ -92,8 +106,14 @@ impl Create {
             Box::pin(async move {
                 let scope = Scope::with_sink(&self.client, Goal::Active, self.options.limit, sink);
                 let span = trace::whole("create", self.params.name());
-                let (making, accepted) = submit(scope, self.params, self.recreations, &span).await?;
-                make(making, accepted, &span).await
+                let Self {
+                    params,
+                    recreations,
+                    is_verified,
+                    ..
+                } = self;
+                let (making, accepted) = submit(scope, params, recreations, is_verified, &span).await?;
+                make(making, accepted, is_verified, &span).await
             })
         })
     }
@@ -108,13 +128,14 @@ impl Create {
         let deadline = scope.deadline.clone();
         let span = trace::whole("create", self.params.name());
         let submitted = delivery
-            .watch(submit(scope, self.params, self.recreations, &span))
+            .watch(submit(scope, self.params, self.recreations, self.is_verified, &span))
             .await;
         match submitted {
             Ok((making, accepted)) => Ok(Build {
                 snapshot: accepted.snapshot.clone(),
                 accepted,
                 making,
+                is_verified: self.is_verified,
                 delivery,
                 span,
             }),
@@ -140,10 +161,14 @@ async fn submit(
     scope: Scope,
     params: CreateSnapshotParams,
     recreations: u32,
+    is_verified: bool,
     span: &tracing::Span,
 ) -> Result<(Making, Accepted), Error> {
     let submitting = async {
         let deadline = scope.deadline.clone();
+        if is_verified {
+            deadline.enforce(start::check_permissions(&scope)).await?;
+        }
         let (mut submission, access) = deadline
             .enforce(Submission::prepare(&scope, params, Next::Upload))
             .await?;
@@ -158,9 +183,20 @@ async fn submit(
 }
 
 /// Everything after it.
-async fn make(mut making: Making, accepted: Accepted, span: &tracing::Span) -> Result<Snapshot, Error> {
+async fn make(
+    mut making: Making,
+    accepted: Accepted,
+    is_verified: bool,
+    span: &tracing::Span,
+) -> Result<Snapshot, Error> {
     let scope = making.scope.clone();
-    let making = async move { done(&scope, making.until_active(accepted).await) };
+    let making = async move {
+        let mut made = making.until_active(accepted).await;
+        if is_verified {
+            made = verify::made(&scope, made).await;
+        }
+        done(&scope, made)
+    };
     trace::within(span, Box::pin(making)).await
 }
 
@@ -181,6 +217,7 @@ pub struct Build {
     snapshot: Snapshot,
     accepted: Accepted,
     making: Making,
+    is_verified: bool,
     delivery: Delivery,
     span: tracing::Span,
 }
@@ -220,12 +257,13 @@ impl Build {
         let Self {
             accepted,
             making,
+            is_verified,
             mut delivery,
             span,
             ..
         } = self;
         let deadline = making.scope.deadline.clone();
-        let outcome = delivery.watch(make(making, accepted, &span)).await;
+        let outcome = delivery.watch(make(making, accepted, is_verified, &span)).await;
         deadline.bound(delivery.finish()).await;
         outcome
     }

@@ -7,9 +7,11 @@ use daytona_api::{Snapshot, SnapshotState};
 
 use super::call::Boxed;
 use super::lifecycle::activate;
+use super::verify;
 use super::wait::done;
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::boot::start;
 use crate::snapshots::build::making::{MOST_RECREATIONS, Making};
 use crate::snapshots::build::params::CreateSnapshotParams;
 use crate::snapshots::build::submission::{Accepted, Next, Submission};
@@ -70,6 +72,7 @@ pub struct Ensure {
     params: CreateSnapshotParams,
     may_replace: bool,
     recreations: u32,
+    is_verified: bool,
     options: Options,
 }
 
@@ -81,7 +84,19 @@ impl Ensure {
             params,
             may_replace: false,
             recreations: MOST_RECREATIONS,
+            is_verified: false,
         }
+    }
+
+    /// Proves that it starts before it is returned, also where it was there before, as
+    /// [`Create::verified`](crate::Create::verified).
+    ///
+    /// # Errors
+    ///
+    /// Then also those of [`verify`](crate::SnapshotService::verify).
+    pub fn verified(mut self) -> Self {
+        self.is_verified = true;
+        self
     }
 
     /// Deletes a snapshot of the name that has failed or is of another definition, waits until the name is free, and creates it
@@ -105,7 +120,14 @@ impl Ensure {
         let callbacks = std::mem::take(&mut self.options.callbacks);
         EventStream::new(callbacks, move |sink| {
             let scope = Scope::with_sink(&self.client, Goal::Active, self.options.limit, sink);
-            Box::pin(ensure(scope, self.params, self.may_replace, self.recreations))
+            let Self {
+                params,
+                may_replace,
+                recreations,
+                is_verified,
+                ..
+            } = self;
+            Box::pin(ensure(scope, params, may_replace, recreations, is_verified))
         })
     }
 }
@@ -120,11 +142,12 @@ impl IntoFuture for Ensure {
             params,
             may_replace,
             recreations,
+            is_verified,
             options,
         } = self;
         Box::pin(async move {
             scope::run(&client, Goal::Active, options, |scope| {
-                ensure(scope, params, may_replace, recreations)
+                ensure(scope, params, may_replace, recreations, is_verified)
             })
             .await
         })
@@ -136,9 +159,13 @@ async fn ensure(
     params: CreateSnapshotParams,
     may_replace: bool,
     recreations: u32,
+    is_verified: bool,
 ) -> Result<Snapshot, Error> {
     let span = trace::whole("ensure", params.name());
     let ensuring = async {
+        if is_verified {
+            scope.deadline.enforce(start::check_permissions(&scope)).await?;
+        }
         let preparing = async {
             let (mut submission, _) = Submission::prepare(&scope, params, Next::Compare).await?;
             submission.complete_name().await?;
@@ -152,7 +179,11 @@ async fn ensure(
             invisible_since: None,
             abandoned: None,
         };
-        done(&scope, Box::pin(ensuring.run()).await)
+        let mut made = Box::pin(ensuring.run()).await;
+        if is_verified {
+            made = verify::made(&scope, made).await;
+        }
+        done(&scope, made)
     };
     trace::within(&span, Box::pin(ensuring)).await
 }

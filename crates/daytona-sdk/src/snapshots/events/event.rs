@@ -179,7 +179,19 @@ pub enum Event {
         /// The SHA-256 of the context archive, or of the one with the part, that the request was about; none for a request to the API.
         archive: Option<Digest>,
     },
-    /// The snapshot is active.
+    /// A sandbox of the snapshot is started to verify it.
+    Starting {
+        /// Its name.
+        sandbox: String,
+    },
+    /// That sandbox has started, and is deleted.
+    Started {
+        /// Its name.
+        sandbox: String,
+        /// Since the operation began.
+        elapsed: Duration,
+    },
+    /// The snapshot is active, and verified where that was asked for.
     Done {
         /// The snapshot.
         snapshot: Box<Snapshot>,

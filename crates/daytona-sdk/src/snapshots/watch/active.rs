@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
+use super::credentials;
 use super::outcome::{self, Outcome};
 use super::poll::Looks;
 use super::scope::Scope;
@@ -56,7 +57,10 @@ pub(crate) async fn until_active_since(scope: &Scope, mut seen: Snapshot, at: Du
     }
     scope.deadline.bound(log.finish()).await;
     match outcome {
-        Err(error) if error.kind() == ErrorKind::BuildFailed => Err(with_tail(scope, error, seen).await),
+        Err(error) if error.kind() == ErrorKind::BuildFailed => {
+            let error = credentials::explain(scope, error, &seen).await;
+            Err(with_tail(scope, error, seen).await)
+        }
         outcome => outcome,
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use daytona_api::Snapshot;
+use daytona_api::{SandboxState, Snapshot};
 use jiff::Timestamp;
 
 use super::outcome::Outcome;
@@ -57,6 +57,12 @@ enum Stage {
     Asked(String, Option<Timestamp>),
     /// The snapshot as it was seen last.
     Seen(SnapshotInfo),
+    /// A sandbox as it was seen last, and the snapshot that it is about.
+    Sandbox {
+        name: String,
+        state: SandboxState,
+        snapshot: Option<SnapshotInfo>,
+    },
     /// What had failed was deleted, and is not made again yet.
     Deleted { name: String, reason: String },
 }
@@ -95,6 +101,20 @@ impl Deadline {
     /// [`note`](Self::note), of what an error says.
     pub(crate) fn note_known(&self, snapshot: SnapshotInfo) {
         self.enter(Stage::Seen(snapshot));
+    }
+
+    /// Notes as what a sandbox was seen.
+    pub(crate) fn note_sandbox(&self, name: &str, state: &SandboxState, snapshot: Option<SnapshotInfo>) {
+        self.enter(Stage::Sandbox {
+            name: name.to_owned(),
+            state: state.clone(),
+            snapshot,
+        });
+    }
+
+    /// What is left of the time; none if it has no end.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.limit.map(|limit| limit.saturating_sub(self.elapsed()))
     }
 
     /// An error that ends the call, with the snapshot as it was seen last where the error names none: it may be there still.
@@ -201,6 +221,9 @@ impl Deadline {
                 "no answer within {elapsed:.0?} to the request to create snapshot `{name}`: the server may have accepted it; look \
                  for the name"
             ),
+            (Stage::Sandbox { name, state, .. }, _) => {
+                format!("sandbox `{name}` was still {state} after {elapsed:.0?}")
+            }
             (Stage::Deleted { name, reason }, _) => {
                 format!("snapshot `{name}` was deleted, and was not created again within {elapsed:.0?} ({reason})")
             }
@@ -215,7 +238,11 @@ impl Deadline {
         }
         let error = Error::new(ErrorKind::WaitTimeout, message).with_elapsed(elapsed);
         match &known.stage {
-            Stage::Seen(snapshot) => error.with_snapshot(snapshot.clone()),
+            Stage::Seen(snapshot)
+            | Stage::Sandbox {
+                snapshot: Some(snapshot),
+                ..
+            } => error.with_snapshot(snapshot.clone()),
             _ => error,
         }
     }

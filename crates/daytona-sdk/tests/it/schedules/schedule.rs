@@ -5,9 +5,13 @@ use std::time::Duration;
 use daytona_emulator::{Fault, Operation, Script};
 
 /// A small generator (`SplitMix64`): the same schedule for the same seed, everywhere.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut value = self.0;
@@ -16,15 +20,15 @@ impl Random {
         value ^ (value >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
     }
 }
@@ -85,7 +89,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn of(seed: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::of(seed);
         let count = random.below(6);
         let faults = (0..count).map(|_| fault(&mut random)).collect();
         let detours = if random.chance(20) {

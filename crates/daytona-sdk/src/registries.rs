@@ -1,0 +1,162 @@
+//! Registries with private images.
+
+use daytona_api::{
+    CreateRegistry, DeleteRegistry, GetRegistryPushAccess, ListRegistries, Registry, RegistryPushAccess,
+    RegistryUpdate, UpdateRegistry,
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::api_client::ApiClient;
+use crate::snapshots::Call;
+
+/// The registries of an organization, with whose credentials the service pulls private images. Cheap to clone.
+///
+/// The service takes the credentials of the registry whose address begins the name of an image. For a private image of Docker Hub write
+/// `docker.io/team/app:1`: without the host the service looks the image up with the credentials and pulls it without.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::{CreateSnapshotParams, RegistryParams};
+///
+/// let password = std::fs::read_to_string("/run/secrets/registry").unwrap_or_default();
+/// let registry = daytona
+///     .registries()
+///     .add(RegistryParams::new("ours", "registry.example", "ci", password.trim()))
+///     .await?;
+/// let params = CreateSnapshotParams::new("app", "registry.example/team/app:1");
+/// daytona.snapshots().create(params).await?;
+/// daytona.registries().remove(&registry.id).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct RegistryService {
+    client: ApiClient,
+}
+
+/// A registry and the credentials for it.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct RegistryParams {
+    name: String,
+    url: String,
+    username: String,
+    password: SecretString,
+    project: Option<String>,
+}
+
+impl RegistryParams {
+    /// A registry: a name for people, its address with or without `https://` and path, the user and the password or token.
+    pub fn new(
+        name: impl Into<String>,
+        url: impl Into<String>,
+        username: impl Into<String>,
+        password: impl Into<SecretString>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            username: username.into(),
+            password: password.into(),
+            project: None,
+        }
+    }
+
+    /// The project in the registry. Default: none.
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+}
+
+impl RegistryService {
+    pub(crate) fn new(client: ApiClient) -> Self {
+        Self { client }
+    }
+
+    /// All registries, without their passwords. Operation `listRegistries`.
+    ///
+    /// # Errors
+    ///
+    /// The server's refusal.
+    pub fn list(&self) -> Call<Vec<Registry>> {
+        Call::new(self.client.clone(), |scope| async move {
+            scope
+                .client
+                .call_with(&ListRegistries::new(), |error| scope.sink.put_retry(error))
+                .await
+        })
+    }
+
+    /// Adds a registry. Operation `createRegistry`.
+    ///
+    /// # Errors
+    ///
+    /// Kind `PermissionDenied`, and `Rejected` for an address that is none, such as one without a dot in its host.
+    pub fn add(&self, registry: RegistryParams) -> Call<Registry> {
+        Call::new(self.client.clone(), move |scope| async move {
+            scope.client.secrets().know(registry.password.expose_secret());
+            let mut request = CreateRegistry::new(registry.name, registry.url, registry.username, registry.password);
+            request.project = registry.project;
+            scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await
+        })
+    }
+
+    /// Replaces all that is known of a registry, by its id; an empty password keeps the one that is stored. Operation
+    /// `updateRegistry`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add`](Self::add), and kind `NotFound`.
+    pub fn replace(&self, id: impl Into<String>, registry: RegistryParams) -> Call<Registry> {
+        let id: String = id.into();
+        Call::new(self.client.clone(), move |scope| async move {
+            scope.client.secrets().know(registry.password.expose_secret());
+            let mut body = RegistryUpdate::new(registry.name, registry.url, registry.username, registry.password);
+            body.project = registry.project;
+            let request = UpdateRegistry::new(id, body);
+            scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await
+        })
+    }
+
+    /// Removes a registry, by its id. Operation `deleteRegistry`.
+    ///
+    /// # Errors
+    ///
+    /// Kind `NotFound`, and `PermissionDenied`.
+    pub fn remove(&self, id: impl Into<String>) -> Call<()> {
+        let id: String = id.into();
+        let request = DeleteRegistry::new(id);
+        Call::new(self.client.clone(), move |scope| async move {
+            scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await
+        })
+    }
+
+    /// Credentials for a push to the service's own registry, good for an hour: push an image as
+    /// `<registry_url>/<project>/<name>:<tag>`, and create a snapshot from that name. Operation `getRegistryPushAccess`.
+    ///
+    /// # Errors
+    ///
+    /// Kind `PermissionDenied`; `ServerError` from an installation without such a registry.
+    pub fn push_access(&self) -> Call<RegistryPushAccess> {
+        Call::new(self.client.clone(), |scope| async move {
+            let mut request = GetRegistryPushAccess::new();
+            request.region_id.clone_from(&scope.client.settings().target);
+            let access = scope
+                .client
+                .call_with(&request, |error| scope.sink.put_retry(error))
+                .await?;
+            scope.client.secrets().know(access.secret.expose_secret());
+            Ok(access)
+        })
+    }
+}

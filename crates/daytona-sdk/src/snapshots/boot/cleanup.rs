@@ -1,0 +1,100 @@
+//! The deletion of a sandbox that was started for a smoke boot, whatever happens to the call.
+
+use std::time::Duration;
+
+use daytona_api::DeleteSandbox;
+use tokio::runtime::Handle;
+use tracing::Instrument;
+
+use crate::api_client::ApiClient;
+use crate::error::{Error, ErrorKind};
+use crate::snapshots::events::options::Options;
+use crate::snapshots::watch::deadline::Goal;
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::Scope;
+
+/// How long after the request a sandbox may come to be that cannot be seen yet: the server may not have begun with it.
+const LATEST: Duration = Duration::from_secs(40);
+
+/// How long a deletion is tried when its call has ended.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// A sandbox that has to be deleted. Dropped, it is deleted by a task of its own, so that a future that is dropped in the middle
+/// leaves nothing behind as long as the runtime lives. What is left behind all the same stops and goes by itself, and a sweep finds
+/// it.
+#[derive(Debug)]
+pub(crate) struct Cleanup {
+    client: ApiClient,
+    name: String,
+    /// When the sandbox was asked for.
+    since: Duration,
+    /// Whether it is certain that there was a sandbox, so that one which is not there is gone.
+    was_there: bool,
+    runtime: Option<Handle>,
+}
+
+impl Cleanup {
+    /// For the sandbox of this name, which is asked for now. Nobody else's has this name.
+    pub(crate) fn of(client: &ApiClient, name: &str) -> Self {
+        Self {
+            client: client.clone(),
+            name: name.to_owned(),
+            since: client.clock().now(),
+            was_there: false,
+            runtime: Handle::try_current().ok(),
+        }
+    }
+
+    /// Notes that the sandbox is there.
+    pub(crate) fn note_there(&mut self) {
+        self.was_there = true;
+    }
+
+    /// There is no sandbox, and there will be none.
+    pub(crate) fn cancel(mut self) {
+        self.runtime = None;
+    }
+
+    /// Deletes it now. What does not succeed before the deadline goes on in the background.
+    pub(crate) async fn now(mut self, scope: &Scope) {
+        let deletion = delete(scope, &self.name, self.since, self.was_there);
+        match scope.deadline.bound(deletion).await {
+            Some(Ok(())) => self.runtime = None,
+            Some(Err(error)) => scope
+                .sink
+                .put_retry(format!("sandbox `{}` is not deleted yet: {error}", self.name)),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let (client, name) = (self.client.clone(), std::mem::take(&mut self.name));
+        let (since, was_there) = (self.since, self.was_there);
+        let deletion = async move {
+            let (scope, _delivery) = Scope::begin(&client, Goal::Answer, Options::within(LIMIT));
+            let outcome = scope.deadline.enforce(delete(&scope, &name, since, was_there)).await;
+            if let Err(error) = outcome {
+                tracing::warn!(%name, %error, "a sandbox of a smoke boot could not be deleted: `sweep` finds it later");
+            }
+        };
+        runtime.spawn(deletion.in_current_span());
+    }
+}
+
+/// Deletes a sandbox: again and again while it is being started, and until it can be seen if it may still come.
+async fn delete(scope: &Scope, name: &str, since: Duration, was_there: bool) -> Result<(), Error> {
+    let clock = scope.client.clock();
+    let request = DeleteSandbox::new(name);
+    let mut looks = Looks::new(scope);
+    loop {
+        match looks.next(|| scope.client.call_once(&request, 0)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Err(_) if was_there || clock.now().saturating_sub(since) >= LATEST => return Ok(()),
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How a sandbox tells that it is one of a smoke boot, and until when: by its name and its labels.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use daytona_api::Sandbox;
+use jiff::Timestamp;
+
+/// What the names of these sandboxes begin with.
+const PREFIX: &str = "daytona-sdk-verify-";
+
+/// The label that all of them have.
+const PURPOSE: (&str, &str) = ("daytona-sdk/purpose", "verify");
+
+/// The label with the time after which nobody waits for it any more.
+const UNTIL: &str = "daytona-sdk/until";
+
+/// How far the clocks of two machines may differ.
+const MARGIN: Duration = Duration::from_mins(10);
+
+/// A smoke boot without a deadline counts as left behind after this time.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// A name that no other sandbox has.
+pub(crate) fn name() -> String {
+    format!("{PREFIX}{}", uuid::Uuid::new_v4().simple())
+}
+
+/// The labels of a sandbox that is waited for this long at the most.
+pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String, String> {
+    let lasts = limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN;
+    let until = now.checked_add(lasts).unwrap_or(now);
+    let [purpose, until] =
+        [PURPOSE, (UNTIL, &until.to_string())].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    BTreeMap::from([purpose, until])
+}
+
+/// What a list is filtered by to find all of them: a JSON object.
+pub(crate) fn filter() -> String {
+    let (name, value) = PURPOSE;
+    serde_json::json!({ name: value }).to_string()
+}
+
+/// Whether a sandbox is of a smoke boot that nobody waits for any more.
+pub(crate) fn is_left_behind(sandbox: &Sandbox, now: Timestamp) -> bool {
+    let label = |name: &str| sandbox.labels.as_ref()?.get(name).map(String::as_str);
+    let is_ours = sandbox.name.starts_with(PREFIX) && label(PURPOSE.0) == Some(PURPOSE.1);
+    let until = label(UNTIL).and_then(|text| text.parse::<Timestamp>().ok());
+    is_ours && until.is_some_and(|until| until < now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_ours_and_past_its_time_is_left_behind() {
+        let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+        let minute = Duration::from_mins(1);
+        let mut sandbox = Sandbox::new("1", name(), "started");
+        sandbox.labels = Some(labels(now, Some(minute)));
+        let later = |minutes: u32| now.checked_add(minute * minutes).unwrap();
+        assert!(!is_left_behind(&sandbox, later(2)), "clocks may differ");
+        assert!(is_left_behind(&sandbox, later(12)));
+        let mut other = sandbox.clone();
+        other.name = "web".to_owned();
+        assert!(!is_left_behind(&other, later(12)), "a copy of our labels");
+        sandbox.labels.as_mut().unwrap().remove(UNTIL);
+        assert!(!is_left_behind(&sandbox, later(12)), "its time is not known");
+        sandbox.labels = None;
+        assert!(!is_left_behind(&sandbox, later(12)));
+        assert_eq!(filter(), r#"{"daytona-sdk/purpose":"verify"}"#);
+    }
+}

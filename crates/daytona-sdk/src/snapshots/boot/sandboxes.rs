@@ -1,0 +1,33 @@
+//! All sandboxes of a list, whose pages are told apart by a cursor.
+
+use std::collections::HashSet;
+
+use daytona_api::{ListSandboxes, Sandbox, SandboxSort, SortOrder};
+
+use crate::api_client::ApiClient;
+use crate::error::{Error, ErrorKind};
+
+/// Sandboxes on a page, at the most.
+const LARGEST_PAGE: u32 = 200;
+
+/// All sandboxes that a request lists, in the order of their creation: in that order none moves while the pages are turned.
+pub(crate) async fn all(client: &ApiClient, mut request: ListSandboxes) -> Result<Vec<Sandbox>, Error> {
+    request.limit = Some(LARGEST_PAGE);
+    request.sort = Some(SandboxSort::CreatedAt);
+    request.order = Some(SortOrder::Asc);
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
+    loop {
+        let page = client.call(&request).await?;
+        let before = all.len();
+        all.extend(page.items.into_iter().filter(|sandbox| seen.insert(sandbox.id.clone())));
+        let Some(next) = page.next_cursor.filter(|cursor| !cursor.is_empty()) else {
+            return Ok(all);
+        };
+        // A server that does not know cursors answers with the first page for ever.
+        if all.len() == before {
+            let message = "a page of the list of sandboxes holds nothing new, and says that another follows";
+            return Err(Error::new(ErrorKind::Decode, message));
+        }
+        request.cursor = Some(next);
+    }
+}

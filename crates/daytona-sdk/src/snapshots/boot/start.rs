@@ -1,0 +1,217 @@
+//! A smoke boot: a sandbox of a snapshot is started, and deleted again.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use daytona_api::{CreateSandbox, DeleteSandbox, GetSandbox, Sandbox, SandboxState, Snapshot};
+
+use super::cleanup::Cleanup;
+use super::{mark, permissions};
+use crate::api_client::{ApiClient, LAG};
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::events::event::Event;
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::Scope;
+
+/// What a sandbox costs before anybody looks at it: it stops after a minute, and is deleted when it stops.
+const STOPS_AFTER_MINUTES: u32 = 1;
+
+/// Refuses a key that may not start a sandbox, or not delete it again.
+pub(crate) async fn check_permissions(scope: &Scope) -> Result<(), Error> {
+    permissions::check(
+        scope,
+        &[permissions::of::<CreateSandbox>(), permissions::of::<DeleteSandbox>()],
+    )
+    .await
+}
+
+/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it.
+pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot) -> Result<(), Error> {
+    let name = mark::name();
+    let request = request(scope, snapshot, &name);
+    scope
+        .deadline
+        .note_sandbox(&name, &SandboxState::Creating, Some(SnapshotInfo::of(snapshot)));
+    scope.sink.put(Event::Starting { sandbox: name.clone() });
+    let mut boot = Boot {
+        scope,
+        snapshot,
+        cleanup: Cleanup::of(&scope.client, &name),
+        name,
+        requests: AtomicU32::new(0),
+    };
+    let outcome = boot.until_started(&request).await;
+    let Boot {
+        cleanup,
+        requests,
+        name,
+        ..
+    } = boot;
+    match &outcome {
+        Err(error) if made_nothing(error) && requests.into_inner() == 1 => cleanup.cancel(),
+        _ => cleanup.now(scope).await,
+    }
+    outcome?;
+    let elapsed = scope.deadline.elapsed();
+    scope.sink.put(Event::Started { sandbox: name, elapsed });
+    Ok(())
+}
+
+/// Whether the refusal of a creation says that there is no sandbox: in words, as the one of a start that has failed has the same status.
+fn made_nothing(error: &Error) -> bool {
+    error.proves_nothing_was_done()
+        && error.kind() != ErrorKind::DoesNotStart
+        && error.operation() == Some(CREATE)
+        && error.server_message().is_some()
+}
+
+const CREATE: &str = <CreateSandbox as daytona_api::Operation>::ID;
+
+/// The request for a sandbox that goes away by itself, in a region where the snapshot is.
+fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
+    let client = &scope.client;
+    let mut request = CreateSandbox::new();
+    request.snapshot = Some(snapshot.id.to_string());
+    request.name = Some(name.to_owned());
+    let regions = snapshot.region_ids.as_deref().unwrap_or_default();
+    let wished = client.settings().target.as_ref();
+    let region = wished.filter(|target| regions.contains(target)).or(regions.first());
+    request.target = region.cloned();
+    request.labels = Some(mark::labels(client.clock().timestamp(), scope.deadline.remaining()));
+    request.auto_stop_interval = Some(STOPS_AFTER_MINUTES);
+    request.auto_delete_interval = Some(0);
+    request
+}
+
+struct Boot<'a> {
+    scope: &'a Scope,
+    snapshot: &'a Snapshot,
+    name: String,
+    cleanup: Cleanup,
+    /// How often the sandbox was asked for.
+    requests: AtomicU32,
+}
+
+impl Boot<'_> {
+    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name tells that the
+    /// sandbox is there.
+    async fn until_started(&mut self, request: &CreateSandbox) -> Result<(), Error> {
+        let Self { scope, snapshot, .. } = *self;
+        let client = &scope.client;
+        let mut looks = Looks::new(scope);
+        let create = || {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            client.call_once(request, 0)
+        };
+        match looks.next(create).await {
+            Ok(_) => self.cleanup.note_there(),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.cleanup.note_there(),
+            Err(error) if error.kind() == ErrorKind::DoesNotStart => {
+                self.cleanup.note_there();
+                // Its record has the runner's words, without those of the server around them.
+                let found = look_at(client, &self.name).await.ok().flatten();
+                return Err(does_not_start(snapshot, found.as_ref()).with_answer_of(&error));
+            }
+            // Its words were lost on the way: it may be the refusal of a start that has failed, after which the sandbox is there.
+            Err(error) if error.kind() == ErrorKind::Rejected && error.server_message().is_none() => {
+                match look_at(client, &self.name).await {
+                    Ok(Some(_)) => self.cleanup.note_there(),
+                    _ => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
+                }
+            }
+            Err(error) => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
+        }
+        let made_at = client.clock().now();
+        loop {
+            let Some(found) = looks.next(|| look_at(client, &self.name)).await? else {
+                if client.clock().now().saturating_sub(made_at) <= LAG {
+                    continue;
+                }
+                return Err(gone(snapshot, &self.name));
+            };
+            scope
+                .deadline
+                .note_sandbox(&self.name, &found.state, Some(SnapshotInfo::of(snapshot)));
+            match found.state {
+                SandboxState::Started => return Ok(()),
+                SandboxState::Error | SandboxState::BuildFailed => return Err(does_not_start(snapshot, Some(&found))),
+                SandboxState::Destroying | SandboxState::Destroyed => return Err(gone(snapshot, &self.name)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The sandbox of this name; none if there is none.
+async fn look_at(client: &ApiClient, name: &str) -> Result<Option<Sandbox>, Error> {
+    match client.call_once(&GetSandbox::new(name), 0).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn gone(snapshot: &Snapshot, name: &str) -> Error {
+    let message = format!(
+        "sandbox `{name}` of snapshot `{}` was deleted before it had started",
+        snapshot.name
+    );
+    Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(snapshot))
+}
+
+fn does_not_start(snapshot: &Snapshot, sandbox: Option<&Sandbox>) -> Error {
+    let reason = sandbox.and_then(|sandbox| sandbox.error_reason.as_deref());
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    let said = reason.unwrap_or("the server gives no reason");
+    let message = format!("a sandbox of snapshot `{}` does not start: {said}", snapshot.name);
+    let error = Error::new(ErrorKind::DoesNotStart, message)
+        .with_snapshot(SnapshotInfo::of(snapshot))
+        .with_hint(hint(reason.unwrap_or_default(), snapshot));
+    match reason {
+        Some(reason) => error.with_reason(reason),
+        None => error,
+    }
+}
+
+/// What helps, by the words of the runner.
+fn hint(reason: &str, snapshot: &Snapshot) -> String {
+    let entrypoint = match snapshot.entrypoint.as_deref() {
+        Some(words) if !words.is_empty() => format!("the snapshot's entrypoint is `{}`", words.join(" ")),
+        _ => "the image's own entrypoint decides".to_owned(),
+    };
+    if reason.contains("exited with code") {
+        format!(
+            "{entrypoint}, and it ended: give the snapshot an entrypoint that goes on running, such as `sleep infinity`"
+        )
+    } else if reason.contains("timeout waiting for daemon") {
+        format!(
+            "the service runs its own program in the sandbox, which needs a shell (`/bin/sh`) in the image; {entrypoint}, and must \
+             not get in its way"
+        )
+    } else if reason.contains("manifest") || reason.contains("not found") {
+        "the image is not in the service's registry any more: create the snapshot anew".to_owned()
+    } else {
+        format!("{entrypoint}: check that it goes on running, and that the image has a shell (`/bin/sh`)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runners_words_choose_the_hint() {
+        let mut snapshot = Snapshot::new("1", "x", "active");
+        let hint_of = |reason: &str, snapshot: &Snapshot| hint(reason, snapshot);
+        let exited = hint_of("sandbox exited with code 1, reason: ", &snapshot);
+        assert!(
+            exited.contains("sleep infinity") && exited.contains("image's own"),
+            "{exited}"
+        );
+        snapshot.entrypoint = Some(vec!["python".to_owned(), "main.py".to_owned()]);
+        let exited = hint_of("sandbox exited with code 1, reason: ", &snapshot);
+        assert!(exited.contains("`python main.py`"), "{exited}");
+        assert!(hint_of("timeout waiting for daemon to start", &snapshot).contains("/bin/sh"));
+        assert!(hint_of("manifest unknown", &snapshot).contains("anew"));
+        assert!(hint_of("something new", &snapshot).contains("/bin/sh"));
+    }
+}

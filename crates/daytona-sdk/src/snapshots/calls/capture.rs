@@ -1,0 +1,200 @@
+//! A snapshot of a sandbox.
+
+use daytona_api::{
+    CreateSandboxSnapshot, GetSandbox, GetSnapshot, Sandbox, SandboxCapture, SandboxClass, SandboxState, Snapshot,
+};
+use jiff::Timestamp;
+
+use crate::api_client::{ApiClient, LAG};
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::boot::permissions;
+use crate::snapshots::watch::active;
+use crate::snapshots::watch::poll::Looks;
+use crate::snapshots::watch::scope::Scope;
+
+/// Makes a snapshot of a sandbox, and waits until it is active.
+pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Result<Snapshot, Error> {
+    check_name(&name)?;
+    permissions::check(&scope, &[permissions::of::<CreateSandboxSnapshot>()]).await?;
+    let client = &scope.client;
+    let found = client
+        .call_with(&GetSandbox::new(&sandbox), |error| scope.sink.put_retry(error))
+        .await?;
+    check_sandbox(&found)?;
+    if let Some(taken) = Looks::new(&scope).next(|| named(client, &name)).await? {
+        let message = format!("the name `{name}` is taken: nothing would become of the sandbox, and no error either");
+        return Err(Error::new(ErrorKind::AlreadyExists, message)
+            .with_snapshot(SnapshotInfo::of(&taken))
+            .with_hint("choose another name, or delete the one that is there"));
+    }
+    let capture = Capture {
+        scope: &scope,
+        // The server tells whole seconds.
+        since: client.heard().date(),
+        sandbox: found,
+        name,
+    };
+    let made = capture.make().await?;
+    active::until_active(&scope, made).await
+}
+
+/// Refuses names that the server takes here and nowhere else, so that nobody could use or replace the snapshot.
+fn check_name(name: &str) -> Result<(), Error> {
+    let is_part = |part: &str| {
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
+        !part.is_empty() && part.bytes().all(valid)
+    };
+    if name.split('/').all(is_part) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{name}` is no name of a snapshot: it has letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts"
+    );
+    Err(Error::new(ErrorKind::InvalidRequest, message))
+}
+
+/// Refuses a sandbox of which no snapshot can be made now.
+fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
+    let Sandbox { name, state, .. } = sandbox;
+    match &sandbox.sandbox_class {
+        None | Some(SandboxClass::Container) => {}
+        Some(class) => {
+            let message = format!(
+                "sandbox `{name}` is of the class `{class}`: it is not known how the end of its snapshot can be told"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    }
+    match state {
+        SandboxState::Started | SandboxState::Stopped => Ok(()),
+        SandboxState::Creating | SandboxState::Starting | SandboxState::Stopping | SandboxState::Snapshotting => {
+            let message = format!("sandbox `{name}` is {state}: wait until it is started or stopped");
+            Err(Error::new(ErrorKind::Busy, message))
+        }
+        _ => {
+            let message = format!("sandbox `{name}` is {state}: it has to be started or stopped");
+            Err(Error::new(ErrorKind::Rejected, message))
+        }
+    }
+}
+
+/// The snapshot of this name; none if there is none.
+async fn named(client: &ApiClient, name: &str) -> Result<Option<Snapshot>, Error> {
+    match client.call_once(&GetSnapshot::new(name), 0).await {
+        // One of everybody's does not keep the organization from having its own of that name.
+        Ok(found) => Ok((found.name == name && found.general != Some(true)).then_some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+struct Capture<'a> {
+    scope: &'a Scope,
+    sandbox: Sandbox,
+    name: String,
+    /// The server's time before the request.
+    since: Option<Timestamp>,
+}
+
+impl Capture<'_> {
+    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes back to its
+    /// state, whether there is a snapshot or not.
+    async fn make(&self) -> Result<Snapshot, Error> {
+        let client = &self.scope.client;
+        self.note(&SandboxState::Snapshotting);
+        let body = SandboxCapture::new(&self.name);
+        let request = CreateSandboxSnapshot::new(&self.sandbox.id, body);
+        let lost = match client.call_once(&request, 0).await {
+            Ok(_) => None,
+            Err(error) if error.proves_nothing_was_done() => return Err(error),
+            // It may be under way: the sandbox tells.
+            Err(error) => Some(error),
+        };
+        self.until_back().await?;
+        self.look_for_it(lost).await
+    }
+
+    fn note(&self, state: &SandboxState) {
+        self.scope.deadline.note_sandbox(&self.sandbox.name, state, None);
+    }
+
+    /// Waits until the sandbox is not being captured any more.
+    async fn until_back(&self) -> Result<(), Error> {
+        let client = &self.scope.client;
+        let request = GetSandbox::new(&self.sandbox.id);
+        let mut looks = Looks::new(self.scope);
+        loop {
+            match looks.next(|| client.call_once(&request, 0)).await {
+                Ok(found) if found.state == SandboxState::Snapshotting => self.note(&found.state),
+                // Its snapshot may be there all the same.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// The snapshot that came of it. It may be seen a little later than the sandbox's own state.
+    async fn look_for_it(&self, lost: Option<Error>) -> Result<Snapshot, Error> {
+        let client = &self.scope.client;
+        let clock = client.clock();
+        let since = clock.now();
+        let mut looks = Looks::new(self.scope);
+        loop {
+            match looks.next(|| named(client, &self.name)).await? {
+                Some(found) if self.is_ours(&found) => return Ok(found),
+                Some(other) => {
+                    let message = format!(
+                        "somebody else has made a snapshot `{}` meanwhile: that of sandbox `{}` is lost",
+                        self.name, self.sandbox.name
+                    );
+                    return Err(Error::new(ErrorKind::AlreadyExists, message).with_snapshot(SnapshotInfo::of(&other)));
+                }
+                None if clock.now().saturating_sub(since) < LAG => {}
+                None => break,
+            }
+        }
+        Err(lost.unwrap_or_else(|| self.failed()))
+    }
+
+    /// Whether a snapshot of the name came of this capture: it has no image and no build, and it is not older than the request.
+    fn is_ours(&self, found: &Snapshot) -> bool {
+        if let Some(source) = &found.source_sandbox_id {
+            return *source == self.sandbox.id;
+        }
+        let is_captured = found.image_name.as_deref().unwrap_or_default().is_empty() && found.build_info.is_none();
+        let is_old = match (found.created_at, self.since) {
+            (Some(created), Some(since)) => created.as_second() < since.as_second(),
+            _ => false,
+        };
+        is_captured && !is_old
+    }
+
+    fn failed(&self) -> Error {
+        let message = format!(
+            "no snapshot `{}` came of sandbox `{}`, which is back in its state: the server tells no reason",
+            self.name, self.sandbox.name
+        );
+        Error::new(ErrorKind::BuildFailed, message).with_hint(
+            "the quota of snapshots and the disk of the sandbox's runner are what to look at; then try again",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_means_are_refused() {
+        for name in ["a", "web:1", "team/app:1.0", "a_b-c.d"] {
+            check_name(name).unwrap();
+        }
+        for name in ["", " ", "my snap", "a/", "/a", "a//b", "a\n", "ä", "<b>", "https://x"] {
+            assert_eq!(
+                check_name(name).unwrap_err().kind(),
+                ErrorKind::InvalidRequest,
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Who uses a snapshot.
+
+use std::collections::HashMap;
+
+use daytona_api::{GetSnapshot, ListSandboxes, Sandbox, Snapshot};
+
+use crate::api_client::ApiClient;
+use crate::error::Error;
+use crate::snapshots::boot::sandboxes;
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::scope::Scope;
+
+/// The sandboxes that came from a snapshot, as far as the server knows it: it remembers of a sandbox the *name* of its snapshot.
+///
+/// So a snapshot that was deleted and made anew under its name seems to be used by the sandboxes of the older one. Those that are older
+/// than the snapshot are told apart here. Sandboxes go on living when their snapshot is deleted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InUse {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// The sandboxes that came from it, the oldest first. Among them are those of the last day that were deleted and whose removal
+    /// failed: state `error`, and desired state `destroyed`.
+    pub sandboxes: Vec<Sandbox>,
+    /// Sandboxes that are older than the snapshot: they came from another one that had its name.
+    pub of_earlier: Vec<Sandbox>,
+}
+
+impl InUse {
+    /// Whether no sandbox came from it.
+    pub fn is_empty(&self) -> bool {
+        self.sandboxes.is_empty()
+    }
+}
+
+pub(crate) async fn in_use(scope: Scope, snapshot: SnapshotRef) -> Result<InUse, Error> {
+    let request = GetSnapshot::new(snapshot.as_str());
+    let found = scope
+        .client
+        .call_with(&request, |error| scope.sink.put_retry(error))
+        .await?;
+    let snapshot = snapshot.check(found)?;
+    let own = of_name(&scope.client, &snapshot.name).await?;
+    let is_older =
+        |sandbox: &Sandbox| matches!((sandbox.created_at, snapshot.created_at), (Some(of), Some(at)) if of < at);
+    let (of_earlier, sandboxes) = own.into_iter().partition(is_older);
+    Ok(InUse {
+        snapshot,
+        sandboxes,
+        of_earlier,
+    })
+}
+
+/// The sandboxes that came from a snapshot of this name, whichever that was.
+pub(crate) async fn of_name(client: &ApiClient, name: &str) -> Result<Vec<Sandbox>, Error> {
+    let mut request = ListSandboxes::new();
+    request.snapshots = Some(vec![name.to_owned()]);
+    request.include_errored_deleted = Some(true);
+    let mut all = sandboxes::all(client, request).await?;
+    // A server that does not know the filter answers with all.
+    all.retain(|sandbox| sandbox.snapshot.as_deref() == Some(name));
+    Ok(all)
+}
+
+/// How many sandboxes came from the snapshots of each name.
+pub(crate) async fn counted_by_name(client: &ApiClient) -> Result<HashMap<String, usize>, Error> {
+    let mut request = ListSandboxes::new();
+    request.include_errored_deleted = Some(true);
+    let mut counts = HashMap::new();
+    for sandbox in sandboxes::all(client, request).await? {
+        if let Some(name) = sandbox.snapshot {
+            *counts.entry(name).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}

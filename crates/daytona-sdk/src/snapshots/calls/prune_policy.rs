@@ -1,0 +1,411 @@
+//! Which snapshots go, and why the others stay.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use daytona_api::{Snapshot, SnapshotState};
+use jiff::Timestamp;
+
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::outcome::Outcome;
+
+/// Which snapshots may go. There is no policy by default: each begins with a rule.
+///
+/// All rules have to agree before a snapshot goes. Those that have failed go whatever their age and number, unless
+/// [`keep_failed`](Self::keep_failed) or [`failed_like_others`](Self::failed_like_others) says otherwise. Never deleted are:
+///
+/// - what [`except`](Self::except) names;
+/// - what this client, or a clone of it, has created, ensured or waited for, unless it has failed;
+/// - general snapshots, and those of other organizations;
+/// - what is being made or removed; an unknown state counts as being made.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona, params: daytona_sdk::CreateSnapshotParams) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::PrunePolicy;
+/// use std::time::Duration;
+///
+/// let week = Duration::from_secs(7 * 24 * 3600);
+/// let needed = daytona.snapshots().ensure(params).await?;
+/// // Of the snapshots of the CI: all but the newest five that are older than a week, and all that failed.
+/// let policy = PrunePolicy::keep_newest(5).older_than(week).name_prefix("ci-").except([&needed]);
+/// let report = daytona.snapshots().prune(policy).await?.apply().await?;
+/// println!("{} deleted", report.deleted.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct PrunePolicy {
+    newest: usize,
+    age: Option<Duration>,
+    created_before: Option<Timestamp>,
+    unused_for: Option<Duration>,
+    states: Option<Vec<SnapshotState>>,
+    name_prefix: Option<String>,
+    except: Vec<SnapshotRef>,
+    failed: Failed,
+    pub(crate) not_in_use: bool,
+}
+
+/// What becomes of snapshots that have failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failed {
+    /// They go, whatever their age and number.
+    Go,
+    /// They stay.
+    Stay,
+    /// The rules for all others hold for them.
+    LikeOthers,
+}
+
+impl PrunePolicy {
+    const NOTHING: Self = Self {
+        newest: 0,
+        age: None,
+        created_before: None,
+        unused_for: None,
+        states: None,
+        name_prefix: None,
+        except: Vec::new(),
+        failed: Failed::Go,
+        not_in_use: false,
+    };
+
+    /// All but this many, those that were created last.
+    pub fn keep_newest(count: usize) -> Self {
+        Self {
+            newest: count,
+            ..Self::NOTHING
+        }
+    }
+
+    /// Those that were created before this time.
+    pub fn created_before(time: Timestamp) -> Self {
+        Self {
+            created_before: Some(time),
+            ..Self::NOTHING
+        }
+    }
+
+    /// Those in one of these states.
+    pub fn in_states<S: Into<SnapshotState>>(states: impl IntoIterator<Item = S>) -> Self {
+        Self::NOTHING.states(states)
+    }
+
+    /// Only those that have failed.
+    pub fn failed() -> Self {
+        Self::in_states([SnapshotState::Error, SnapshotState::BuildFailed])
+    }
+
+    /// Only those that were created longer ago than this. One whose date is not known stays.
+    pub fn older_than(mut self, age: Duration) -> Self {
+        self.age = Some(age);
+        self
+    }
+
+    /// Only those that were last used, or else created, longer ago than this. One whose dates are not known stays.
+    pub fn unused_for(mut self, time: Duration) -> Self {
+        self.unused_for = Some(time);
+        self
+    }
+
+    /// Only those in one of these states.
+    pub fn states<S: Into<SnapshotState>>(mut self, states: impl IntoIterator<Item = S>) -> Self {
+        self.states = Some(states.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only those whose name begins with this. The newest that are kept are counted among them.
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.name_prefix = Some(prefix.into());
+        self
+    }
+
+    /// None of these, whatever the other rules say: by name or by id. Adds to what was excepted before.
+    pub fn except<S: Into<SnapshotRef>>(mut self, snapshots: impl IntoIterator<Item = S>) -> Self {
+        self.except.extend(snapshots.into_iter().map(Into::into));
+        self
+    }
+
+    /// Those that have failed stay.
+    pub fn keep_failed(mut self) -> Self {
+        self.failed = Failed::Stay;
+        self
+    }
+
+    /// Those that have failed are treated as all others are: they count among the newest, and have to be old enough.
+    pub fn failed_like_others(mut self) -> Self {
+        self.failed = Failed::LikeOthers;
+        self
+    }
+
+    /// Only those that no sandbox came from, as [`in_use`](crate::SnapshotService::in_use) tells it: by name, with those of an earlier
+    /// snapshot of the name, and with what was deleted in the last day and is still on its runner. Each is asked about once more
+    /// before it is deleted. Without this rule snapshots go from under their sandboxes, which live on.
+    pub fn not_in_use(mut self) -> Self {
+        self.not_in_use = true;
+        self
+    }
+
+    /// Divides what is there into what goes and what stays. `is_ours`: whether this client made or ensured it.
+    /// `users`: how many sandboxes there are of each name.
+    pub(crate) fn divide(
+        &self,
+        mut snapshots: Vec<Snapshot>,
+        now: Timestamp,
+        is_ours: impl Fn(&Snapshot) -> bool,
+        users: &HashMap<String, usize>,
+    ) -> (Vec<Decided>, Vec<Decided>) {
+        // The newest first; those without a date count as the newest.
+        snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.created_at.unwrap_or(Timestamp::MAX)));
+        let mut newer = 0;
+        let decided = snapshots.into_iter().map(|snapshot| {
+            let reason = self.reason(&snapshot, now, &is_ours, users, &mut newer);
+            (snapshot, reason)
+        });
+        decided.partition(|(_, reason)| reason.goes())
+    }
+
+    /// Why a snapshot goes or stays. `newer`: how many before it count among the newest.
+    fn reason(
+        &self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+        is_ours: impl Fn(&Snapshot) -> bool,
+        users: &HashMap<String, usize>,
+        newer: &mut usize,
+    ) -> PruneReason {
+        if snapshot.general == Some(true) {
+            return PruneReason::General;
+        }
+        if !is_prunable(snapshot) {
+            return PruneReason::UnderWay;
+        }
+        if !self.has_name(snapshot) {
+            return PruneReason::OtherName;
+        }
+        let has_failed = Outcome::of(&snapshot.state) == Outcome::Failed;
+        let goes_for_failure = has_failed && self.failed == Failed::Go;
+        if has_failed && self.failed == Failed::Stay {
+            return PruneReason::KeptFailed;
+        }
+        if !goes_for_failure {
+            *newer += 1;
+        }
+        let has_state = |states: &Vec<SnapshotState>| states.contains(&snapshot.state);
+        let sandboxes = users.get(&snapshot.name).copied().unwrap_or_default();
+        if self.except.iter().any(|one| one.names(snapshot)) {
+            PruneReason::Excepted
+        } else if is_ours(snapshot) && !has_failed {
+            PruneReason::Ours
+        } else if !self.states.as_ref().is_none_or(has_state) {
+            PruneReason::OtherState
+        } else if !goes_for_failure && *newer <= self.newest {
+            PruneReason::AmongNewest
+        } else if !goes_for_failure && !self.is_old(snapshot, now) {
+            PruneReason::Young
+        } else if self.not_in_use && sandboxes > 0 {
+            PruneReason::InUse { sandboxes }
+        } else if has_failed {
+            PruneReason::Failed
+        } else {
+            PruneReason::Rules
+        }
+    }
+
+    fn has_name(&self, snapshot: &Snapshot) -> bool {
+        let prefix = self.name_prefix.as_deref().unwrap_or_default();
+        snapshot.name.starts_with(prefix)
+    }
+
+    fn is_old(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
+        let is_past = |time: Option<Timestamp>, age: Duration| {
+            time.and_then(|time| time.checked_add(age).ok())
+                .is_some_and(|end| end < now)
+        };
+        let created = snapshot.created_at;
+        self.age.is_none_or(|age| is_past(created, age))
+            && self
+                .unused_for
+                .is_none_or(|age| is_past(snapshot.last_used_at.or(created), age))
+            && self
+                .created_before
+                .is_none_or(|limit| created.is_some_and(|created| created < limit))
+    }
+}
+
+/// Whether it may be deleted at all.
+pub(crate) fn is_prunable(snapshot: &Snapshot) -> bool {
+    let is_at_rest = match Outcome::of(&snapshot.state) {
+        Outcome::Ready | Outcome::Failed => true,
+        Outcome::Gone => snapshot.state == SnapshotState::Inactive,
+        Outcome::Progress => false,
+    };
+    is_at_rest && snapshot.general != Some(true)
+}
+
+/// A snapshot, and why it goes or stays.
+pub(crate) type Decided = (Snapshot, PruneReason);
+
+/// Why a snapshot goes or stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PruneReason {
+    /// It goes: it has failed.
+    Failed,
+    /// It goes: all rules agree.
+    Rules,
+    /// It stays: it is everybody's.
+    General,
+    /// It stays: it is being made or removed, or in a state that is not known.
+    UnderWay,
+    /// It stays: the rules are for other names.
+    OtherName,
+    /// It stays: the rules are for other states.
+    OtherState,
+    /// It stays: it has failed, and those are kept.
+    KeptFailed,
+    /// It stays: the policy names it.
+    Excepted,
+    /// It stays: this client has created, ensured or waited for it.
+    Ours,
+    /// It stays: it is one of the newest.
+    AmongNewest,
+    /// It stays: it was created or used too lately, or when is not known.
+    Young,
+    /// It stays: sandboxes came from it.
+    InUse {
+        /// How many.
+        sandboxes: usize,
+    },
+}
+
+impl PruneReason {
+    /// Whether the snapshot goes.
+    pub fn goes(self) -> bool {
+        matches!(self, Self::Failed | Self::Rules)
+    }
+}
+
+impl fmt::Display for PruneReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Failed => "it has failed",
+            Self::Rules => "all rules agree",
+            Self::General => "it is everybody's",
+            Self::UnderWay => "it is being made or removed",
+            Self::OtherName => "the rules are for other names",
+            Self::OtherState => "the rules are for other states",
+            Self::KeptFailed => "it has failed, and those are kept",
+            Self::Excepted => "the policy names it",
+            Self::Ours => "this client has made or needed it",
+            Self::AmongNewest => "it is one of the newest",
+            Self::Young => "it was created or used too lately",
+            Self::InUse { sandboxes } => return write!(formatter, "sandboxes that came from it: {sandboxes}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daytona_api::SnapshotId;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn now() -> Timestamp {
+        "2026-11-25T12:00:00Z".parse().unwrap()
+    }
+
+    fn snapshot(name: &str, state: &str, days: u64) -> Snapshot {
+        let mut snapshot = Snapshot::new(name, name, state);
+        snapshot.created_at = now().checked_sub(DAY * u32::try_from(days).unwrap()).ok();
+        snapshot
+    }
+
+    fn all() -> Vec<Snapshot> {
+        let mut general = snapshot("general", "active", 100);
+        general.general = Some(true);
+        let mut undated = snapshot("ci-undated", "active", 0);
+        undated.created_at = None;
+        let mut used = snapshot("ci-used", "active", 90);
+        used.last_used_at = Some(now());
+        vec![
+            snapshot("ci-1", "active", 1),
+            snapshot("ci-30", "inactive", 30),
+            used,
+            snapshot("app", "active", 50),
+            snapshot("failed", "build_failed", 0),
+            snapshot("ci-error", "error", 60),
+            snapshot("making", "building", 80),
+            snapshot("unheard", "zzz", 80),
+            snapshot("going", "removing", 80),
+            general,
+            undated,
+        ]
+    }
+
+    fn deleted(policy: &PrunePolicy) -> Vec<String> {
+        let (deleted, kept) = policy.divide(all(), now(), |_| false, &HashMap::new());
+        assert_eq!(deleted.len() + kept.len(), all().len());
+        deleted.into_iter().map(|(snapshot, _)| snapshot.name).collect()
+    }
+
+    #[test]
+    fn rules_agree_and_failed_ones_go() {
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(2)),
+            ["failed", "ci-30", "app", "ci-error", "ci-used"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(2).failed_like_others()),
+            ["ci-1", "ci-30", "app", "ci-error", "ci-used"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(2).keep_failed()),
+            ["ci-30", "app", "ci-used"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(0).older_than(DAY * 40)),
+            ["failed", "app", "ci-error", "ci-used"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(0).unused_for(DAY * 40)),
+            ["failed", "app", "ci-error"]
+        );
+        assert_eq!(
+            deleted(&PrunePolicy::created_before("2026-10-27T00:00:00Z".parse().unwrap()).failed_like_others()),
+            ["ci-30", "app", "ci-error", "ci-used"]
+        );
+        assert_eq!(deleted(&PrunePolicy::failed()), ["failed", "ci-error"]);
+        assert_eq!(deleted(&PrunePolicy::in_states(["inactive"])), ["ci-30"]);
+        assert_eq!(
+            deleted(&PrunePolicy::keep_newest(2).name_prefix("ci-")),
+            ["ci-30", "ci-error", "ci-used"]
+        );
+    }
+
+    #[test]
+    fn what_is_excepted_or_ours_stays() {
+        let policy = PrunePolicy::keep_newest(0)
+            .except(["app", "ci-error"])
+            .except([SnapshotId::from("failed")]);
+        assert_eq!(deleted(&policy), ["ci-undated", "ci-1", "ci-30", "ci-used"]);
+        let (deleted, _) = PrunePolicy::keep_newest(0).divide(all(), now(), |_| true, &HashMap::new());
+        let names: Vec<_> = deleted.iter().map(|(snapshot, _)| snapshot.name.as_str()).collect();
+        assert_eq!(names, ["failed", "ci-error"], "nobody uses what has failed");
+    }
+
+    #[test]
+    fn what_must_stay_stays() {
+        let everything = PrunePolicy::keep_newest(0);
+        let deleted = deleted(&everything);
+        for name in ["general", "making", "unheard", "going"] {
+            assert!(!deleted.iter().any(|deleted| deleted == name), "{name}");
+        }
+        // Without a date nothing is old.
+        assert!(!super::tests::deleted(&everything.older_than(DAY)).contains(&"ci-undated".to_owned()));
+    }
+}

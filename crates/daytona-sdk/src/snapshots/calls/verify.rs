@@ -1,0 +1,75 @@
+//! The proof that a snapshot starts, and the end of what such proofs have left behind.
+
+use std::time::Duration;
+
+use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
+
+use crate::error::{Error, ErrorKind, SnapshotInfo};
+use crate::snapshots::boot::{mark, sandboxes, start};
+use crate::snapshots::reference::SnapshotRef;
+use crate::snapshots::watch::outcome::{self, Outcome};
+use crate::snapshots::watch::scope::Scope;
+
+/// How long a start and a deletion may take, by default.
+pub(crate) const LIMIT: Duration = Duration::from_mins(5);
+
+/// Verifies a snapshot, and returns it.
+pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapshot, Error> {
+    start::check_permissions(&scope).await?;
+    let request = GetSnapshot::new(snapshot.as_str());
+    let found = scope
+        .client
+        .call_with(&request, |error| scope.sink.put_retry(error))
+        .await?;
+    let found = snapshot.check(found)?;
+    match Outcome::of(&found.state) {
+        Outcome::Ready => {}
+        Outcome::Failed => return Err(outcome::failed(&found)),
+        Outcome::Gone => return Err(outcome::gone(&found, false)),
+        Outcome::Progress => {
+            let message = format!("snapshot `{}` is {}: wait until it is active", found.name, found.state);
+            return Err(Error::new(ErrorKind::Rejected, message).with_snapshot(SnapshotInfo::of(&found)));
+        }
+    }
+    start::prove(&scope, &found).await?;
+    Ok(found)
+}
+
+/// Verifies what was just made or found, before the deadline of its call.
+pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result<Snapshot, Error> {
+    let snapshot = made?;
+    // On the heap: it is part of every creation.
+    scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot))).await?;
+    Ok(snapshot)
+}
+
+/// What became of the sandboxes that smoke boots had left behind.
+#[derive(Debug, Default)]
+#[must_use = "sandboxes that could not be deleted are told here"]
+#[non_exhaustive]
+pub struct SweepReport {
+    /// What was deleted.
+    pub deleted: Vec<Sandbox>,
+    /// What could not be deleted, and why: kind `Busy` for one whose runner does not answer.
+    pub failed: Vec<(Sandbox, Error)>,
+}
+
+/// Deletes what is past its time.
+pub(crate) async fn sweep(scope: Scope) -> Result<SweepReport, Error> {
+    let client = &scope.client;
+    let mut request = ListSandboxes::new();
+    request.labels = Some(mark::filter());
+    let now = client.clock().timestamp();
+    let mut report = SweepReport::default();
+    for sandbox in sandboxes::all(client, request).await? {
+        if !mark::is_left_behind(&sandbox, now) {
+            continue;
+        }
+        match client.call(&DeleteSandbox::new(sandbox.id.as_str())).await {
+            Ok(_) => report.deleted.push(sandbox),
+            Err(error) if error.kind() == ErrorKind::NotFound => report.deleted.push(sandbox),
+            Err(error) => report.failed.push((sandbox, error)),
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,144 @@
+//! What helps where an image could not be had: credentials for its registry.
+
+use daytona_api::{ListRegistries, Registry, Snapshot};
+
+use super::scope::Scope;
+use crate::error::Error;
+
+/// The host of images whose names have none.
+const DOCKER_HUB: &str = "docker.io";
+
+/// Parts of what registries and runners say of an image for which the credentials are missing or wrong.
+const REFUSALS: [&str; 7] = [
+    "unauthorized",
+    "authentication required",
+    "access denied",
+    "denied: ",
+    "forbidden",
+    "no basic auth credentials",
+    "failed to inspect in registry",
+];
+
+/// Says which registry the service has no credentials for, if that may be why a snapshot failed.
+pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> Error {
+    let reason = error.reason().unwrap_or_default().to_ascii_lowercase();
+    if error.has_hint() || !REFUSALS.iter().any(|part| reason.contains(part)) {
+        return error;
+    }
+    let images = images(failed);
+    // Whatever comes of it: the failure is known without.
+    match scope.deadline.bound(scope.client.call(&ListRegistries::new())).await {
+        Some(Ok(registries)) => match hint(&images, &registries) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+/// The images that a snapshot is made from, by the names that were given.
+fn images(snapshot: &Snapshot) -> Vec<String> {
+    let image = snapshot.image_name.iter().filter(|image| !image.is_empty()).cloned();
+    let build = snapshot.build_info.as_ref();
+    let dockerfile = build
+        .and_then(|build| build.dockerfile_content.as_deref())
+        .unwrap_or_default();
+    let mut stages = Vec::new();
+    let mut parents = Vec::new();
+    for line in dockerfile.lines() {
+        let mut words = line.split_whitespace();
+        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
+            continue;
+        }
+        let mut words = words.filter(|word| !word.starts_with("--"));
+        let Some(parent) = words.next() else { continue };
+        if !stages.contains(&parent.to_ascii_lowercase()) && parent != "scratch" && !parent.contains('$') {
+            parents.push(parent.to_owned());
+        }
+        if let (Some(_), Some(stage)) = (words.next(), words.next()) {
+            stages.push(stage.to_ascii_lowercase());
+        }
+    }
+    image.chain(parents).collect()
+}
+
+fn hint(images: &[String], registries: &[Registry]) -> Option<String> {
+    let covers = |image: &str| registries.iter().any(|registry| is_for(registry, image));
+    let bare = images.iter().find(|image| {
+        // Looked up with the credentials, and pulled without.
+        host(image).is_none() && image.contains('/') && covers(&format!("{DOCKER_HUB}/{image}"))
+    });
+    if let Some(image) = bare {
+        return Some(format!(
+            "the service pulls `{image}` without the credentials for {DOCKER_HUB}, as the name has no host: write \
+             `{DOCKER_HUB}/{image}`"
+        ));
+    }
+    let lacking = images.iter().find(|image| match host(image) {
+        Some(_) => !covers(image),
+        None => !covers(&format!("{DOCKER_HUB}/{image}")),
+    })?;
+    let host = host(lacking).unwrap_or(DOCKER_HUB);
+    Some(format!(
+        "check the name `{lacking}`; if the image is private, the service has no credentials for {host}: add them with \
+         `registries().add`"
+    ))
+}
+
+/// The host that an image's name begins with, if it has one.
+fn host(image: &str) -> Option<&str> {
+    let (first, _) = image.split_once('/')?;
+    (first.contains(['.', ':']) || first == "localhost").then_some(first)
+}
+
+/// Whether the credentials of a registry are for an image: its address begins the name, and ends there at a slash or a colon.
+fn is_for(registry: &Registry, image: &str) -> bool {
+    let address = registry
+        .url
+        .split_once("://")
+        .map_or(registry.url.as_str(), |(_, rest)| rest);
+    let rest = image.strip_prefix(address.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.starts_with(['/', ':']))
+}
+
+#[cfg(test)]
+mod tests {
+    use daytona_api::BuildInfo;
+
+    use super::*;
+
+    fn hint_of(image: &str, urls: &[&str]) -> Option<String> {
+        let registries: Vec<_> = urls.iter().map(|url| Registry::new("1", "r", *url)).collect();
+        hint(&[image.to_owned()], &registries)
+    }
+
+    #[test]
+    fn the_host_without_credentials_is_named() {
+        let hint = hint_of("registry.example/team/app:1", &["https://other.example"]).unwrap();
+        assert!(hint.contains("no credentials for registry.example:"), "{hint}");
+        assert_eq!(
+            hint_of("registry.example/team/app:1", &["https://registry.example/"]),
+            None
+        );
+        let evil = hint_of("registry.example.evil.example/app:1", &["registry.example"]).unwrap();
+        assert!(evil.contains("registry.example.evil.example"), "{evil}");
+        let hub = hint_of("team/app:1", &[]).unwrap();
+        assert!(hub.contains("no credentials for docker.io"), "{hub}");
+        let trap = hint_of("team/app:1", &["docker.io"]).unwrap();
+        assert!(trap.contains("write `docker.io/team/app:1`"), "{trap}");
+        assert_eq!(hint_of("docker.io/team/app:1", &["docker.io"]), None);
+    }
+
+    #[test]
+    fn the_parents_of_a_build_are_its_images() {
+        let mut snapshot = Snapshot::new("1", "x", "error");
+        snapshot.image_name = Some(String::new());
+        let mut build = BuildInfo::new();
+        build.dockerfile_content = Some(
+            "# FROM no/comment:1\nfrom --platform=linux/amd64 r.example/a:1 AS Base\nFROM base\nFROM scratch\nFROM $X\nRUN FROM\n"
+                .to_owned(),
+        );
+        snapshot.build_info = Some(build);
+        assert_eq!(images(&snapshot), ["r.example/a:1"]);
+    }
+}
