@@ -49,7 +49,9 @@ impl Dispatcher<'_> {
         let target = self.known(target)?;
         let has_checksum = instruction.flag("checksum").filter(|value| !value.is_empty());
         if let Some(checksum) = has_checksum {
-            values::checksum(checksum).map_err(WordError::Invalid)?;
+            if let Some(checksum) = self.known(checksum)? {
+                values::checksum(&checksum).map_err(WordError::Invalid)?;
+            }
             if paths.len() != 1 || !sources::is_remote(&paths[0]) {
                 return Err(WordError::Invalid("a checksum is for one address".to_owned()));
             }

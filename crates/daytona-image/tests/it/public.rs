@@ -106,6 +106,11 @@ fn usual_dockerfiles_send_what_they_copy() {
              ADD --keep-git-dir=true https://github.com/a/b.git#v1.2:sub /src\nADD git@github.com:a/b.git /b\nADD ssh://git@h/a.git /c\nADD --unpack=true docs /d\n",
             vec!["docs/index.md"],
         ),
+        (
+            "FROM x:1\nARG SUM=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d\n\
+             ADD --checksum=$SUM https://example.com/a.tgz /tmp/\nADD --checksum=${SUM} https://example.com/b.tgz /tmp/\nCOPY LICENSE /\n",
+            vec!["LICENSE"],
+        ),
         // What is put off comes with a stage that starts from it.
         (
             "FROM x:1 AS base\nONBUILD COPY package.json ./\nONBUILD RUN npm i\nONBUILD ADD docs /docs/\nFROM base\nCMD [\"x\"]\n",
