@@ -104,7 +104,7 @@ impl Push {
     }
 
     /// An archive of one file goes in parts if it has more bytes than this. Default: 16 MiB, or 5 GiB where the storage answers
-    /// within 5 ms, for then one connection carries as much as several.
+    /// within 5 ms and no [`part_size`](Self::part_size) is set, for then one connection carries as much as several.
     pub fn multipart_threshold(mut self, bytes: u64) -> Self {
         self.options.multipart.threshold = Some(bytes);
         self

@@ -43,7 +43,10 @@ impl Multipart {
 
     /// Whether an archive goes in one request all the same, since its storage answers within this time.
     pub(super) fn is_worth_one_request(self, size: u64, round_trip: Option<Duration>) -> bool {
-        self.threshold.is_none() && size <= MAX_PUT && round_trip.is_some_and(|time| time < NEAR)
+        self.threshold.is_none()
+            && self.part_size.is_none()
+            && size <= MAX_PUT
+            && round_trip.is_some_and(|time| time < NEAR)
     }
 
     fn part_size_of(self, size: u64) -> u64 {
@@ -71,11 +74,16 @@ mod tests {
         assert!(!default.is_worth_one_request(MAX_PUT + 1, near));
         assert!(!default.is_worth_one_request(MIB, Some(NEAR)));
         assert!(!default.is_worth_one_request(MIB, None));
-        let chosen = Multipart {
+        let threshold = Multipart {
             threshold: Some(THRESHOLD),
             ..default
         };
-        assert!(!chosen.is_worth_one_request(MIB, near));
+        let part_size = Multipart {
+            part_size: Some(MIB),
+            ..default
+        };
+        assert!(!threshold.is_worth_one_request(MIB, near));
+        assert!(!part_size.is_worth_one_request(MIB, near));
     }
 
     #[test]
