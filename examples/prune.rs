@@ -28,6 +28,8 @@ fn seed(emulator: &Emulator) {
         emulator.add_snapshot(if age == 1 { seeded.state("error") } else { seeded });
     }
     emulator.add_snapshot(SeededSnapshot::from_image("production", "a:1").created(now - DAY * 300));
+    // A sandbox still runs of an old one.
+    emulator.add_sandbox("ci-6", "review");
 }
 
 #[tokio::main]
@@ -43,10 +45,14 @@ async fn main() -> Result<(), BoxError> {
         seed(emulator);
     }
 
-    let policy = PrunePolicy::keep_newest(3).older_than(DAY * 7).name_prefix("ci-");
+    let policy = PrunePolicy::keep_newest(3)
+        .older_than(DAY * 7)
+        .name_prefix("ci-")
+        .not_in_use();
     let plan = daytona.snapshots().prune(policy).await?;
-    for snapshot in plan.to_delete() {
-        println!("would delete {} ({})", snapshot.name, snapshot.state);
+    for (snapshot, reason) in plan.reasons() {
+        let verdict = if reason.goes() { "would delete" } else { "would keep" };
+        println!("{verdict} {} ({}): {reason}", snapshot.name, snapshot.state);
     }
     println!("would keep {}", plan.to_keep().len());
     if emulator.is_none() && !arguments.apply {

@@ -135,11 +135,26 @@ async fn prune() {
         &[
             "would delete ci-1 (error)",
             "would delete ci-4",
-            "would keep 4",
-            "deleted 5, changed meanwhile 0",
+            "would keep 5",
+            "deleted 4, changed meanwhile 0",
         ],
     );
-    assert!(!shown.contains("production"), "{shown}");
+    assert!(shown.contains("would keep ci-6 (active)"), "{shown}");
+    assert!(shown.contains("would keep production (active)"), "{shown}");
+}
+
+#[tokio::test]
+async fn private_image() {
+    let shown = output("private_image").await;
+    check(
+        &shown,
+        &[
+            "no credentials for registry.example",
+            "registry team at",
+            "app is active",
+        ],
+    );
+    assert!(!shown.contains("a-token"), "{shown}");
 }
 
 #[tokio::test]
