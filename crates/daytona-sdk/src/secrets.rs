@@ -14,6 +14,12 @@ const CUT: &str = "[secret]";
 /// So many are remembered. Tokens and storage credentials are replaced from time to time.
 const MOST: usize = 32;
 
+/// The first of these are those that the client was set up with. They are not forgotten.
+const KEPT: usize = 8;
+
+/// Below this length a secret protects nothing, and cutting it out would damage every text.
+const SHORTEST: usize = 4;
+
 /// From this length on a secret is cut out wherever it stands. A shorter one could be a part of any word.
 const UNMISTAKABLE: usize = 8;
 
@@ -32,7 +38,7 @@ impl Secrets {
     pub(crate) fn know(&self, secret: &str) {
         let secret = secret.trim();
         let is_word = secret.chars().all(char::is_alphabetic);
-        if secret.len() < UNMISTAKABLE && is_word {
+        if secret.len() < SHORTEST || secret.len() < UNMISTAKABLE && is_word {
             return;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,8 +46,7 @@ impl Secrets {
             return;
         }
         if known.len() == MOST {
-            // The first is the key that the client was set up with.
-            known.remove(1);
+            known.remove(KEPT);
         }
         known.push(SecretString::from(secret));
     }
@@ -80,23 +85,26 @@ mod tests {
     #[test]
     fn secrets_are_cut_out_and_words_are_not() {
         let secrets = Secrets::default();
-        for secret in ["dtn_0123456789", "key", "a+b/c==+d", "dtn_key"] {
+        for secret in ["dtn_0123456789", "key", "a+b/c==+d", "dtn_key", ".", "1"] {
             secrets.know(secret);
         }
         assert_eq!(
-            secrets.cut("the key dtn_0123456789, dtn_key, a+b/c==+d or a%2Bb%2Fc%3D%3D%2Bd"),
-            "the key [secret], [secret], [secret] or [secret]"
+            secrets.cut("the key dtn_0123456789, dtn_key, a+b/c==+d or a%2Bb%2Fc%3D%3D%2Bd. 1 limit"),
+            "the key [secret], [secret], [secret] or [secret]. 1 limit"
         );
     }
 
     #[test]
-    fn the_first_is_kept_and_old_ones_are_forgotten() {
+    fn the_first_are_kept_and_old_ones_are_forgotten() {
         let secrets = Secrets::default();
         for number in 0..100 {
             secrets.know(&format!("secret-{number:04}"));
         }
-        assert_eq!(secrets.cut("secret-0000 secret-0099"), "[secret] [secret]");
-        assert_eq!(secrets.cut("secret-0001"), "secret-0001");
+        assert_eq!(
+            secrets.cut("secret-0000 secret-0007 secret-0099"),
+            "[secret] [secret] [secret]"
+        );
+        assert_eq!(secrets.cut("secret-0008"), "secret-0008");
     }
 
     #[test]

@@ -34,11 +34,12 @@ pub(crate) struct Asked<'a> {
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
 /// are not known leave the kind of the status.
 const TEXTS: [(u16, &str, ErrorKind); 10] = [
+    // What follows is the runner's, and may hold any of the words below.
+    (400, "Sandbox failed to start: ", ErrorKind::DoesNotStart),
     (400, "deactivation is still in progress", ErrorKind::Cooldown),
     (400, "is already active", ErrorKind::AlreadyActive),
     (400, "quota exceeded", ErrorKind::QuotaExceeded),
     (400, "exceeds maximum allowed per sandbox", ErrorKind::QuotaExceeded),
-    (400, "Sandbox failed to start: ", ErrorKind::DoesNotStart),
     (400, " limit exceeded. Maximum allowed", ErrorKind::QuotaExceeded),
     (400, "No available runners", ErrorKind::NoRunner),
     (409, "state change in progress", ErrorKind::Busy),

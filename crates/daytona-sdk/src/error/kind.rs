@@ -19,14 +19,14 @@ use std::fmt;
 /// | [`NameReserved`](Self::NameReserved) | the name is taken, but no snapshot with it can be seen | it may be about to be removed: try again later |
 /// | [`DefinitionMismatch`](Self::DefinitionMismatch) | the snapshot of that name has another definition; the text says what differs | `.replace()`, or another name |
 /// | [`Rejected`](Self::Rejected) | the server does not accept the request | [`Error::server_message`](crate::Error::server_message) says why |
-/// | [`QuotaExceeded`](Self::QuotaExceeded) | the organization has reached its quota | delete snapshots, for example with `prune` |
+/// | [`QuotaExceeded`](Self::QuotaExceeded) | the organization has reached a quota, which the text names | delete snapshots, for example with `prune`, or sandboxes |
 /// | [`Cooldown`](Self::Cooldown) | the snapshot was deactivated too recently | activate it ten minutes after its last change |
 /// | [`AlreadyActive`](Self::AlreadyActive) | the snapshot is active already | nothing to do |
 /// | [`RateLimited`](Self::RateLimited), [`Unavailable`](Self::Unavailable), [`Connection`](Self::Connection), [`Timeout`](Self::Timeout) | the call was repeated, [`Error::attempts`](crate::Error::attempts) times in all, and still failed | try again later: [`Error::is_retryable`](crate::Error::is_retryable), [`Error::retry_after`](crate::Error::retry_after) |
 /// | [`ServerError`](Self::ServerError), [`Decode`](Self::Decode) | the server failed, or its answer cannot be understood | report it, with [`Error::request_id`](crate::Error::request_id) if there is one |
 /// | [`NotAnApi`](Self::NotAnApi) | something else answers at that address | check the API URL, which ends in `/api` |
 /// | [`ObjectStorage`](Self::ObjectStorage) | the object storage refused an upload, or failed | its code is in the text |
-/// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; the build goes on | `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |
+/// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; what the server was asked for goes on | the text says how to go on; for a creation, `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |
 /// | [`BuildFailed`](Self::BuildFailed) | the build or the pull failed | [`Error::reason`](crate::Error::reason), [`Error::log_tail`](crate::Error::log_tail) |
 /// | [`DoesNotStart`](Self::DoesNotStart) | no sandbox of the snapshot starts | [`Error::reason`](crate::Error::reason) has the runner's words, and the text what to look at |
 /// | [`NoRunner`](Self::NoRunner) | no machine of the service can take it now | later, or another region |

@@ -360,3 +360,39 @@ async fn a_sweep_deletes_what_is_past_its_time_and_nothing_else() {
     assert_eq!((report.deleted.len(), report.failed.len()), (1, 1));
     assert_eq!(report.failed[0].1.kind(), ErrorKind::Busy);
 }
+
+/// They may hold any words that mean something else elsewhere.
+#[tokio::test(start_paused = true)]
+async fn the_runners_words_do_not_change_the_kind() {
+    for words in ["write /x: disk quota exceeded", "sandbox is already active"] {
+        let (emulator, daytona) = with_snapshot();
+        emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").fails(words));
+        let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DoesNotStart, "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+        nothing_is_left(&emulator).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_never_ends_holds_up_no_creation() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script_sandboxes(SandboxScript::for_snapshot("app").hangs());
+    let create = daytona.snapshots().create(image_params("app")).verified().no_timeout();
+    let error = tokio::time::timeout(MINUTE * 20, create.into_future())
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(error.to_string().contains("`app` is active"), "{error}");
+    assert_eq!(daytona.snapshots().get("app").await.unwrap().name, "app");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_at_every_sandbox_is_not_asked_for_ever() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.inject(Fault::status(500).on(Operation::CreateSandbox).always());
+    let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ServerError);
+    assert_eq!(count(&emulator, Operation::CreateSandbox), 3);
+}

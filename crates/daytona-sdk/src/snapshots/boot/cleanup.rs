@@ -1,5 +1,6 @@
 //! The deletion of a sandbox that was started for a smoke boot, whatever happens to the call.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use daytona_api::DeleteSandbox;
@@ -16,6 +17,9 @@ use crate::snapshots::watch::scope::Scope;
 /// How long after the request a sandbox may come to be that cannot be seen yet: the server may not have begun with it.
 const LATEST: Duration = Duration::from_secs(40);
 
+/// How long a call waits for a deletion.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// How long a deletion is tried when its call has ended.
 const LIMIT: Duration = Duration::from_mins(10);
 
@@ -26,8 +30,8 @@ const LIMIT: Duration = Duration::from_mins(10);
 pub(crate) struct Cleanup {
     client: ApiClient,
     name: String,
-    /// When the sandbox was asked for.
-    since: Duration,
+    /// When the sandbox was asked for last.
+    asked: Mutex<Duration>,
     /// Whether it is certain that there was a sandbox, so that one which is not there is gone.
     was_there: bool,
     runtime: Option<Handle>,
@@ -39,10 +43,19 @@ impl Cleanup {
         Self {
             client: client.clone(),
             name: name.to_owned(),
-            since: client.clock().now(),
+            asked: Mutex::new(client.clock().now()),
             was_there: false,
             runtime: Handle::try_current().ok(),
         }
+    }
+
+    /// Notes that the sandbox is being asked for once more.
+    pub(crate) fn note_asked(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = self.client.clock().now();
+    }
+
+    fn asked(&self) -> Duration {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the sandbox is there.
@@ -55,10 +68,19 @@ impl Cleanup {
         self.runtime = None;
     }
 
-    /// Deletes it now. What does not succeed before the deadline goes on in the background.
+    /// Deletes it now. What does not succeed soon goes on in the background: the caller has waited for something else.
     pub(crate) async fn now(mut self, scope: &Scope) {
-        let deletion = delete(scope, &self.name, self.since, self.was_there);
-        match scope.deadline.bound(deletion).await {
+        let patience = scope
+            .deadline
+            .remaining()
+            .map_or(PATIENCE, |left| PATIENCE.min(left / 2));
+        let deletion = delete(scope, &self.name, self.asked(), self.was_there);
+        let outcome = tokio::select! {
+            biased;
+            outcome = deletion => Some(outcome),
+            () = self.client.clock().sleep(patience) => None,
+        };
+        match outcome {
             Some(Ok(())) => self.runtime = None,
             Some(Err(error)) => scope
                 .sink
@@ -72,10 +94,10 @@ impl Drop for Cleanup {
     fn drop(&mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         let (client, name) = (self.client.clone(), std::mem::take(&mut self.name));
-        let (since, was_there) = (self.since, self.was_there);
+        let (asked, was_there) = (self.asked(), self.was_there);
         let deletion = async move {
             let (scope, _delivery) = Scope::begin(&client, Goal::Answer, Options::within(LIMIT));
-            let outcome = scope.deadline.enforce(delete(&scope, &name, since, was_there)).await;
+            let outcome = scope.deadline.enforce(delete(&scope, &name, asked, was_there)).await;
             if let Err(error) = outcome {
                 tracing::warn!(%name, %error, "a sandbox of a smoke boot could not be deleted: `sweep` finds it later");
             }
@@ -85,7 +107,7 @@ impl Drop for Cleanup {
 }
 
 /// Deletes a sandbox: again and again while it is being started, and until it can be seen if it may still come.
-async fn delete(scope: &Scope, name: &str, since: Duration, was_there: bool) -> Result<(), Error> {
+async fn delete(scope: &Scope, name: &str, asked: Duration, was_there: bool) -> Result<(), Error> {
     let clock = scope.client.clock();
     let request = DeleteSandbox::new(name);
     let mut looks = Looks::new(scope);
@@ -93,7 +115,7 @@ async fn delete(scope: &Scope, name: &str, since: Duration, was_there: bool) -> 
         match looks.next(|| scope.client.call_once(&request, 0)).await {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Err(_) if was_there || clock.now().saturating_sub(since) >= LATEST => return Ok(()),
+            Err(_) if was_there || clock.now().saturating_sub(asked) >= LATEST => return Ok(()),
             Err(_) => {}
         }
     }

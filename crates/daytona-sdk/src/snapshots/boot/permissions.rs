@@ -27,7 +27,7 @@ pub(crate) async fn check(scope: &Scope, operations: &[Needed]) -> Result<(), Er
     {
         Ok(key) => key,
         // A server that does not tell.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsupported) => return Ok(()),
+        Err(error) if error.status() == Some(404) => return Ok(()),
         Err(error) => return Err(error),
     };
     let Some(own) = key.permissions else { return Ok(()) };

@@ -15,6 +15,9 @@ use crate::snapshots::watch::scope::Scope;
 /// What a sandbox costs before anybody looks at it: it stops after a minute, and is deleted when it stops.
 const STOPS_AFTER_MINUTES: u32 = 1;
 
+/// How often the server may fail at the request for a sandbox.
+const MOST_FAILURES: u32 = 3;
+
 /// Refuses a key that may not start a sandbox, or not delete it again.
 pub(crate) async fn check_permissions(scope: &Scope) -> Result<(), Error> {
     permissions::check(
@@ -74,7 +77,8 @@ fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
     request.name = Some(name.to_owned());
     let regions = snapshot.region_ids.as_deref().unwrap_or_default();
     let wished = client.settings().target.as_ref();
-    let region = wished.filter(|target| regions.contains(target)).or(regions.first());
+    let region = wished.filter(|target| regions.is_empty() || regions.contains(target));
+    let region = region.or(regions.first());
     request.target = region.cloned();
     request.labels = Some(mark::labels(client.clock().timestamp(), scope.deadline.remaining()));
     request.auto_stop_interval = Some(STOPS_AFTER_MINUTES);
@@ -98,11 +102,22 @@ impl Boot<'_> {
         let Self { scope, snapshot, .. } = *self;
         let client = &scope.client;
         let mut looks = Looks::new(scope);
-        let create = || {
+        let failures = AtomicU32::new(0);
+        let create = || async {
             self.requests.fetch_add(1, Ordering::Relaxed);
-            client.call_once(request, 0)
+            self.cleanup.note_asked();
+            match client.call_once(request, 0).await {
+                // A server that fails at it would fail at it for ever.
+                Err(error)
+                    if error.kind() == ErrorKind::ServerError
+                        && failures.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_FAILURES =>
+                {
+                    Ok(Err(error))
+                }
+                answer => answer.map(Ok),
+            }
         };
-        match looks.next(create).await {
+        match looks.next(create).await.flatten() {
             Ok(_) => self.cleanup.note_there(),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => self.cleanup.note_there(),
             Err(error) if error.kind() == ErrorKind::DoesNotStart => {
@@ -132,7 +147,8 @@ impl Boot<'_> {
                 .deadline
                 .note_sandbox(&self.name, &found.state, Some(SnapshotInfo::of(snapshot)));
             match found.state {
-                SandboxState::Started => return Ok(()),
+                // One that has stopped by itself had started.
+                SandboxState::Started | SandboxState::Stopping | SandboxState::Stopped => return Ok(()),
                 SandboxState::Error | SandboxState::BuildFailed => return Err(does_not_start(snapshot, Some(&found))),
                 SandboxState::Destroying | SandboxState::Destroyed => return Err(gone(snapshot, &self.name)),
                 _ => {}

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::api_client::{ApiClient, LAG};
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::boot::permissions;
+use crate::snapshots::calls::wait::done;
 use crate::snapshots::watch::active;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
@@ -35,7 +36,7 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
         name,
     };
     let made = capture.make().await?;
-    active::until_active(&scope, made).await
+    done(&scope, active::until_active(&scope, made).await)
 }
 
 /// Refuses names that the server takes here and nowhere else, so that nobody could use or replace the snapshot.
@@ -118,17 +119,21 @@ impl Capture<'_> {
         self.scope.deadline.note_sandbox(&self.sandbox.name, state, None);
     }
 
-    /// Waits until the sandbox is not being captured any more.
-    async fn until_back(&self) -> Result<(), Error> {
+    /// Waits until the sandbox is not being captured any more. Whether it was seen to be.
+    async fn until_back(&self) -> Result<bool, Error> {
         let client = &self.scope.client;
         let request = GetSandbox::new(&self.sandbox.id);
         let mut looks = Looks::new(self.scope);
+        let mut was_seen = false;
         loop {
             match looks.next(|| client.call_once(&request, 0)).await {
-                Ok(found) if found.state == SandboxState::Snapshotting => self.note(&found.state),
+                Ok(found) if found.state == SandboxState::Snapshotting => {
+                    was_seen = true;
+                    self.note(&found.state);
+                }
                 // Its snapshot may be there all the same.
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => return Ok(()),
+                _ => return Ok(was_seen),
             }
         }
     }
@@ -137,7 +142,7 @@ impl Capture<'_> {
     async fn look_for_it(&self, lost: Option<Error>) -> Result<Snapshot, Error> {
         let client = &self.scope.client;
         let clock = client.clock();
-        let since = clock.now();
+        let mut since = clock.now();
         let mut looks = Looks::new(self.scope);
         loop {
             match looks.next(|| named(client, &self.name)).await? {
@@ -150,6 +155,8 @@ impl Capture<'_> {
                     return Err(Error::new(ErrorKind::AlreadyExists, message).with_snapshot(SnapshotInfo::of(&other)));
                 }
                 None if clock.now().saturating_sub(since) < LAG => {}
+                // It may have begun after the first look, which then saw an older state.
+                None if self.until_back().await? => since = clock.now(),
                 None => break,
             }
         }

@@ -132,7 +132,8 @@ impl PrunePlan {
     }
 
     /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. A failure does not stop the rest: it is listed in the report.
+    /// was planned is left alone. The service notes a use at most once a minute: [`not_in_use`](PrunePolicy::not_in_use) asks for
+    /// the sandboxes themselves. A failure does not stop the rest: it is listed in the report.
     ///
     /// When the [`timeout`](Call::timeout) passes, the call still returns the report, with all that was left undone.
     pub fn apply(self) -> Call<PruneReport> {

@@ -38,8 +38,19 @@ pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapsh
 /// Verifies what was just made or found, before the deadline of its call.
 pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result<Snapshot, Error> {
     let snapshot = made?;
-    // On the heap: it is part of every creation.
-    scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot))).await?;
+    // On the heap: it is part of every creation. A start has a limit of its own, as a build may take hours, and a start minutes.
+    let proof = scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot)));
+    tokio::select! {
+        biased;
+        proved = proof => proved?,
+        () = scope.client.clock().sleep(LIMIT) => {
+            let message = format!(
+                "snapshot `{}` is active, and a sandbox of it had not started after {LIMIT:?}",
+                snapshot.name
+            );
+            return Err(Error::new(ErrorKind::WaitTimeout, message).with_snapshot(SnapshotInfo::of(&snapshot)));
+        }
+    }
     Ok(snapshot)
 }
 

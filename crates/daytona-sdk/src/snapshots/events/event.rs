@@ -184,7 +184,7 @@ pub enum Event {
         /// Its name.
         sandbox: String,
     },
-    /// That sandbox has started, and is deleted.
+    /// That sandbox has started. Its deletion may still go on.
     Started {
         /// Its name.
         sandbox: String,

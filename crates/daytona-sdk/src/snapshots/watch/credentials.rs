@@ -1,5 +1,7 @@
 //! What helps where an image could not be had: credentials for its registry.
 
+use std::time::Duration;
+
 use daytona_api::{ListRegistries, Registry, Snapshot};
 
 use super::scope::Scope;
@@ -7,6 +9,9 @@ use crate::error::Error;
 
 /// The host of images whose names have none.
 const DOCKER_HUB: &str = "docker.io";
+
+/// How long the report of a failure waits for the registries.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Parts of what registries and runners say of an image for which the credentials are missing or wrong.
 const REFUSALS: [&str; 7] = [
@@ -25,9 +30,18 @@ pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> E
     if error.has_hint() || !REFUSALS.iter().any(|part| reason.contains(part)) {
         return error;
     }
-    let images = images(failed);
+    let mut images = images(failed);
+    if failed.build_info.is_some() {
+        // Any step of a build may be refused something: only what the reason names is an image that could not be had.
+        images.retain(|image| reason.contains(host(image).unwrap_or(image).to_ascii_lowercase().as_str()));
+    }
     // Whatever comes of it: the failure is known without.
-    match scope.deadline.bound(scope.client.call(&ListRegistries::new())).await {
+    let request = ListRegistries::new();
+    let registries = tokio::select! {
+        registries = scope.deadline.bound(scope.client.call(&request)) => registries,
+        () = scope.client.clock().sleep(PATIENCE) => None,
+    };
+    match registries {
         Some(Ok(registries)) => match hint(&images, &registries) {
             Some(hint) => error.with_hint(hint),
             None => error,
