@@ -3,16 +3,12 @@
 //! `cargo run --example capture` runs on the embedded emulator.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
-use daytona_emulator::{Emulator, SeededSnapshot};
-use daytona_sdk::{BoxError, Daytona, ErrorKind};
+use daytona_emulator::SeededSnapshot;
+use daytona_sdk::{BoxError, ErrorKind};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let emulator = Emulator::builder().start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
+    let (daytona, emulator) = place::emulator_only("it is given the sandbox").await?;
     emulator.add_snapshot(SeededSnapshot::from_image("base", "python:3.12-slim"));
     emulator.add_sandbox("base", "workbench");
     // … here somebody installs and configures what they need, with an official SDK …

@@ -28,16 +28,31 @@ pub async fn connect(what_it_does: &str, emulator: EmulatorBuilder) -> Result<(D
     if let Some(daytona) = real_service(what_it_does)? {
         return Ok((daytona, None));
     }
-    let emulator = emulator.start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
+    let (daytona, emulator) = start(emulator).await?;
     println!(
         "The embedded emulator at {}; set DAYTONA_API_KEY for the real service.",
         emulator.api_url()
     );
     Ok((daytona, Some(emulator)))
+}
+
+/// A client of an emulator, for what only an emulator can be told to do. Says why it is not the real service.
+///
+/// # Errors
+///
+/// An emulator that cannot be started.
+pub async fn emulator_only(why: &str) -> Result<(Daytona, Emulator), BoxError> {
+    println!("The embedded emulator, with or without DAYTONA_API_KEY: {why}.\n");
+    start(Emulator::builder()).await
+}
+
+async fn start(emulator: EmulatorBuilder) -> Result<(Daytona, Emulator), BoxError> {
+    let emulator = emulator.start().await?;
+    let daytona = Daytona::builder()
+        .api_url(emulator.api_url())
+        .api_key(emulator.api_key())
+        .build()?;
+    Ok((daytona, emulator))
 }
 
 /// A name that no snapshot has yet.

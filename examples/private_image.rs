@@ -3,17 +3,11 @@
 //! `cargo run --example private_image` runs on the embedded emulator.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
-use daytona_emulator::Emulator;
-use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, RegistryParams};
+use daytona_sdk::{BoxError, CreateSnapshotParams, RegistryParams};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    println!("The embedded emulator, with or without DAYTONA_API_KEY: it has a registry that needs credentials.\n");
-    let emulator = Emulator::builder().start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
+    let (daytona, emulator) = place::emulator_only("it has a registry that needs credentials").await?;
     emulator.require_credentials("registry.example/team");
 
     // Without credentials the error names the host.

@@ -3,16 +3,12 @@
 //! `cargo run --example verify` runs on the embedded emulator.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
-use daytona_emulator::{Emulator, SandboxScript};
-use daytona_sdk::{BoxError, CreateSnapshotParams, Daytona, ErrorKind, Event, Image};
+use daytona_emulator::SandboxScript;
+use daytona_sdk::{BoxError, CreateSnapshotParams, ErrorKind, Event, Image};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let emulator = Emulator::builder().start().await?;
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .build()?;
+    let (daytona, emulator) = place::emulator_only("it is told which sandboxes fail").await?;
     let snapshots = daytona.snapshots();
 
     // A snapshot is returned when a sandbox of it has started, and was deleted again.
@@ -22,7 +18,7 @@ async fn main() -> Result<(), BoxError> {
         .verified()
         .on_event(|event| {
             if let Event::Started { sandbox, .. } = event {
-                println!("started {}…", &sandbox[..19]);
+                println!("started {sandbox}");
             }
         })
         .await?;

@@ -61,7 +61,7 @@ async fn verify() {
     check(
         &shown,
         &[
-            "started daytona-sdk-verify-…",
+            "started daytona-sdk-verify-",
             "worker is active and starts",
             "a sandbox of snapshot `job` does not start: sandbox exited with code 0",
             "what helps: the snapshot's entrypoint is `python -c print('done')`, and it ended",
