@@ -154,6 +154,11 @@ impl ApiClient {
         &self.heard
     }
 
+    /// The server's time at its last answer; this machine's if the server has told none.
+    pub(crate) fn timestamp(&self) -> jiff::Timestamp {
+        self.heard.date().unwrap_or_else(|| self.clock().timestamp())
+    }
+
     /// Secrets that are cut out of what others say.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.known.secrets

@@ -278,7 +278,8 @@ impl SnapshotService {
     /// again afterwards. Operation `createSandboxSnapshot`.
     ///
     /// The snapshot has the resources, the region and the class of the sandbox, and no entrypoint, image or build. Servers up to 0.190.0 show
-    /// it at its end only, and a failure not at all: so the sandbox is watched, and then the name is looked for. An API key needs the
+    /// it at its end only, and a failure not at all: so the sandbox is watched, and then the name is looked for. Choose a name that nobody
+    /// else captures under at the same time: a snapshot does not tell which of two equal sandboxes it came from. An API key needs the
     /// permission `write:sandboxes`, which is checked first. Default timeout: the client's operation timeout, 130 minutes. Dropping the
     /// future stops the waiting; what the server has accepted goes on.
     ///

@@ -33,7 +33,7 @@ pub(crate) struct Asked<'a> {
 
 /// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
 /// are not known leave the kind of the status.
-const TEXTS: [(u16, &str, ErrorKind); 10] = [
+const TEXTS: [(u16, &str, ErrorKind); 11] = [
     // What follows is the runner's, and may hold any of the words below.
     (400, "Sandbox failed to start: ", ErrorKind::DoesNotStart),
     (400, "deactivation is still in progress", ErrorKind::Cooldown),
@@ -42,6 +42,7 @@ const TEXTS: [(u16, &str, ErrorKind); 10] = [
     (400, "exceeds maximum allowed per sandbox", ErrorKind::QuotaExceeded),
     (400, " limit exceeded. Maximum allowed", ErrorKind::QuotaExceeded),
     (400, "No available runners", ErrorKind::NoRunner),
+    (400, "must be in started or stopped state", ErrorKind::Busy),
     (409, "state change in progress", ErrorKind::Busy),
     (403, "Organization is suspended", ErrorKind::Suspended),
     (503, "Object storage is not configured", ErrorKind::ObjectStorage),
@@ -367,6 +368,10 @@ mod tests {
             ErrorKind::DoesNotStart
         );
         assert_eq!(kind(409, "Sandbox state change in progress"), ErrorKind::Busy);
+        assert_eq!(
+            kind(400, "Sandbox must be in started or stopped state to create a snapshot"),
+            ErrorKind::Busy
+        );
         assert_eq!(
             kind(409, "Sandbox with name x already exists"),
             ErrorKind::AlreadyExists

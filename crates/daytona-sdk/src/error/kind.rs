@@ -30,7 +30,7 @@ use std::fmt;
 /// | [`BuildFailed`](Self::BuildFailed) | the build or the pull failed | [`Error::reason`](crate::Error::reason), [`Error::log_tail`](crate::Error::log_tail) |
 /// | [`DoesNotStart`](Self::DoesNotStart) | no sandbox of the snapshot starts | [`Error::reason`](crate::Error::reason) has the runner's words, and the text what to look at |
 /// | [`NoRunner`](Self::NoRunner) | no machine of the service can take it now | later, or another region |
-/// | [`Busy`](Self::Busy) | something else is being done with the sandbox | later: [`Error::is_retryable`](crate::Error::is_retryable) |
+/// | [`Busy`](Self::Busy) | somebody else is doing something with the sandbox | later: [`Error::is_retryable`](crate::Error::is_retryable) |
 /// | [`Gone`](Self::Gone) | somebody else deactivated or deleted the snapshot | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -92,7 +92,7 @@ pub enum ErrorKind {
     DoesNotStart,
     /// No runner of the service can take what was asked for.
     NoRunner,
-    /// The sandbox is being started, stopped or captured, so that nothing else can be done with it.
+    /// The sandbox is being started, stopped, captured or deleted by somebody else, so that nothing else can be done with it.
     Busy,
     /// The snapshot was deleted or deactivated while it was waited for.
     Gone,

@@ -7,6 +7,7 @@ use daytona_emulator::{Emulator, Fault, Operation, SandboxScript, SeededSnapshot
 use daytona_sdk::{Daytona, ErrorKind, SandboxState, SnapshotState};
 
 use crate::support::{count, in_process, post, send, start_sandbox};
+use crate::verify::nothing_is_left;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -44,6 +45,7 @@ async fn a_snapshot_of_a_sandbox_is_active_and_the_sandbox_is_back() {
         tokio::time::sleep(SECOND * 5).await;
         assert_eq!(emulator.sandboxes().await[0].state, SandboxState::Started);
         daytona.snapshots().verify("prepared:1").await.unwrap();
+        nothing_is_left(&emulator).await;
     }
 }
 
@@ -115,4 +117,45 @@ async fn a_second_capture_meanwhile_and_a_deadline_are_told() {
     assert!(refusal.contains("started or stopped"), "{refusal}");
     let error = daytona.snapshots().capture("box", "y:1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_took_is_sent_again() {
+    let (emulator, daytona) = with_sandbox(None).await;
+    emulator.inject(
+        Fault::status(429)
+            .header("Retry-After", "2")
+            .on(Operation::CreateSandboxSnapshot)
+            .times(2),
+    );
+    daytona.snapshots().capture("box", "x:1").await.unwrap();
+    assert_eq!(count(&emulator, Operation::CreateSandboxSnapshot), 3);
+}
+
+/// The server names no state in its refusal.
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_that_is_taken_between_the_look_and_the_request_is_busy() {
+    let (emulator, daytona) = with_sandbox(Some(scripted().capture_takes(MINUTE))).await;
+    emulator.inject(Fault::delay(SECOND * 5).on(Operation::CreateSandboxSnapshot));
+    let capture = tokio::spawn(daytona.snapshots().capture("box", "x:1").into_future());
+    tokio::time::sleep(SECOND * 2).await;
+    let other = CreateSandboxSnapshot::new("box", SandboxCapture::new("y:1"));
+    send(&emulator, &other).await.unwrap();
+    let error = capture.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert!(error.is_retryable());
+}
+
+/// A snapshot has the resources of its sandbox.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_another_sandbox_under_the_name_is_not_ours() {
+    let (emulator, daytona) = with_sandbox(Some(scripted().capture_takes(MINUTE))).await;
+    emulator.add_snapshot(SeededSnapshot::from_image("large:1", "a:1").resources(2.0, 0.0, 1.0, 3.0));
+    start_sandbox(&emulator, "large:1", "other").await;
+    let capture = tokio::spawn(daytona.snapshots().capture("box", "x:1").into_future());
+    tokio::time::sleep(SECOND * 5).await;
+    let theirs = daytona.snapshots().capture("other", "x:1").await.unwrap();
+    let error = capture.await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(error.snapshot().unwrap().id, theirs.id);
 }

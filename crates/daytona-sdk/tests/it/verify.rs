@@ -396,3 +396,63 @@ async fn a_server_that_fails_at_every_sandbox_is_not_asked_for_ever() {
     assert_eq!(error.kind(), ErrorKind::ServerError);
     assert_eq!(count(&emulator, Operation::CreateSandbox), 3);
 }
+
+/// Those who start sandboxes and those who sweep may have other clocks than the server.
+#[tokio::test(start_paused = true)]
+async fn the_servers_clock_alone_tells_what_is_past_its_time() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.clock().advance(MINUTE * 60 * 48);
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").takes(MINUTE));
+    let verify = tokio::spawn(daytona.snapshots().verify("web:1").into_future());
+    tokio::time::sleep(SECOND * 10).await;
+    let purpose = ("daytona-sdk/purpose", "verify".to_owned());
+    let an_hour_ago = emulator.clock().now() - jiff::SignedDuration::from_hours(1);
+    start(
+        &emulator,
+        "daytona-sdk-verify-old",
+        &[purpose, ("daytona-sdk/until", an_hour_ago.to_string())],
+    )
+    .await;
+    // Whoever sweeps while it is being started leaves it alone.
+    tokio::time::sleep(MINUTE).await;
+    let report = daytona.snapshots().sweep().await.unwrap();
+    let deleted: Vec<&str> = report.deleted.iter().map(|sandbox| sandbox.name.as_str()).collect();
+    assert_eq!(deleted, ["daytona-sdk-verify-old"]);
+    verify.await.unwrap().unwrap();
+    nothing_is_left(&emulator).await;
+}
+
+/// After a refusal in words that nobody knows there may be a sandbox all the same.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_in_new_words_leaves_no_sandbox() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").fails("sandbox exited with code 1"));
+    let words = Fault::status(400).message("Something new").carried_out();
+    emulator.inject(words.on(Operation::CreateSandbox));
+    let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DoesNotStart, "{error}");
+    nothing_is_left(&emulator).await;
+    // Without one the words are what is told.
+    emulator.inject(Fault::status(400).message("Something new").on(Operation::CreateSandbox));
+    let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().contains("Something new")),
+        (ErrorKind::Rejected, true)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_that_somebody_else_deletes_says_nothing_of_the_snapshot() {
+    let (emulator, daytona) = with_snapshot();
+    let snapshot = daytona.snapshots().verify("web:1");
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").takes(SECOND * 40));
+    emulator.inject(
+        Fault::status(404)
+            .message("Sandbox not found")
+            .on(Operation::GetSandbox)
+            .always(),
+    );
+    let error = snapshot.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert_eq!(error.snapshot().unwrap().name, "web:1");
+}

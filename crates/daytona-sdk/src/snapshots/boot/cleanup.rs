@@ -32,9 +32,19 @@ pub(crate) struct Cleanup {
     name: String,
     /// When the sandbox was asked for last.
     asked: Mutex<Duration>,
-    /// Whether it is certain that there was a sandbox, so that one which is not there is gone.
-    was_there: bool,
+    known: Presence,
     runtime: Option<Handle>,
+}
+
+/// What is known of the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// It may come to be as long as the server has not begun with it.
+    Possible,
+    /// There was one, so that one which is not there is gone.
+    Certain,
+    /// There is none, and there will be none.
+    Excluded,
 }
 
 impl Cleanup {
@@ -44,7 +54,7 @@ impl Cleanup {
             client: client.clone(),
             name: name.to_owned(),
             asked: Mutex::new(client.clock().now()),
-            was_there: false,
+            known: Presence::Possible,
             runtime: Handle::try_current().ok(),
         }
     }
@@ -60,21 +70,24 @@ impl Cleanup {
 
     /// Notes that the sandbox is there.
     pub(crate) fn note_there(&mut self) {
-        self.was_there = true;
+        self.known = Presence::Certain;
     }
 
-    /// There is no sandbox, and there will be none.
-    pub(crate) fn cancel(mut self) {
-        self.runtime = None;
+    /// Notes that there is no sandbox, and that there will be none.
+    pub(crate) fn note_none(&mut self) {
+        self.known = Presence::Excluded;
     }
 
     /// Deletes it now. What does not succeed soon goes on in the background: the caller has waited for something else.
     pub(crate) async fn now(mut self, scope: &Scope) {
+        if self.known == Presence::Excluded {
+            return;
+        }
         let patience = scope
             .deadline
             .remaining()
             .map_or(PATIENCE, |left| PATIENCE.min(left / 2));
-        let deletion = delete(scope, &self.name, self.asked(), self.was_there);
+        let deletion = delete(scope, &self.name, self.asked(), self.known);
         let outcome = tokio::select! {
             biased;
             outcome = deletion => Some(outcome),
@@ -92,12 +105,14 @@ impl Cleanup {
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else { return };
+        let Some(runtime) = self.runtime.take().filter(|_| self.known != Presence::Excluded) else {
+            return;
+        };
         let (client, name) = (self.client.clone(), std::mem::take(&mut self.name));
-        let (asked, was_there) = (self.asked(), self.was_there);
+        let (asked, known) = (self.asked(), self.known);
         let deletion = async move {
             let (scope, _delivery) = Scope::begin(&client, Goal::Answer, Options::within(LIMIT));
-            let outcome = scope.deadline.enforce(delete(&scope, &name, asked, was_there)).await;
+            let outcome = scope.deadline.enforce(delete(&scope, &name, asked, known)).await;
             if let Err(error) = outcome {
                 tracing::warn!(%name, %error, "a sandbox of a smoke boot could not be deleted: `sweep` finds it later");
             }
@@ -107,7 +122,7 @@ impl Drop for Cleanup {
 }
 
 /// Deletes a sandbox: again and again while it is being started, and until it can be seen if it may still come.
-async fn delete(scope: &Scope, name: &str, asked: Duration, was_there: bool) -> Result<(), Error> {
+async fn delete(scope: &Scope, name: &str, asked: Duration, known: Presence) -> Result<(), Error> {
     let clock = scope.client.clock();
     let request = DeleteSandbox::new(name);
     let mut looks = Looks::new(scope);
@@ -115,7 +130,7 @@ async fn delete(scope: &Scope, name: &str, asked: Duration, was_there: bool) -> 
         match looks.next(|| scope.client.call_once(&request, 0)).await {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Err(_) if was_there || clock.now().saturating_sub(asked) >= LATEST => return Ok(()),
+            Err(_) if known == Presence::Certain || clock.now().saturating_sub(asked) >= LATEST => return Ok(()),
             Err(_) => {}
         }
     }

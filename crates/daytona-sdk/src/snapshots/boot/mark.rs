@@ -15,7 +15,8 @@ const PURPOSE: (&str, &str) = ("daytona-sdk/purpose", "verify");
 /// The label with the time after which nobody waits for it any more.
 const UNTIL: &str = "daytona-sdk/until";
 
-/// How far the clocks of two machines may differ.
+/// How long after the end of a call its sandbox may still be deleted by the call itself; and how far two clocks may differ where a
+/// server tells no time.
 const MARGIN: Duration = Duration::from_mins(10);
 
 /// A smoke boot without a deadline counts as left behind after this time.
@@ -26,7 +27,7 @@ pub(crate) fn name() -> String {
     format!("{PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 
-/// The labels of a sandbox that is waited for this long at the most.
+/// The labels of a sandbox that is waited for this long at the most, from now by the server's time.
 pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String, String> {
     let lasts = limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN;
     let until = now.checked_add(lasts).unwrap_or(now);
@@ -41,7 +42,7 @@ pub(crate) fn filter() -> String {
     serde_json::json!({ name: value }).to_string()
 }
 
-/// Whether a sandbox is of a smoke boot that nobody waits for any more.
+/// Whether a sandbox is of a smoke boot that nobody waits for any more, now by the server's time.
 pub(crate) fn is_left_behind(sandbox: &Sandbox, now: Timestamp) -> bool {
     let label = |name: &str| sandbox.labels.as_ref()?.get(name).map(String::as_str);
     let is_ours = sandbox.name.starts_with(PREFIX) && label(PURPOSE.0) == Some(PURPOSE.1);

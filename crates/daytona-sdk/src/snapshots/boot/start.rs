@@ -43,31 +43,13 @@ pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot) -> Result<(), Erro
         requests: AtomicU32::new(0),
     };
     let outcome = boot.until_started(&request).await;
-    let Boot {
-        cleanup,
-        requests,
-        name,
-        ..
-    } = boot;
-    match &outcome {
-        Err(error) if made_nothing(error) && requests.into_inner() == 1 => cleanup.cancel(),
-        _ => cleanup.now(scope).await,
-    }
+    let Boot { cleanup, name, .. } = boot;
+    cleanup.now(scope).await;
     outcome?;
     let elapsed = scope.deadline.elapsed();
     scope.sink.put(Event::Started { sandbox: name, elapsed });
     Ok(())
 }
-
-/// Whether the refusal of a creation says that there is no sandbox: in words, as the one of a start that has failed has the same status.
-fn made_nothing(error: &Error) -> bool {
-    error.proves_nothing_was_done()
-        && error.kind() != ErrorKind::DoesNotStart
-        && error.operation() == Some(CREATE)
-        && error.server_message().is_some()
-}
-
-const CREATE: &str = <CreateSandbox as daytona_api::Operation>::ID;
 
 /// The request for a sandbox that goes away by itself, in a region where the snapshot is.
 fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
@@ -80,7 +62,7 @@ fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
     let region = wished.filter(|target| regions.is_empty() || regions.contains(target));
     let region = region.or(regions.first());
     request.target = region.cloned();
-    request.labels = Some(mark::labels(client.clock().timestamp(), scope.deadline.remaining()));
+    request.labels = Some(mark::labels(client.timestamp(), scope.deadline.remaining()));
     request.auto_stop_interval = Some(STOPS_AFTER_MINUTES);
     request.auto_delete_interval = Some(0);
     request
@@ -96,6 +78,13 @@ struct Boot<'a> {
 }
 
 impl Boot<'_> {
+    /// Notes that the last request made nothing. An earlier one, whose answer was lost, may have.
+    fn note_refused(&mut self) {
+        if *self.requests.get_mut() == 1 {
+            self.cleanup.note_none();
+        }
+    }
+
     /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name tells that the
     /// sandbox is there.
     async fn until_started(&mut self, request: &CreateSandbox) -> Result<(), Error> {
@@ -126,14 +115,22 @@ impl Boot<'_> {
                 let found = look_at(client, &self.name).await.ok().flatten();
                 return Err(does_not_start(snapshot, found.as_ref()).with_answer_of(&error));
             }
-            // Its words were lost on the way: it may be the refusal of a start that has failed, after which the sandbox is there.
-            Err(error) if error.kind() == ErrorKind::Rejected && error.server_message().is_none() => {
-                match look_at(client, &self.name).await {
-                    Ok(Some(_)) => self.cleanup.note_there(),
-                    _ => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
+            // The words are lost or new: it may be the refusal of a start that has failed, after which the sandbox is there.
+            Err(error) if error.kind() == ErrorKind::Rejected => match look_at(client, &self.name).await {
+                Ok(Some(_)) => self.cleanup.note_there(),
+                looked => {
+                    if looked.is_ok() {
+                        self.note_refused();
+                    }
+                    return Err(error.with_snapshot(SnapshotInfo::of(snapshot)));
                 }
+            },
+            Err(error) => {
+                if error.proves_nothing_was_done() {
+                    self.note_refused();
+                }
+                return Err(error.with_snapshot(SnapshotInfo::of(snapshot)));
             }
-            Err(error) => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
         }
         let made_at = client.clock().now();
         loop {
@@ -168,10 +165,11 @@ async fn look_at(client: &ApiClient, name: &str) -> Result<Option<Sandbox>, Erro
 
 fn gone(snapshot: &Snapshot, name: &str) -> Error {
     let message = format!(
-        "sandbox `{name}` of snapshot `{}` was deleted before it had started",
+        "somebody else deleted sandbox `{name}` of snapshot `{}` before it had started",
         snapshot.name
     );
-    Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(snapshot))
+    // Not `Gone`: that is about the snapshot, of which nothing is known.
+    Error::new(ErrorKind::Busy, message).with_snapshot(SnapshotInfo::of(snapshot))
 }
 
 fn does_not_start(snapshot: &Snapshot, sandbox: Option<&Sandbox>) -> Error {

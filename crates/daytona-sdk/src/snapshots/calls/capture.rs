@@ -105,7 +105,10 @@ impl Capture<'_> {
         self.note(&SandboxState::Snapshotting);
         let body = SandboxCapture::new(&self.name);
         let request = CreateSandboxSnapshot::new(&self.sandbox.id, body);
-        let lost = match client.call_once(&request, 0).await {
+        let lost = match client
+            .call_with(&request, |error| self.scope.sink.put_retry(error))
+            .await
+        {
             Ok(_) => None,
             Err(error) if error.proves_nothing_was_done() => return Err(error),
             // It may be under way: the sandbox tells.
@@ -163,7 +166,8 @@ impl Capture<'_> {
         Err(lost.unwrap_or_else(|| self.failed()))
     }
 
-    /// Whether a snapshot of the name came of this capture: it has no image and no build, and it is not older than the request.
+    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the request, and
+    /// it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells which one it came of.
     fn is_ours(&self, found: &Snapshot) -> bool {
         if let Some(source) = &found.source_sandbox_id {
             return *source == self.sandbox.id;
@@ -173,7 +177,24 @@ impl Capture<'_> {
             (Some(created), Some(since)) => created.as_second() < since.as_second(),
             _ => false,
         };
-        is_captured && !is_old
+        is_captured && !is_old && self.may_have_left(found)
+    }
+
+    /// Whether the resources and the region of a snapshot are those of the sandbox, as far as both are known.
+    fn may_have_left(&self, found: &Snapshot) -> bool {
+        fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            one.zip(other).is_some_and(|(one, other)| one != other)
+        }
+        let sandbox = &self.sandbox;
+        let is_elsewhere = match (&found.region_ids, &sandbox.target) {
+            (Some(regions), Some(target)) => !regions.is_empty() && !regions.contains(target),
+            _ => false,
+        };
+        !(is_elsewhere
+            || differ(found.cpu, sandbox.cpu)
+            || differ(found.gpu, sandbox.gpu)
+            || differ(found.mem, sandbox.memory)
+            || differ(found.disk, sandbox.disk))
     }
 
     fn failed(&self) -> Error {

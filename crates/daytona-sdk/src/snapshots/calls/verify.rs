@@ -70,9 +70,11 @@ pub(crate) async fn sweep(scope: Scope) -> Result<SweepReport, Error> {
     let client = &scope.client;
     let mut request = ListSandboxes::new();
     request.labels = Some(mark::filter());
-    let now = client.clock().timestamp();
+    let found = sandboxes::all(client, request).await?;
+    // The labels hold the server's time: those who made them and this machine may have other clocks.
+    let now = client.timestamp();
     let mut report = SweepReport::default();
-    for sandbox in sandboxes::all(client, request).await? {
+    for sandbox in found {
         if !mark::is_left_behind(&sandbox, now) {
             continue;
         }
