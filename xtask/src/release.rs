@@ -13,7 +13,7 @@ mod steps;
 
 pub(crate) use rehearsal::rehearse;
 pub(crate) use steps::Error;
-use steps::{Destination, clone, current_version, execute, git, is_tagged, parse_version, prepare};
+use steps::{Destination, check_repository, clone, current_version, execute, git, is_tagged, parse_version, prepare};
 
 /// Version of cargo-semver-checks; it is installed where it is not there.
 const SEMVER_CHECKS: &str = "0.51.0";
@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> Result<(), Error> 
         say("nothing was changed; `--execute` commits, tags and publishes");
         return Ok(());
     }
+    check_repository(workspace)?;
     execute(workspace, &version, &PUBLISHED, &Destination::default())?;
     say(&format!(
         "published {version}; push the commit and the tag: git push origin HEAD v{version}"

@@ -296,6 +296,7 @@ fn manifests(workspace: &Path, files: &[String], findings: &mut Findings) -> Res
                 "description",
                 "readme",
                 "license",
+                "repository",
                 "keywords",
                 "categories",
                 "rust-version",

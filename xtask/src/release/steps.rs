@@ -22,12 +22,14 @@ pub(crate) enum Error {
     Command(#[from] io::Error),
     #[error("the tree is not clean; commit or stash first:\n{0}")]
     Dirty(String),
-    #[error("`{0}` is no version like 1.2.3")]
+    #[error("`{0}` is not a version like 1.2.3")]
     Version(String),
     #[error("version {wanted} is not newer than the last tag, {last}")]
     NotNewer { wanted: String, last: String },
     #[error("CHANGELOG.md says nothing under `## Unreleased`")]
     NoChanges,
+    #[error("Cargo.toml has no address in `repository`: set it before the first release")]
+    NoRepository,
     #[error("{0}")]
     Rehearsal(String),
 }
@@ -122,6 +124,16 @@ pub(super) fn current_version(workspace: &Path) -> Result<String, Error> {
     let manifest = parse(&path)?;
     let version = manifest["workspace"]["package"]["version"].as_str();
     Ok(version.unwrap_or_default().to_owned())
+}
+
+/// Checks that the registry page of a crate can link to the repository.
+pub(super) fn check_repository(workspace: &Path) -> Result<(), Error> {
+    let manifest = parse(&workspace.join("Cargo.toml"))?;
+    let package = &manifest["workspace"]["package"];
+    match package.get("repository").and_then(Item::as_str) {
+        Some(address) if !address.is_empty() => Ok(()),
+        _ => Err(Error::NoRepository),
+    }
 }
 
 /// Major, minor, patch.
@@ -261,6 +273,19 @@ mod tests {
         assert!(matches!(outcome, Err(Error::NoChanges)), "{outcome:?}");
         assert_eq!(git(&["status", "--porcelain"]) + &git(&["tag"]), "");
         assert_eq!(current_version(folder.path()).unwrap(), "0.1.0");
+    }
+
+    #[test]
+    fn a_release_needs_the_address_of_the_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        for (line, is_set) in [
+            ("repository = \"https://example.com/x\"", true),
+            ("repository = \"\"", false),
+            ("", false),
+        ] {
+            fs::write(folder.path().join("Cargo.toml"), format!("[workspace.package]\n{line}\n")).unwrap();
+            assert_eq!(check_repository(folder.path()).is_ok(), is_set, "{line}");
+        }
     }
 
     #[test]
