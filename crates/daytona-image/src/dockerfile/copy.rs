@@ -49,11 +49,17 @@ impl Dispatcher<'_> {
         let target = self.known(target)?;
         let has_checksum = instruction.flag("checksum").filter(|value| !value.is_empty());
         if let Some(checksum) = has_checksum {
-            if let Some(checksum) = self.known(checksum)? {
-                values::checksum(&checksum).map_err(WordError::Invalid)?;
-            }
-            if paths.len() != 1 || !sources::is_remote(&paths[0]) {
+            let [address] = paths.as_slice() else {
                 return Err(WordError::Invalid("a checksum is for one address".to_owned()));
+            };
+            if !sources::is_remote(address) {
+                return Err(WordError::Invalid(format!(
+                    "a checksum is for an address, and `{}` is a path",
+                    address.escape_debug()
+                )));
+            }
+            if let Some(checksum) = self.known(checksum)? {
+                values::checksum(&checksum, sources::is_git(address)).map_err(WordError::Invalid)?;
             }
         }
         if let Some(from) = instruction.flag("from").filter(|from| !from.is_empty()) {

@@ -70,38 +70,28 @@ pub(super) fn flags(text: &str, escape: char) -> (Vec<String>, Cow<'_, str>) {
 }
 
 /// The words of `ENV`, `LABEL` and `ARG`: quotes hold a word together and stay in it, as do escapes.
-pub(super) fn words(text: &str, escape: char) -> Vec<String> {
-    let (mut words, mut word, mut quote, mut is_word) = (Vec::new(), String::new(), None, false);
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+pub(super) fn words(text: &str, escape: char) -> Vec<&str> {
+    let (mut words, mut start, mut quote) = (Vec::new(), None, None);
+    let mut characters = text.char_indices();
+    let mut end = text.len();
+    while let Some((position, character)) = characters.next() {
         match quote {
             None if character.is_whitespace() => {
-                if is_word || !word.is_empty() {
-                    words.push(std::mem::take(&mut word));
-                }
-                is_word = false;
+                words.extend(start.take().map(|start| &text[start..position]));
                 continue;
             }
-            None if matches!(character, '"' | '\'') => {
-                quote = Some(character);
-                is_word = true;
-            }
+            None if matches!(character, '"' | '\'') => quote = Some(character),
             Some(open) if open == character => quote = None,
             _ => {}
         }
-        // An escape takes the next character with it, but not in single quotes, and not at the end.
-        if character == escape && quote != Some('\'') {
-            match characters.next() {
-                Some(escaped) => word.extend([character, escaped]),
-                None => break,
-            }
-        } else {
-            word.push(character);
+        // An escape takes the next character with it, but not in single quotes. At the end it is dropped.
+        if character == escape && quote != Some('\'') && characters.next().is_none() {
+            end = position;
+            break;
         }
+        start.get_or_insert(position);
     }
-    if is_word || !word.is_empty() {
-        words.push(word);
-    }
+    words.extend(start.map(|start| &text[start..end]));
     words
 }
 
@@ -201,6 +191,25 @@ mod tests {
                 (expected.iter().map(ToString::to_string).collect(), Cow::Borrowed(rest)),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn quotes_and_escapes_stay_in_a_word() {
+        for (text, expected) in [
+            ("", vec![]),
+            ("  a=b\tc ", vec!["a=b", "c"]),
+            (r#"a="b c" 'd e'"#, vec![r#"a="b c""#, "'d e'"]),
+            (r"a\ b c", vec![r"a\ b", "c"]),
+            (r#""a\" b" c"#, vec![r#""a\" b""#, "c"]),
+            (r"'a\' b", vec![r"'a\'", "b"]),
+            (r"a b\", vec!["a", "b"]),
+            (r"a \", vec!["a"]),
+            ("\"\"", vec!["\"\""]),
+            ("\"a b", vec!["\"a b"]),
+            ("\u{e9}\\\u{e9} x", vec!["\u{e9}\\\u{e9}", "x"]),
+        ] {
+            assert_eq!(words(text, '\\'), expected, "{text}");
         }
     }
 

@@ -286,7 +286,7 @@ fn arguments(keyword: &str, rest: &str, escape: char) -> Result<Arguments, Strin
             Some(words) => Arguments::Json(words),
             None => text(rest),
         },
-        "ARG" => Arguments::Words(lexer::words(rest, escape)),
+        "ARG" => Arguments::Words(lexer::words(rest, escape).into_iter().map(str::to_owned).collect()),
         "ENV" | "LABEL" => Arguments::Pairs(pairs(keyword, rest, escape)?),
         "MAINTAINER" | "STOPSIGNAL" | "USER" | "WORKDIR" => text(rest),
         "HEALTHCHECK" => health_check(rest)?,
@@ -328,19 +328,15 @@ fn pairs(keyword: &str, rest: &str, escape: char) -> Result<Vec<Pair>, String> {
             is_old_form: true,
         }]);
     }
-    let pair = |mut name: String| match name.find('=') {
-        Some(end) => {
-            let value = name.split_off(end + 1);
-            name.truncate(end);
-            Ok(Pair {
-                name,
-                value,
-                is_old_form: false,
-            })
-        }
+    let pair = |word: &str| match word.split_once('=') {
+        Some((name, value)) => Ok(Pair {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            is_old_form: false,
+        }),
         None => Err(format!(
             "`{}` has no `=`: write `name=value`, and a value with blanks in quotes",
-            name.escape_debug()
+            word.escape_debug()
         )),
     };
     words.into_iter().map(pair).collect()

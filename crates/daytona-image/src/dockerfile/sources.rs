@@ -151,6 +151,19 @@ pub(super) fn is_remote(source: &str) -> bool {
     has_protocol || is_scp_like(source)
 }
 
+/// Whether what is fetched is a git repository.
+pub(super) fn is_git(source: &str) -> bool {
+    let is_repository = |address: &str| {
+        let path = address.split(['?', '#']).next().unwrap_or_default();
+        path.ends_with(".git")
+    };
+    match source.split_once("://") {
+        Some(("http" | "https", address)) => is_repository(address),
+        Some((protocol, _)) => matches!(protocol, "git" | "ssh"),
+        None => is_scp_like(source),
+    }
+}
+
 /// `user@host:path`.
 fn is_scp_like(source: &str) -> bool {
     let name = |text: &str, more: &[u8]| {

@@ -79,7 +79,18 @@ pub(super) fn platform(value: &str) -> Result<(), String> {
 }
 
 /// The checksum of `ADD --checksum`.
-pub(super) fn checksum(value: &str) -> Result<(), String> {
+pub(super) fn checksum(value: &str, is_of_git: bool) -> Result<(), String> {
+    if is_of_git {
+        let is_commit = value.len() <= 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return if is_commit {
+            Ok(())
+        } else {
+            Err(format!(
+                "`--checksum={}` is no commit, which a git repository is checked by",
+                value.escape_debug()
+            ))
+        };
+    }
     let lengths = [("sha256:", 64), ("sha384:", 96), ("sha512:", 128)];
     let is_digest = |(start, length): (&str, usize)| {
         value.strip_prefix(start).is_some_and(|digits| {

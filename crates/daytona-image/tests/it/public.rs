@@ -107,6 +107,11 @@ fn usual_dockerfiles_send_what_they_copy() {
             vec!["docs/index.md"],
         ),
         (
+            "FROM x:1\nADD --checksum=be1f38e https://github.com/a/b.git#v1 /b\nCOPY LICENSE /\n\
+             ADD --checksum=be1f38efe73c6a93cc429a0488ad6e1db663398c git@github.com:a/b.git /c\n",
+            vec!["LICENSE"],
+        ),
+        (
             "FROM x:1\nARG SUM=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d\n\
              ADD --checksum=$SUM https://example.com/a.tgz /tmp/\nADD --checksum=${SUM} https://example.com/b.tgz /tmp/\nCOPY LICENSE /\n",
             vec!["LICENSE"],
@@ -223,7 +228,15 @@ fn usual_mistakes_are_refused_with_their_line() {
         ),
         (
             "FROM x:1\nADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d LICENSE /\n",
+            "line 2: a checksum is for an address, and `LICENSE` is a path",
+        ),
+        (
+            "FROM x:1\nADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://h/a https://h/b /x/\n",
             "line 2: a checksum is for one address",
+        ),
+        (
+            "FROM x:1\nADD --checksum=main https://github.com/a/b.git /\n",
+            "line 2: `--checksum=main` is no commit, which a git repository is checked by",
         ),
         ("FROM x:1\nCOPY LICENSE\n", "line 2: COPY needs a source and a target"),
         ("FROM x:1 AS 1st\n", "line 1: `1st` cannot be the name of a stage"),
