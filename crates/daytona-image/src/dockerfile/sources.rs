@@ -155,7 +155,7 @@ pub(super) fn is_remote(source: &str) -> bool {
 pub(super) fn is_git(source: &str) -> bool {
     let is_repository = |address: &str| {
         let path = address.split(['?', '#']).next().unwrap_or_default();
-        path.ends_with(".git")
+        path.strip_suffix(".git").is_some()
     };
     match source.split_once("://") {
         Some(("http" | "https", address)) => is_repository(address),
