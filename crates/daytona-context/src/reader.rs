@@ -16,7 +16,7 @@ use crate::read_error::ReadError;
 
 /// Bytes in a chunk, but for the last one: large enough that the cost of a hand-over between threads does not count,
 /// small enough that some of them in flight do not either.
-pub(crate) const CHUNK: usize = 256 * 1024;
+pub(crate) const CHUNK: usize = 128 * 1024;
 
 /// Room for the headers and the padding that a chunk may end with.
 const MARGIN: usize = 8 * 1024;
