@@ -283,7 +283,11 @@ mod tests {
             ("repository = \"\"", false),
             ("", false),
         ] {
-            fs::write(folder.path().join("Cargo.toml"), format!("[workspace.package]\n{line}\n")).unwrap();
+            fs::write(
+                folder.path().join("Cargo.toml"),
+                format!("[workspace.package]\n{line}\n"),
+            )
+            .unwrap();
             assert_eq!(check_repository(folder.path()).is_ok(), is_set, "{line}");
         }
     }

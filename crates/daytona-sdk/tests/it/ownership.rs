@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Fault, Operation, ReadLag, Script, SeededSnapshot};
-use daytona_sdk::ErrorKind;
+use daytona_sdk::{ErrorKind, SnapshotState};
 use jiff::SignedDuration;
 
 use crate::races::another;
@@ -211,4 +211,18 @@ async fn a_log_that_is_away_in_the_end_has_a_gap() {
     let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
     create.await.unwrap();
     assert!(heard.log().len() == 30 || !heard.gaps().is_empty(), "{:?}", heard.log());
+}
+
+/// Of several places that snapshots are read from one may still show what was so before the activation.
+#[tokio::test(start_paused = true)]
+async fn what_was_inactive_before_its_activation_is_not_gone() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.add_snapshot(SeededSnapshot::from_image("x", "a:1").state(SnapshotState::Inactive));
+    emulator.clock().advance(SECOND * 60 * 11);
+    let snapshots = daytona.snapshots();
+    let before = snapshots.get("x").await.unwrap();
+    let behind = Fault::status(200).body(&serde_json::to_string(&before).unwrap());
+    emulator.inject(behind.on(Operation::GetSnapshot).times(3));
+    let active = snapshots.activate(&before.id).wait().await.unwrap();
+    assert_eq!(active.state, SnapshotState::Active);
 }

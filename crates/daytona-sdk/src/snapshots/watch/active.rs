@@ -98,10 +98,12 @@ async fn poll(scope: &Scope, snapshot: &mut Snapshot, at: Duration, log: &mut Lo
         let mut misses = 0;
         *snapshot = loop {
             let found = looks.at_own(&id).await;
+            // What was acknowledged a moment ago may not have come to where snapshots are read from.
+            let may_be_behind = !was_found && client.clock().now().saturating_sub(begun) <= LAG;
             match found.map_err(|error| error.with_snapshot(SnapshotInfo::of(snapshot)))? {
+                Some(found) if found.state == SnapshotState::Inactive && may_be_behind => {}
                 Some(found) => break found,
-                // It was acknowledged a moment ago.
-                None if !was_found && client.clock().now().saturating_sub(begun) <= LAG => {}
+                None if may_be_behind => {}
                 // Of several places that snapshots are read from one may be behind.
                 None if misses < MOST_MISSES => misses += 1,
                 None => return Err(outcome::deleted(snapshot)),
