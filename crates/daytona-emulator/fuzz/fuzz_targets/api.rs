@@ -1,35 +1,55 @@
-//! Any body and any query is answered, and never with what only the emulator's own mistakes would bring.
+//! Any body and any query is answered, and an admin route takes a body or names what is wrong with it.
+//!
+//! The input is a query, a content type and an encoding, a line each, and then the body.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
 mod asked;
-use asked::{answer, request, with_emulator};
+use asked::{admin_request, answer, request, with_emulator};
 
-fuzz_target!(|input: (&[u8], &str, bool)| {
-    let (body, query, is_admin) = input;
+fuzz_target!(|input: &[u8]| {
+    let mut parts = input.splitn(4, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (query, content_type, encoding) = (line(), line(), line());
+    let body = parts.next().unwrap_or_default();
+    let headers = [
+        ("content-type", content_type.as_str()),
+        ("content-encoding", encoding.as_str()),
+    ];
     with_emulator(async |emulator| {
-        let requests = [
-            request(emulator, "POST", "/snapshots", body),
-            request(emulator, "POST", "/api-keys", body),
-            request(emulator, "GET", &format!("/snapshots?{query}"), b""),
-            request(emulator, "GET", &format!("/snapshots/{query}"), b""),
-        ];
-        for asked in requests.into_iter().flatten() {
-            assert!(answer(emulator, asked).await.status().as_u16() < 600);
-        }
-        if is_admin {
-            let root = emulator.api_url().replace("/api", "/_emulator");
-            for (method, route) in [("POST", "faults"), ("POST", "scripts"), ("POST", "clock"), ("PUT", "organization"), ("POST", "snapshots")] {
-                let asked = http::Request::builder()
-                    .method(method)
-                    .uri(format!("{root}/{route}"))
-                    .header("authorization", format!("Bearer {}", emulator.admin_key()))
-                    .body(bytes::Bytes::copy_from_slice(body))
-                    .expect("a request of fixed parts");
+        for (method, path) in [
+            ("POST", "/snapshots".to_owned()),
+            ("POST", "/api-keys".to_owned()),
+            ("POST", "/docker-registry".to_owned()),
+            ("POST", "/sandbox".to_owned()),
+            ("GET", format!("/snapshots?{query}")),
+            ("GET", format!("/snapshots/{query}")),
+            ("GET", format!("/sandbox?{query}")),
+        ] {
+            // Not every text can be a header or an address.
+            if let Some(asked) = request(emulator, method, &path, &headers, body) {
                 let status = answer(emulator, asked).await.status();
-                assert!(status == 200 || status == 400, "{route}: {status}");
+                assert!(status.as_u16() < 600, "{method} {path}: {status}");
             }
+        }
+        for (method, route) in [
+            ("POST", "faults"),
+            ("POST", "scripts"),
+            ("POST", "sandbox-scripts"),
+            ("POST", "clock"),
+            ("POST", "private-images"),
+            ("POST", "regions"),
+            ("POST", "api-keys"),
+            ("POST", "user-tokens"),
+            ("POST", "snapshots"),
+            ("PUT", "organization"),
+            ("PUT", "rate-limits"),
+            ("PUT", "read-lag"),
+        ] {
+            let asked = admin_request(emulator, method, route, body);
+            let status = answer(emulator, asked).await.status();
+            assert!(status == 200 || status == 400, "{route}: {status}");
         }
     });
 });

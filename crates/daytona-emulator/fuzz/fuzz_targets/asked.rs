@@ -1,4 +1,5 @@
 //! An emulator in process, and requests to it.
+#![allow(dead_code, reason = "each target uses some of it")]
 
 use bytes::Bytes;
 use daytona_emulator::{Emulator, StorageOptions};
@@ -26,13 +27,39 @@ pub(crate) async fn answer(emulator: &Emulator, request: Request<Bytes>) -> Resp
     Response::from_parts(parts, body.to_bytes())
 }
 
-/// A request to the API with the right key.
-pub(crate) fn request(emulator: &Emulator, method: &str, path: &str, body: &[u8]) -> Option<Request<Bytes>> {
-    Request::builder()
+/// A request to the API with the right key, if it can be one.
+pub(crate) fn request(
+    emulator: &Emulator,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Request<Bytes>> {
+    let mut request = Request::builder()
         .method(method)
         .uri(format!("{}{path}", emulator.api_url()))
-        .header("authorization", format!("Bearer {}", emulator.api_key()))
-        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", emulator.api_key()));
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+        request = request.header(*name, *value);
+    }
+    request.body(Bytes::copy_from_slice(body)).ok()
+}
+
+/// A snapshot is created, with this for its build.
+pub(crate) async fn create(emulator: &Emulator, info: serde_json::Value) -> Response<Bytes> {
+    let body = serde_json::json!({"name": "x", "buildInfo": info}).to_string();
+    let headers = [("content-type", "application/json")];
+    let created = request(emulator, "POST", "/snapshots", &headers, body.as_bytes());
+    answer(emulator, created.expect("a request of fixed parts")).await
+}
+
+/// A request to an admin route, with the right key.
+pub(crate) fn admin_request(emulator: &Emulator, method: &str, route: &str, body: &[u8]) -> Request<Bytes> {
+    let root = emulator.api_url().replace("/api", "/_emulator");
+    Request::builder()
+        .method(method)
+        .uri(format!("{root}/{route}"))
+        .header("authorization", format!("Bearer {}", emulator.admin_key()))
         .body(Bytes::copy_from_slice(body))
-        .ok()
+        .expect("a request of fixed parts")
 }

@@ -6,18 +6,18 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 
 mod asked;
-use asked::{answer, request, with_emulator};
+use asked::{answer, create, request, with_emulator};
 
 fuzz_target!(|text: &str| {
     with_emulator(async |emulator| {
-        let info = serde_json::json!({"dockerfileContent": text});
-        let body = serde_json::json!({"name": "x", "buildInfo": info}).to_string();
-        let created = request(emulator, "POST", "/snapshots", body.as_bytes()).expect("a request of fixed parts");
-        if answer(emulator, created).await.status() != 200 {
+        let key = format!("{}/one/context.tar", emulator.organization_id());
+        emulator.put_object(&key, &context()).expect("there is room");
+        let info = serde_json::json!({"dockerfileContent": text, "contextHashes": ["one"]});
+        if create(emulator, info).await.status() != 200 {
             return;
         }
         emulator.clock().advance(Duration::from_secs(24 * 3600));
-        let asked = request(emulator, "GET", "/snapshots/x", b"").expect("a request of fixed parts");
+        let asked = request(emulator, "GET", "/snapshots/x", &[], b"").expect("a request of fixed parts");
         let shown: serde_json::Value = serde_json::from_slice(answer(emulator, asked).await.body()).expect("JSON");
         match shown["state"].as_str() {
             Some("active") => {}
@@ -26,3 +26,15 @@ fuzz_target!(|text: &str| {
         }
     });
 });
+
+/// A few files, which the Dockerfile may copy.
+fn context() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for name in ["a.txt", "b.txt", "d/a.txt", "d/e/b.js", "src/main.py", ".hidden", ".dockerignore"] {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_size(1);
+        archive.append_data(&mut header, name, &b"x"[..]).expect("memory takes it");
+    }
+    archive.into_inner().expect("memory takes it")
+}
