@@ -420,3 +420,17 @@ async fn what_a_context_costs_is_counted_once() {
     assert_eq!(body["errorReason"], Value::Null);
     assert_eq!(asked.emulator.image("x").await.unwrap().files().count(), 20_000);
 }
+
+/// As many patterns as anybody writes are asked about as many files as anybody has.
+#[tokio::test]
+async fn many_patterns_are_asked_about_many_files() {
+    let names: Vec<String> = (0..20_000).map(|number| format!("d/{number}")).collect();
+    let many: Vec<(&str, u32, &[u8])> = names.iter().map(|name| (name.as_str(), 0o644, &b""[..])).collect();
+    let excludes: Vec<String> = (0..1_000).map(|number| format!(" --exclude=**/{number}*9")).collect();
+    let excludes = excludes.concat();
+    let image = build(&format!("FROM scratch\nCOPY{excludes} d /x\n"), &many)
+        .await
+        .unwrap();
+    let kept = |name: &&String| !(name.ends_with('9') && name.len() > "d/9".len());
+    assert_eq!(image.files().count(), names.iter().filter(kept).count());
+}

@@ -82,7 +82,7 @@ impl std::fmt::Display for BadPattern {
 
 /// A pattern of a source.
 #[derive(Debug, Clone)]
-pub(super) struct Glob(Vec<Token>);
+pub(super) struct Glob(Pattern);
 
 impl Glob {
     pub(super) fn new(pattern: &str) -> Result<Self, BadPattern> {
@@ -102,44 +102,84 @@ impl Glob {
                 character => Token::Literal(character),
             });
         }
-        Ok(Self(tokens))
+        Ok(Self(Pattern::new(tokens)))
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
-        matches(&self.0, path, &mut 0)
+        self.0.matches(path, &mut 0)
     }
 
     /// Like [`matches()`](Self::matches()), for a build that pays for it.
     pub(super) fn matches_for(&self, path: &str, budget: &Budget) -> Result<bool, String> {
-        let mut cost = 1;
-        let is_match = matches(&self.0, path, &mut cost);
+        let mut cost = 0;
+        let is_match = self.0.matches(path, &mut cost);
         budget.look(cost)?;
         Ok(is_match)
     }
 }
 
+/// What looking at a pattern costs, in steps of a match.
+const LOOK: usize = 4;
+
+/// What it costs to begin a match that is gone through step by step.
+const BEGIN: usize = 32;
+
+/// Tokens in the form that is quick to match: most patterns begin or end with plain text, which mostly decides.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern {
+    beginning: String,
+    middle: Vec<Token>,
+    end: String,
+    /// The last byte of the end.
+    last: Option<u8>,
+}
+
+impl Pattern {
+    pub(super) fn new(mut tokens: Vec<Token>) -> Self {
+        let literal = |token: &Token| match token {
+            Token::Literal(character) => Some(*character),
+            _ => None,
+        };
+        let plain = tokens.iter().map_while(literal).count();
+        let beginning = tokens.drain(..plain).filter_map(|token| literal(&token)).collect();
+        let plain = tokens.iter().rev().map_while(literal).count();
+        let end = tokens.split_off(tokens.len() - plain);
+        let end: String = end.iter().filter_map(literal).collect();
+        Self {
+            beginning,
+            middle: tokens,
+            last: end.bytes().last(),
+            end,
+        }
+    }
+
+    /// Whether it matches the whole text. What that takes is added to the cost.
+    pub(super) fn matches(&self, text: &str, cost: &mut usize) -> bool {
+        *cost += LOOK;
+        // What mostly decides, before all else.
+        if self.last.is_some() && text.as_bytes().last().copied() != self.last {
+            return false;
+        }
+        let rest = text.strip_prefix(self.beginning.as_str());
+        let Some(rest) = rest.and_then(|rest| rest.strip_suffix(self.end.as_str())) else {
+            return false;
+        };
+        match self.middle.as_slice() {
+            [] => rest.is_empty(),
+            [Token::Star] => !rest.contains('/'),
+            [Token::Folders] => rest.is_empty() || rest.ends_with('/'),
+            [Token::All] | [Token::Folders, Token::Star] => true,
+            tokens => {
+                *cost += BEGIN + tokens.len() * rest.len();
+                match_all(tokens, rest)
+            }
+        }
+    }
+}
+
 /// Whether the tokens match the whole text. All possibilities are followed at once, so that the time is the product of the
-/// lengths at most; where it comes to that, it is added to the cost.
-pub(super) fn matches(tokens: &[Token], text: &str, cost: &mut usize) -> bool {
-    // What begins or ends with plain characters can mostly be told at once.
-    let mut text = text;
-    let mut tokens = tokens;
-    while let [Token::Literal(literal), rest @ ..] = tokens {
-        match text.strip_prefix(*literal) {
-            Some(after) => (tokens, text) = (rest, after),
-            None => return false,
-        }
-    }
-    while let [rest @ .., Token::Literal(literal)] = tokens {
-        match text.strip_suffix(*literal) {
-            Some(before) => (tokens, text) = (rest, before),
-            None => return false,
-        }
-    }
-    if tokens.is_empty() {
-        return text.is_empty();
-    }
-    *cost += tokens.len() * text.len();
+/// lengths at most.
+fn match_all(tokens: &[Token], text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut reached = vec![false; text.len() + 1];
     reached[0] = true;

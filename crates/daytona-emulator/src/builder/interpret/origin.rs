@@ -67,6 +67,10 @@ impl Origin<'_> {
                 let Ok(place) = self.tree.resolve("", path, true) else {
                     continue;
                 };
+                let mut below = self.tree.below(&place.path);
+                if !below.any(|(_, entry)| matches!(entry.node, Node::Link { .. })) {
+                    continue;
+                }
                 let selection = Selection {
                     included: None,
                     excluded,

@@ -1,7 +1,7 @@
 //! Lists of patterns with exceptions: `.dockerignore`, `--exclude`, and the sources of `--parents`.
 
 use super::budget::Budget;
-use super::glob::{self, BadPattern, Token};
+use super::glob::{self, BadPattern, Pattern, Token};
 
 /// A list of patterns, in its order.
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub(super) struct Rules(Vec<Rule>);
 #[derive(Debug, Clone)]
 struct Rule {
     is_exception: bool,
-    tokens: Vec<Token>,
+    pattern: Pattern,
 }
 
 /// Which patterns a folder matched: what is below it is only asked about the others.
@@ -39,7 +39,10 @@ impl Rules {
             // The syntax is Go's, the meaning is not quite.
             glob::Glob::new(pattern).map_err(|BadPattern| BadRule(format!("{BadPattern}: {pattern:?}")))?;
             let tokens = tokens(pattern).map_err(|BadPattern| BadRule(format!("{BadPattern}: {pattern:?}")))?;
-            rules.push(Rule { is_exception, tokens });
+            rules.push(Rule {
+                is_exception,
+                pattern: Pattern::new(tokens),
+            });
         }
         Ok(Self(rules))
     }
@@ -48,30 +51,39 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// Whether a path is matched, given what its folder matched; and what it hands down itself.
+    /// Whether a path is matched, given what its folder matched; and what it hands down itself, which is asked of folders only.
     ///
     /// A rule that could not change the result is not looked at, and counts as not matched for what is below. At the top of
     /// a walk there is no folder, and a rule that matches a part of the path's beginning matches.
-    pub(super) fn matches(&self, path: &str, parent: &Matched, budget: &Budget) -> Result<(bool, Matched), String> {
+    pub(super) fn matches(
+        &self,
+        path: &str,
+        is_folder: bool,
+        parent: &Matched,
+        budget: &Budget,
+    ) -> Result<(bool, Matched), String> {
         let mut cost = self.0.len();
-        let mut matched = Vec::with_capacity(self.0.len());
+        let folders: Vec<&str> = match parent.0 {
+            None => path.match_indices('/').map(|(end, _)| &path[..end]).collect(),
+            Some(_) => Vec::new(),
+        };
+        let mut matched = Vec::new();
         let mut is_matched = false;
         for (index, rule) in self.0.iter().enumerate() {
             let mut matches = parent.0.as_ref().is_some_and(|parent| parent[index]);
             if !matches && rule.is_exception == is_matched {
-                matches = glob::matches(&rule.tokens, path, &mut cost);
-                if !matches && parent.0.is_none() {
-                    let mut folders = path.match_indices('/').map(|(end, _)| &path[..end]);
-                    matches = folders.any(|folder| glob::matches(&rule.tokens, folder, &mut cost));
-                }
+                let mut fits = |path: &str| rule.pattern.matches(path, &mut cost);
+                matches = fits(path) || folders.iter().any(|folder| fits(folder));
             }
-            matched.push(matches);
+            if is_folder {
+                matched.push(matches);
+            }
             if matches {
                 is_matched = !rule.is_exception;
             }
         }
         budget.look(cost)?;
-        Ok((is_matched, Matched(Some(matched))))
+        Ok((is_matched, Matched(is_folder.then_some(matched))))
     }
 }
 
@@ -204,4 +216,44 @@ fn class(text: &str) -> Result<(Token, &str), BadPattern> {
         }
     }
     Err(BadPattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a budget pays for asking about one path.
+    fn cost(rules: &Rules, path: &str) -> usize {
+        let budget = Budget::default();
+        let before = budget.work.get();
+        rules.matches(path, true, &Matched::default(), &budget).unwrap();
+        before - budget.work.get()
+    }
+
+    /// The budget is one of time: a pattern that is told by its beginning or end is paid for as such, a match that is gone
+    /// through step by step by its steps, and twice as many of them take twice as much.
+    #[test]
+    fn patterns_cost_what_they_take() {
+        let rules = |count: usize, pattern: &str| Rules::new(vec![pattern; count]).unwrap();
+        for told_by_an_end in ["b/**/*", "**/a*b*x", "**/*.pyc", "*.pyc", "**/node_modules", "a", "**"] {
+            assert!(
+                cost(&rules(1_000, told_by_an_end), "file-1") <= 5_000,
+                "{told_by_an_end}"
+            );
+        }
+        let long = "ab".repeat(500);
+        for followed in ["*a*c*", "**/a**", "?*", "[a-b]*[^c]"] {
+            let one = cost(&rules(1, followed), &long);
+            assert!(one >= 2 * long.len(), "{followed}: {one}");
+            // What follows a match is not asked about.
+            let exceptions = vec![format!("!{followed}"); 10];
+            assert_eq!(cost(&Rules::new(&exceptions).unwrap(), &long), 10, "{followed}");
+        }
+        assert_eq!(cost(&rules(2, "*a*c*"), &long), 2 * cost(&rules(1, "*a*c*"), &long));
+
+        let poor = Budget::default();
+        poor.work.set(cost(&rules(10, "*a*c*"), &long) - 1);
+        let refused = rules(10, "*a*c*").matches(&long, true, &Matched::default(), &poor);
+        assert!(refused.unwrap_err().contains("may not match so many files"));
+    }
 }

@@ -48,14 +48,15 @@ pub(super) fn walk<'t>(
             frames.pop();
         }
         let above = frames.last();
+        let is_folder = entry.node.is_directory();
         let (is_in, matched_in) = match included {
-            Some(rules) => rules.matches(&path, above.map_or(&top, |frame| &frame.included), budget)?,
+            Some(rules) => rules.matches(&path, is_folder, above.map_or(&top, |frame| &frame.included), budget)?,
             None => (true, Matched::default()),
         };
         let (is_out, matched_out) = if excluded.is_empty() {
             (false, Matched::default())
         } else {
-            excluded.matches(&path, above.map_or(&top, |frame| &frame.excluded), budget)?
+            excluded.matches(&path, is_folder, above.map_or(&top, |frame| &frame.excluded), budget)?
         };
         let is_taken = is_in && !is_out;
         if is_taken {
@@ -73,7 +74,7 @@ pub(super) fn walk<'t>(
                 },
             )?;
         }
-        if entry.node.is_directory() {
+        if is_folder {
             frames.push(Frame {
                 path,
                 entry,
