@@ -246,7 +246,12 @@ async fn a_user_makes_keys_and_looks_at_them() {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", asked.emulator.api_url()));
-        let response = asked.send(user(request).body(body.to_string()).unwrap()).await.unwrap();
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let response = asked.send(user(request).body(body).unwrap()).await.unwrap();
         let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         (response.status().as_u16(), answer)
     };

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod answers;
+mod bodies;
 mod classes;
 mod description;
 mod faults;

@@ -154,8 +154,12 @@ fn check(
         .cloned()
         .unwrap_or(Value::Null);
     let build = build.map(build_info).transpose()?;
-    if fields.contains_key("id") || NUMBERS.iter().any(|name| !is_kept(fields, name)) {
+    let has_null_image = build.is_some() && fields.get("imageName").is_some_and(Value::is_null);
+    if has_null_image || fields.contains_key("id") || NUMBERS.iter().any(|name| !is_kept(fields, name)) {
         return Err(Answer::unexpected());
+    }
+    if STORED.iter().filter_map(|name| fields.get(*name)).any(has_nul) {
+        return Err(Answer::refused(500, "Internal Server Error"));
     }
     // Further fields that the server copies, though only it should set them.
     let stored = |name: &str| fields.get(name).and_then(Value::as_str);
@@ -282,6 +286,19 @@ pub(super) fn number_problems(name: &str, value: &Value, largest: Option<f64>) -
     messages
 }
 
+/// Fields whose texts are written into the database.
+const STORED: [&str; 4] = ["buildInfo", "entrypoint", "errorReason", "initialRunnerId"];
+
+/// Whether a text has a character that the database does not take. The parser of JSON bounds the depth.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(has_nul),
+        Value::Object(fields) => fields.values().any(has_nul),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 const NUMBERS: [&str; 4] = ["cpu", "gpu", "memory", "disk"];
 
 /// Whether a number can be written into the database: what passes the validation may still be none, or a fraction.
@@ -338,7 +355,7 @@ fn build_info(value: &Value) -> Result<BuildInfo, Answer> {
     let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let hashes = match value.get("contextHashes") {
         None => None,
-        Some(Value::Null) => return Err(Answer::unexpected()),
+        Some(Value::Null | Value::Object(_)) => return Err(Answer::unexpected()),
         Some(Value::Array(hashes)) => Some(hashes.iter().map(as_text).collect::<Vec<_>>()),
         Some(other) => Some(vec![as_text(other)]),
     };
