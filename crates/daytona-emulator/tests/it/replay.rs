@@ -31,19 +31,12 @@ fn exchanges() -> Vec<Value> {
 /// Why an exchange is not sent to the emulator.
 fn reason_not_to(exchange: &Value) -> Option<&'static str> {
     let path = exchange["request"]["path"].as_str()?;
-    let method = exchange["request"]["method"].as_str()?;
     let label = exchange["label"].as_str()?;
     if path.contains("/suspend") || path.contains("/unsuspend") {
         return Some("set-up of an organization: done through Emulator::put_organization");
     }
     if path.contains("/quota") {
         return Some("set-up of an organization's quota: done through Emulator::put_organization");
-    }
-    if path.starts_with("/api/api-keys") && method != "GET" {
-        return Some("set-up of a key: done through Emulator::add_api_key");
-    }
-    if path.starts_with("/api/sandbox") {
-        return Some("sandboxes are not emulated");
     }
     if label.contains("idle") && exchange["response"].is_null() {
         return Some("needs a socket: the test `an_idle_connection_is_closed` of socket.rs");

@@ -303,7 +303,9 @@ fn value(place: &str, wanted: &Ordered, actual: &Ordered, is_beginning: bool, di
             let is_same = if FREE.contains(&name) {
                 kind(wanted) == kind(actual)
             } else {
-                wanted == actual || wanted.as_f64().is_some() && wanted.as_f64() == actual.as_f64()
+                wanted == actual
+                    || wanted.as_f64().is_some() && wanted.as_f64() == actual.as_f64()
+                    || destroyed(wanted).is_some() && destroyed(wanted) == destroyed(actual)
             };
             if !is_same {
                 differences.push(format!("{place}: {actual} instead of {wanted}"));
@@ -311,6 +313,12 @@ fn value(place: &str, wanted: &Ordered, actual: &Ordered, is_beginning: bool, di
         }
         _ => differences.push(format!("{place}: another form")),
     }
+}
+
+/// The name that a sandbox had before its deletion: the rest of the new one is a time.
+fn destroyed(name: &Value) -> Option<&str> {
+    let (name, time) = name.as_str()?.strip_prefix("DESTROYED_")?.rsplit_once('_')?;
+    time.parse::<u64>().is_ok().then_some(name)
 }
 
 #[test]

@@ -123,6 +123,12 @@ impl Stage {
         }
         match (request["method"].as_str(), path.split('?').next().unwrap_or_default()) {
             (Some("POST"), "/api/snapshots") => self.prepare_creation(exchange, &message).await,
+            (Some("POST"), "/api/sandbox") if response["status"] == 200 => {
+                let name = request["body"]["snapshot"].as_str().unwrap_or_default();
+                let id = self.seed(SeededSnapshot::from_image(name, "a:1"));
+                self.watched.clone_from(&id);
+                self.unnamed = Some(id);
+            }
             (_, "/api/snapshots" | "/api/snapshots/") => self.prepare_list(response),
             (_, path) => self.prepare_one(exchange, path, &message),
         }
