@@ -1,7 +1,7 @@
 //! How code that makes snapshots is tested without an account, a network or Docker. Copy what you need.
 //!
-//! `cargo run --example testing_with_the_emulator` runs the cases below and says how each ends; `cargo test` runs them as the
-//! tests that they are.
+//! `cargo run --example testing_with_the_emulator` runs the cases below and says how each ends; `cargo test` runs them
+//! as the tests that they are.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
 use std::time::Duration;
@@ -101,7 +101,7 @@ async fn a_slow_build_runs_into_the_timeout() -> Outcome {
 }
 
 /// A network that is not what it should be: polls that are refused do not end the wait.
-async fn refused_polls_are_borne() -> Outcome {
+async fn refused_polls_do_no_harm() -> Outcome {
     let emulator = Emulator::builder().in_process()?;
     emulator.inject(Fault::status(502).on(Operation::GetSnapshot).times(2));
     emulator.inject(
@@ -122,7 +122,7 @@ fn main() -> Outcome {
         ("a slow build runs into the timeout", || {
             run(a_slow_build_runs_into_the_timeout())
         }),
-        ("refused polls are borne", || run(refused_polls_are_borne())),
+        ("refused polls do no harm", || run(refused_polls_do_no_harm())),
     ];
     for (name, case) in cases {
         case()?;
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn refused_polls_are_borne() -> Outcome {
-        super::refused_polls_are_borne().await
+    async fn refused_polls_do_no_harm() -> Outcome {
+        super::refused_polls_do_no_harm().await
     }
 }

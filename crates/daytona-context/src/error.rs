@@ -55,7 +55,7 @@ impl ScanError {
 pub enum IndexError {
     /// The index is one of the files that are pushed.
     #[error(
-        "the index `{}` lies among the files of the context: keep it elsewhere, or leave it out of the context",
+        "the index `{}` is among the files of the context: keep it elsewhere, or leave it out of the context",
         shown(.path)
     )]
     InContext {
@@ -69,7 +69,7 @@ pub enum IndexError {
         path: PathBuf,
     },
     /// The file system does not tell when the status of a file last changed, so that changes could go unnoticed.
-    #[error("an index cannot be used on this platform: its file system does not tell when a file's status changed")]
+    #[error("an index cannot be used on this platform: its file system does not record when a file's status changed")]
     Unsupported,
     /// Its directory cannot be written to.
     #[error("the index `{}` cannot be written", shown(.path))]

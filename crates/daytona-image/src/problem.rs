@@ -1,4 +1,4 @@
-//! What can be wrong with an image, said once for all of its steps.
+//! The problems that an image can have.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,9 @@ use crate::escape;
 use crate::ignore::Rule;
 use crate::walk::{self, WalkProblem};
 
-/// Why an image cannot be planned: all problems of all steps, in their order.
+/// Why an image cannot be planned: all problems of all steps, in order.
 ///
-/// Its `Debug` is the same report as its `Display`, so that a `main` that returns it prints something to read.
+/// Its `Debug` is the same report as its `Display`, so a `main` that returns it prints readable text.
 pub struct PlanError {
     problems: Vec<Problem>,
 }
@@ -62,7 +62,7 @@ impl std::error::Error for PlanError {
     }
 }
 
-/// One problem, and the step that has it.
+/// One problem, with its step.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -72,24 +72,24 @@ pub struct Problem {
     pub method: &'static str,
     /// Where it was called.
     pub location: &'static Location<'static>,
-    /// The line of the caller's own Dockerfile that it is about.
+    /// The line of the caller's own Dockerfile.
     pub line: Option<DockerfileLine>,
     /// What is wrong.
     pub kind: ProblemKind,
 }
 
-/// A line of a Dockerfile, or of lines of one, that the caller wrote.
+/// A line of a Dockerfile that the caller wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DockerfileLine {
-    /// The file, as the caller named it; `None` for a text.
+    /// The file as the caller named it, or `None` for a text.
     pub path: Option<PathBuf>,
     /// The line, counted from 1.
     pub line: usize,
 }
 
 impl DockerfileLine {
-    /// A message with where it belongs: as a compiler writes it if there is a file.
+    /// The message with its place. If there is a file, in the form that compilers use.
     pub(crate) fn show(
         formatter: &mut fmt::Formatter<'_>,
         line: Option<&Self>,
@@ -134,19 +134,19 @@ impl std::error::Error for Problem {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// Something that may not be empty is.
+    /// A value that must not be empty is empty.
     Empty {
-        /// What is empty.
+        /// Which value.
         what: &'static str,
     },
-    /// A line feed, carriage return or NUL where it would end the instruction.
+    /// A line feed, carriage return or NUL that would end the instruction.
     ControlCharacter {
-        /// What it stands in.
+        /// Which value contains it.
         what: &'static str,
         /// The value, with the character escaped.
         value: String,
     },
-    /// The name of an environment variable that is none.
+    /// An invalid name of an environment variable.
     InvalidVariableName {
         /// The name.
         name: String,
@@ -156,11 +156,11 @@ pub enum ProblemKind {
         /// The text.
         version: String,
     },
-    /// A Python version outside of the supported series.
+    /// A Python version outside the supported series.
     UnsupportedPythonVersion {
         /// The version.
         version: String,
-        /// The series that are supported.
+        /// The supported series.
         series: &'static [&'static str],
     },
     /// A local path that does not exist.
@@ -168,44 +168,44 @@ pub enum ProblemKind {
     NotFound {
         /// The path as it was given.
         path: PathBuf,
-        /// The folder that a relative path started from, where it was not the one of the Dockerfile's context.
+        /// The directory where a relative path started, if it was not the Dockerfile's context.
         base: Option<PathBuf>,
     },
-    /// A local path that is a folder where a file is needed.
+    /// A local path that is a directory instead of a file.
     NotAFile {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A local path that is a file where a folder is needed.
+    /// A local path that is a file instead of a directory.
     NotAFolder {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A local file or folder that cannot be read.
+    /// A local file or directory that cannot be read.
     Unreadable {
         /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A folder in which there is no file: the server drops empty folders, and the build would find nothing to copy.
+    /// A directory without files. The server drops empty directories, so the build would find nothing to copy.
     NothingToCopy {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A folder of which the ignore rules leave out every file.
+    /// A directory in which the ignore rules exclude every file.
     EverythingIgnored {
         /// The path as it was given.
         path: PathBuf,
-        /// The first of the rules that did it.
+        /// The first of these rules.
         rule: Rule,
     },
     /// Something is wrong with a line of a Dockerfile.
     Dockerfile {
-        /// What is wrong, and the way out.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
-    /// A `pyproject.toml` without what is needed.
+    /// A `pyproject.toml` that lacks something.
     InvalidPyproject {
         /// The path as it was given.
         path: PathBuf,
@@ -218,35 +218,35 @@ pub enum ProblemKind {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it, and the way out.
+        /// What is wrong with it, and how to fix it.
         problem: String,
     },
-    /// An owner of files that is none.
+    /// An invalid owner of files.
     InvalidOwner {
         /// The text.
         owner: String,
     },
-    /// A mode of files that is none.
+    /// An invalid mode of files.
     InvalidMode {
         /// The number.
         mode: u32,
     },
-    /// A label that Docker could not read.
+    /// A label that a Dockerfile cannot express.
     InvalidLabel {
         /// Its name.
         label: String,
     },
-    /// A port that is none.
+    /// An invalid port.
     InvalidPort {
         /// The text.
         port: String,
     },
-    /// A Dockerfile that is a folder.
+    /// A Dockerfile that is a directory.
     NotADockerfile {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A source whose name the image builder cannot ask for.
+    /// A source whose name the image builder cannot request.
     UnaskableName {
         /// Its path in the context.
         path: PathBuf,
@@ -256,21 +256,21 @@ pub enum ProblemKind {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// What one step copies from its context would take in a file of another step, and its lines cannot be rewritten.
+    /// One step would also copy a file of another step, and its lines cannot be rewritten.
     ContextsOverlap {
         /// The other step, counted from 1.
         other: usize,
-        /// A file that both would have.
+        /// A file that both would copy.
         name: String,
     },
-    /// Something in a folder cannot be sent, or keeps its walk from its end.
+    /// A file in a directory cannot be sent, or the walk of the directory cannot be finished.
     Walk(WalkProblem),
-    /// A path that begins with `~`, without a known home folder.
+    /// A path that begins with `~`, although the home directory is unknown.
     NoHome {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// The current folder of the process cannot be told.
+    /// The process's current directory is unknown.
     NoBaseDir {
         /// Why.
         reason: String,
@@ -283,16 +283,16 @@ impl fmt::Display for ProblemKind {
             Self::Empty { what } => write!(formatter, "{what} is empty"),
             Self::ControlCharacter { what, value } => write!(
                 formatter,
-                "{what} holds a line feed, carriage return or NUL, which would start another instruction: {value}"
+                "{what} contains a line feed, carriage return or NUL, which would start another instruction: {value}"
             ),
             Self::InvalidVariableName { name } => write!(
                 formatter,
-                "`{}` is no name of an environment variable: use letters, digits and `_`, and no digit first",
+                "`{}` is not a name for an environment variable: use letters, digits and `_`, but no digit first",
                 name.escape_debug()
             ),
             Self::InvalidPythonVersion { version } => write!(
                 formatter,
-                "`{}` is no Python version: write a series such as `3.12` or a release such as `3.12.4`",
+                "`{}` is not a Python version: write a series such as `3.12` or a release such as `3.12.4`",
                 version.escape_debug()
             ),
             Self::UnsupportedPythonVersion { version, series } => write!(
@@ -302,7 +302,7 @@ impl fmt::Display for ProblemKind {
             ),
             Self::NotFound { path, base: Some(base) } => write!(
                 formatter,
-                "`{}` does not exist in `{}`: check the spelling, or say with `PlanOptions::base_dir` where paths start from",
+                "`{}` does not exist in `{}`: check the spelling, or set the directory of relative paths with `PlanOptions::base_dir`",
                 escape::path(path),
                 escape::path(base)
             ),
@@ -312,14 +312,14 @@ impl fmt::Display for ProblemKind {
             Self::NotAFile { path } => {
                 write!(
                     formatter,
-                    "`{}` is a folder, not a file: use `add_local_dir` for it",
+                    "`{}` is a directory, not a file: use `add_local_dir`",
                     escape::path(path)
                 )
             }
             Self::NotAFolder { path } => {
                 write!(
                     formatter,
-                    "`{}` is a file, not a folder: use `add_local_file` for it",
+                    "`{}` is a file, not a directory: use `add_local_file`",
                     escape::path(path)
                 )
             }
@@ -328,13 +328,12 @@ impl fmt::Display for ProblemKind {
             }
             Self::NothingToCopy { path } => write!(
                 formatter,
-                "`{}` has no file in it: empty folders do not reach the build, so there would be nothing to copy; \
-                 create the folder with `run_commands([\"mkdir -p …\"])`",
+                "`{}` contains no file: empty directories do not reach the build, so there would be nothing to copy; create it with `run_commands([\"mkdir -p …\"])`",
                 escape::path(path)
             ),
             Self::EverythingIgnored { path, rule } => write!(
                 formatter,
-                "every file in `{}` is ignored, by the rule {rule} first of all: take back what is needed with `!`",
+                "every file in `{}` is ignored, first by the rule {rule}: include what you need with `!`",
                 escape::path(path)
             ),
             Self::Dockerfile { problem } => formatter.write_str(problem),
@@ -346,7 +345,7 @@ impl fmt::Display for ProblemKind {
             }
             Self::InvalidOwner { owner } => write!(
                 formatter,
-                "invalid owner `{}`: write a name or an id, with a group after a colon if need be, such as `app:app`",
+                "invalid owner `{}`: write a name or an id, optionally with a group after a colon, such as `app:app`",
                 escape::text(owner)
             ),
             Self::InvalidMode { mode } => write!(
@@ -355,47 +354,45 @@ impl fmt::Display for ProblemKind {
             ),
             Self::InvalidLabel { label } => write!(
                 formatter,
-                "invalid label `{}`: its name holds `=` or a quote, which Docker has no way to write",
+                "invalid label `{}`: its name contains `=` or a quote, which a Dockerfile cannot express",
                 escape::text(label)
             ),
             Self::InvalidPort { port } => write!(
                 formatter,
-                "`{}` is no port: write a number up to 65535, or a range, with `/tcp` or `/udp` if need be",
+                "`{}` is not a port: write a number up to 65535, or a range, optionally with `/tcp` or `/udp`",
                 port.escape_debug()
             ),
             Self::NotADockerfile { path } => {
                 write!(
                     formatter,
-                    "`{}` is a folder: name the Dockerfile in it",
+                    "`{}` is a directory: name the Dockerfile in it",
                     escape::path(path)
                 )
             }
             Self::UnaskableName { path } => write!(
                 formatter,
-                "the source `{}` has a control character in its name, which the image builder cannot ask for: add the folder \
-                 around it, or rename it",
+                "the source `{}` has a control character in its name, which the image builder cannot request: add its directory, or rename it",
                 escape::path(path)
             ),
             Self::NotText { path } => write!(
                 formatter,
-                "`{}` is not UTF-8 text, and so no Dockerfile",
+                "`{}` is not UTF-8 text, so it is not a Dockerfile",
                 escape::path(path)
             ),
             Self::ContextsOverlap { other, name } => write!(
                 formatter,
-                "it copies a part of its context that would take in `{name}` of step {other}, as the server merges all that is \
-                 sent: narrow what is copied, or copy the files of both steps in one"
+                "it would also copy `{name}` of step {other}, because the server merges the contexts of all steps: copy less, or copy the files of both steps in one"
             ),
             Self::Walk(problem) => problem.fmt(formatter),
             Self::NoHome { path } => write!(
                 formatter,
-                "`{}` needs a home folder, and none is known: write the path in full, or set `PlanOptions::home`",
+                "`{}` needs a home directory, but none is known: write the path in full, or set `PlanOptions::home`",
                 escape::path(path)
             ),
             Self::NoBaseDir { reason } => {
                 write!(
                     formatter,
-                    "the current folder cannot be told ({reason}): set `PlanOptions::base_dir`"
+                    "the current directory is unknown ({reason}): set `PlanOptions::base_dir`"
                 )
             }
         }

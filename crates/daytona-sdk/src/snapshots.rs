@@ -1,4 +1,4 @@
-//! The snapshot service: what a user calls.
+//! The snapshot service.
 
 use daytona_api::{GetSnapshot, Snapshot};
 use daytona_context::{Context, Pushed};
@@ -10,7 +10,7 @@ use build::upload::{self, Upload};
 use calls::{capture, in_use, prune, verify};
 use watch::deadline::Goal;
 
-/// Snapshots on their way to the server.
+/// From parameters to a request that the server has accepted.
 mod build {
     pub(crate) mod definition;
     pub(crate) mod making;
@@ -27,7 +27,7 @@ mod boot {
     pub(crate) mod sandboxes;
     pub(crate) mod start;
 }
-/// What a user awaits.
+/// The calls that a user awaits.
 pub(crate) mod calls {
     pub(crate) mod build_logs;
     pub(crate) mod call;
@@ -42,7 +42,7 @@ pub(crate) mod calls {
     pub(crate) mod verify;
     pub(crate) mod wait;
 }
-/// What happens meanwhile, and its way to the caller.
+/// Events, and their delivery to the caller.
 pub(crate) mod events {
     pub(crate) mod delivery;
     pub(crate) mod event;
@@ -85,9 +85,9 @@ pub use events::event::{Event, LogGap, LogGapKind, LogLine};
 pub use events::stream::EventStream;
 pub use reference::SnapshotRef;
 
-/// The snapshots of an organization. Cheap to clone.
+/// Creates, finds and manages the snapshots of an organization. Cheap to clone.
 ///
-/// Calls return values that do nothing until they are awaited; options are set before that.
+/// Each method returns a value that does nothing until it is awaited. Set options on it before that.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -107,21 +107,21 @@ impl SnapshotService {
         Self { client }
     }
 
-    /// One page of the snapshots of the organization and of the general ones; with [`ListSnapshots::stream`] all of them.
-    /// Operation `getAllSnapshots`.
+    /// Lists the snapshots of the organization and the general ones, one page at a time. [`ListSnapshots::stream`]
+    /// returns all of them. Operation `getAllSnapshots`.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`ListSnapshots`].
+    /// See [`ListSnapshots`].
     pub fn list(&self) -> ListSnapshots {
         ListSnapshots::new(self.client.clone())
     }
 
-    /// A snapshot, by id or by name. Operation `getSnapshot`.
+    /// Finds a snapshot, by id or by name. Operation `getSnapshot`.
     ///
     /// # Errors
     ///
-    /// Kind `NotFound` if there is none; `Decode` if the server answers with another one than the one asked for.
+    /// Kind `NotFound` if there is no such snapshot. Kind `Decode` if the server returns another one.
     pub fn get(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
         let snapshot = snapshot.into();
         Call::new(self.client.clone(), move |scope| async move {
@@ -136,30 +136,31 @@ impl SnapshotService {
 
     /// Creates a snapshot and waits until it is active. Operation `createSnapshot`.
     ///
-    /// Local files of its image are uploaded first. See [`Create`] for what can be watched and limited.
+    /// Uploads the local files of its image first. See [`Create`] for its options.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Create`].
+    /// See [`Create`].
     pub fn create(&self, params: CreateSnapshotParams) -> Create {
         Create::new(self.client.clone(), params)
     }
 
-    /// Makes sure that a snapshot of this definition is there and active: returns it, waits for it, activates it or creates it.
-    /// See [`Ensure`] for what happens in which case.
+    /// Makes sure that there is an active snapshot of this definition: returns it, waits for it, activates it, or
+    /// creates it. See [`Ensure`] for details.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Ensure`].
+    /// See [`Ensure`].
     pub fn ensure(&self, params: CreateSnapshotParams) -> Ensure {
         Ensure::new(self.client.clone(), params)
     }
 
-    /// What a snapshot would be made of, as [`ensure`](Self::ensure) compares it. Plans the image and hashes its files; sends nothing.
+    /// Computes the definition that a snapshot would have, as [`ensure`](Self::ensure) compares it. Plans the image and
+    /// hashes its files, but sends nothing.
     ///
     /// # Errors
     ///
-    /// Kind `InvalidImage`, `InvalidRequest`, or `LocalFile` for a file that cannot be read.
+    /// Kinds `InvalidImage` and `InvalidRequest`. Kind `LocalFile` if a file cannot be read.
     pub fn definition(&self, params: CreateSnapshotParams) -> Call<Definition> {
         Call::new(self.client.clone(), move |scope| async move {
             let (mut submission, _) = Submission::prepare(&scope, params, Next::Compare).await?;
@@ -167,69 +168,70 @@ impl SnapshotService {
         })
     }
 
-    /// Starts to activate an inactive snapshot; with [`Activate::wait`], until it is active. Operation
+    /// Starts to activate an inactive snapshot. [`Activate::wait`] waits until it is active. Operation
     /// `activateSnapshot`.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Activate`].
+    /// See [`Activate`].
     pub fn activate(&self, snapshot: impl Into<SnapshotRef>) -> Activate {
         Activate::new(self.client.clone(), snapshot.into())
     }
 
-    /// Deactivates a snapshot, in whatever state it is; with [`Deactivate::wait`], until it is inactive. Operation
+    /// Deactivates a snapshot in any state. [`Deactivate::wait`] waits until it is inactive. Operation
     /// `deactivateSnapshot`.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Deactivate`].
+    /// See [`Deactivate`].
     pub fn deactivate(&self, snapshot: impl Into<SnapshotRef>) -> Deactivate {
         Deactivate::new(self.client.clone(), snapshot.into())
     }
 
-    /// Deletes a snapshot; with [`Delete::wait`], until its name is free. Operation `removeSnapshot`.
+    /// Deletes a snapshot. [`Delete::wait`] waits until its name is free. Operation `removeSnapshot`.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Delete`].
+    /// See [`Delete`].
     pub fn delete(&self, snapshot: impl Into<SnapshotRef>) -> Delete {
         Delete::new(self.client.clone(), snapshot.into())
     }
 
-    /// Waits until a snapshot that is being made is active, such as one whose creation timed out.
+    /// Waits until a snapshot that is being made is active. Use it to resume a creation that timed out.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`Wait`].
+    /// See [`Wait`].
     pub fn wait(&self, snapshot: impl Into<SnapshotRef>) -> Wait {
         Wait::new(self.client.clone(), snapshot.into())
     }
 
-    /// The build log of a snapshot, whenever it was built. Operation `getSnapshotBuildLogsUrl`.
+    /// Reads the build log of a snapshot, at any time after its build has begun. Operation `getSnapshotBuildLogsUrl`.
     ///
     /// # Errors
     ///
-    /// Once it is awaited, those of [`BuildLogs`].
+    /// See [`BuildLogs`].
     pub fn build_logs(&self, snapshot: impl Into<SnapshotRef>) -> BuildLogs {
         BuildLogs::new(self.client.clone(), snapshot.into())
     }
 
-    /// Which snapshots a policy would delete. Nothing is deleted before [`PrunePlan::apply`].
+    /// Plans which snapshots a policy would delete. Nothing is deleted before [`PrunePlan::apply`].
     ///
     /// # Errors
     ///
-    /// The server's refusal of the list.
+    /// What the server answers to the list requests.
     pub fn prune(&self, policy: PrunePolicy) -> Call<PrunePlan> {
         Call::new(self.client.clone(), move |scope| prune::plan(scope, policy))
     }
 
-    /// Proves that a snapshot starts: starts a sandbox of it in one of its regions, waits until it runs, and deletes it. Returns the
-    /// snapshot. Operations `createSandbox`, `getSandbox`, `deleteSandbox`.
+    /// Proves that a snapshot starts: starts a sandbox of it in one of its regions, waits until it runs, and deletes
+    /// it. Returns the snapshot. Operations `createSandbox`, `getSandbox`, `deleteSandbox`.
     ///
-    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped in the middle. If
-    /// the process ends first, the sandbox stops after a minute and goes; [`sweep`](Self::sweep) deletes what is left all the same. An
-    /// API key needs the permissions `write:sandboxes` and `delete:sandboxes`, which is checked first. Default timeout: five minutes.
-    /// [`Create::verified`] and [`Ensure::verified`] do it with a snapshot that was just made.
+    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped
+    /// in the middle. If the process ends first, the sandbox stops after a minute and goes; [`sweep`](Self::sweep)
+    /// deletes what is left all the same. An API key needs the permissions `write:sandboxes` and `delete:sandboxes`,
+    /// which is checked first. Default timeout: five minutes. [`Create::verified`] and [`Ensure::verified`] do it with
+    /// a snapshot that was just made.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -246,9 +248,9 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Kind `DoesNotStart` with the runner's words in [`Error::reason`](crate::Error::reason); `PermissionDenied`, `NoRunner`,
-    /// `QuotaExceeded`, `Suspended`; `Gone` or `BuildFailed` for a snapshot that is not active and will not be, `Rejected` for one that
-    /// is not active yet; `WaitTimeout`.
+    /// Kind `DoesNotStart` with the runner's words in [`Error::reason`](crate::Error::reason); `PermissionDenied`,
+    /// `NoRunner`, `QuotaExceeded`, `Suspended`; `Gone` or `BuildFailed` for a snapshot that is not active and will not
+    /// be, `Rejected` for one that is not active yet; `WaitTimeout`.
     pub fn verify(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
         let snapshot = snapshot.into();
         Call::waiting(self.client.clone(), Goal::Answer, verify::LIMIT, move |scope| {
@@ -274,14 +276,15 @@ impl SnapshotService {
         Call::new(self.client.clone(), move |scope| in_use::in_use(scope, snapshot))
     }
 
-    /// Makes a snapshot of a sandbox, by its id or name, and waits until it is active. The sandbox has to be started or stopped, and is so
-    /// again afterwards. Operation `createSandboxSnapshot`.
+    /// Makes a snapshot of a sandbox, by its id or name, and waits until it is active. The sandbox has to be started or
+    /// stopped, and is so again afterwards. Operation `createSandboxSnapshot`.
     ///
-    /// The snapshot has the resources, the region and the class of the sandbox, and no entrypoint, image or build. Servers up to 0.190.0 show
-    /// it at its end only, and a failure not at all: so the sandbox is watched, and then the name is looked for. Choose a name that nobody
-    /// else captures under at the same time: a snapshot does not tell which of two equal sandboxes it came from. An API key needs the
-    /// permission `write:sandboxes`, which is checked first. Default timeout: the client's operation timeout, 130 minutes. Dropping the
-    /// future stops the waiting; what the server has accepted goes on.
+    /// The snapshot has the resources, the region and the class of the sandbox, and no entrypoint, image or build.
+    /// Servers up to 0.190.0 show it at its end only, and a failure not at all: so the sandbox is watched, and then the
+    /// name is looked for. Choose a name that nobody else captures under at the same time: a snapshot does not tell
+    /// which of two equal sandboxes it came from. An API key needs the permission `write:sandboxes`, which is checked
+    /// first. Default timeout: the client's operation timeout, 130 minutes. Dropping the future stops the waiting; what
+    /// the server has accepted goes on.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -293,9 +296,10 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Before any request kind `InvalidRequest` for a name that only this operation would take. Then `NotFound` for the sandbox, `Busy` or
-    /// `Rejected` for its state, `Unsupported` for its class, `AlreadyExists` for a name that is taken, also by somebody else meanwhile;
-    /// `BuildFailed` if no snapshot came of it, of which the server tells no reason; `QuotaExceeded`, `PermissionDenied`, `WaitTimeout`.
+    /// Before any request kind `InvalidRequest` for a name that only this operation would take. Then `NotFound` for the
+    /// sandbox, `Busy` or `Rejected` for its state, `Unsupported` for its class, `AlreadyExists` for a name that is
+    /// taken, also by somebody else meanwhile; `BuildFailed` if no snapshot came of it, of which the server tells no
+    /// reason; `QuotaExceeded`, `PermissionDenied`, `WaitTimeout`.
     pub fn capture(&self, sandbox: impl Into<String>, name: impl Into<String>) -> Call<Snapshot> {
         let (sandbox, name) = (sandbox.into(), name.into());
         let limit = self.client.settings().operation_timeout;
@@ -304,8 +308,8 @@ impl SnapshotService {
         })
     }
 
-    /// Deletes sandboxes that [`verify`](Self::verify) has left behind, on whatever machine: those with its labels whose time has
-    /// passed, ten minutes after the deadline of their call. Nothing else is deleted.
+    /// Deletes sandboxes that [`verify`](Self::verify) has left behind, on whatever machine: those with its labels
+    /// whose time has passed, ten minutes after the deadline of their call. Nothing else is deleted.
     ///
     /// # Errors
     ///
@@ -314,7 +318,7 @@ impl SnapshotService {
         Call::new(self.client.clone(), verify::sweep)
     }
 
-    /// Uploads the local files of a plan, but for what is stored already, and returns their hashes in the order in which
+    /// Uploads the local files of a plan that are not stored yet, and returns their hashes in the order in which
     /// they belong into a request. [`create`](Self::create) does it by itself.
     ///
     /// # Errors

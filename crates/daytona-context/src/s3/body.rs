@@ -87,7 +87,7 @@ impl Attempt {
 
 /// A request that did not move.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing moved for {limit:?}, and for as long as the bytes under way take at 1 KiB/s")]
+#[error("no request made progress for {limit:?} plus the time that the queued bytes need at 1 KiB/s")]
 struct Stalled {
     limit: Duration,
 }

@@ -13,9 +13,9 @@ pub(crate) fn within(name: &str, value: u64, range: RangeInclusive<u64>) -> Resu
     }
     let (from, to) = range.into_inner();
     Err(if to == u64::MAX {
-        format!("{name} has to be at least {from}, and is {value}")
+        format!("{name} must be at least {from}, but is {value}")
     } else {
-        format!("{name} has to be from {from} to {to}, and is {value}")
+        format!("{name} must be from {from} to {to}, but is {value}")
     })
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn fraction(name: &str, value: f64, range: RangeInclusive<f64>) -> Re
         return Ok(());
     }
     Err(format!(
-        "{name} has to be from {} to {}, and is {value}",
+        "{name} must be from {} to {}, but is {value}",
         range.start(),
         range.end()
     ))

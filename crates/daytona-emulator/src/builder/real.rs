@@ -61,15 +61,13 @@ impl Engine {
                     .rfind(|line| !line.trim().is_empty())
                     .unwrap_or("no reason given");
                 Err(io::Error::other(format!(
-                    "{program} is installed but cannot be used: {reason}; start it, or leave --engine away to have Dockerfiles \
-                     followed without running anything"
+                    "{program} is installed but cannot be used: {reason}; start it, or leave out --engine to follow Dockerfiles without running anything"
                 )))
             }
             Err(error) => Err(io::Error::new(
                 error.kind(),
                 format!(
-                    "{program} cannot be started ({error}); install it, or leave --engine away to have Dockerfiles followed \
-                     without running anything"
+                    "{program} cannot be started ({error}); install it, or leave out --engine to follow Dockerfiles without running anything"
                 ),
             )),
         }
@@ -88,7 +86,7 @@ impl FromStr for Engine {
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Docker, Self::Podman, Self::Buildah];
         let found = all.into_iter().find(|engine| engine.program() == text);
-        found.ok_or_else(|| format!("{text:?} is none of docker, podman, buildah"))
+        found.ok_or_else(|| format!("{text:?} is not an engine: use docker, podman or buildah"))
     }
 }
 
@@ -217,10 +215,11 @@ fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The path of a member on the disk; none if it could be another place than the one below the folder that it is joined to.
+/// The path of a member on the disk; none if it could be another place than the one below the directory that it is
+/// joined to.
 ///
-/// On Windows a back slash divides names, a colon names a drive or a stream, dots and blanks at the end of a name do not count,
-/// and some names are devices, whatever their ending.
+/// On Windows a backslash divides names, a colon names a drive or a stream, dots and blanks at the end of a name do not
+/// count, and some names are devices, whatever their ending.
 fn on_disk(name: &str, is_windows: bool) -> Option<PathBuf> {
     let is_plain = |part: &str| {
         let is_other = is_windows && (part.contains(['\\', ':']) || part.ends_with(['.', ' ']) || is_device(part));

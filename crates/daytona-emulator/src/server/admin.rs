@@ -47,7 +47,7 @@ pub(super) async fn answer(
     let bytes = read_limited(body, LIMIT).await?;
     core.settle().await;
     let done = if is_from_elsewhere(parts) {
-        let message = "the admin routes are not for pages of other sites";
+        let message = "pages of other sites cannot use the admin routes";
         Err(Refused(StatusCode::FORBIDDEN, message.to_owned()))
     } else if parts.method == Method::GET && parts.uri.path() == DESCRIPTION_PATH {
         Ok(serde_json::from_str(DESCRIPTION).unwrap_or_default())

@@ -431,22 +431,22 @@ async fn what_a_fault_does_in_rust_it_does_over_http() {
         (
             "faults",
             r#"{"effect": {"status": {"status": 99}}}"#,
-            "status has to be from 200 to 999, and is 99",
+            "status must be from 200 to 999, but is 99",
         ),
         (
             "faults",
             r#"{"effect": {"gatewayPage": {"status": 200}}}"#,
-            "status has to be from 400 to 599, and is 200",
+            "status must be from 400 to 599, but is 200",
         ),
         (
             "faults",
             r#"{"effect": {"throttleUpload": 0}}"#,
-            "throttleUpload has to be at least 1, and is 0",
+            "throttleUpload must be at least 1, but is 0",
         ),
         (
             "faults",
             r#"{"effect": "ignore", "nth": 0}"#,
-            "nth has to be at least 1, and is 0",
+            "nth must be at least 1, but is 0",
         ),
         (
             "faults",
@@ -456,22 +456,22 @@ async fn what_a_fault_does_in_rust_it_does_over_http() {
         (
             "faults",
             r#"{"effect": {"delay": 99999999999}}"#,
-            "delay has to be from 0 to 31536000000, and is 99999999999",
+            "delay must be from 0 to 31536000000, but is 99999999999",
         ),
         (
             "scripts",
             r#"{"size": -1}"#,
-            "size has to be from 0 to 1000000, and is -1",
+            "size must be from 0 to 1000000, but is -1",
         ),
         (
             "scripts",
             r#"{"takes": 99999999999}"#,
-            "takes has to be from 0 to 31536000000, and is 99999999999",
+            "takes must be from 0 to 31536000000, but is 99999999999",
         ),
         (
             "clock",
             r#"{"advance": 99999999999}"#,
-            "advance has to be from 0 to 31536000000, and is 99999999999",
+            "advance must be from 0 to 31536000000, but is 99999999999",
         ),
     ] {
         let (status, answer) = admin("POST", route, body).await;

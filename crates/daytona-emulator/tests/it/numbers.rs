@@ -22,58 +22,58 @@ async fn admin(asked: &Asked, method: &str, route: &str, body: &Value) -> (u16, 
 async fn a_number_out_of_its_range_is_refused_and_changes_nothing() {
     let asked = Asked::new();
     let before = admin(&asked, "GET", "organization", &Value::Null).await;
-    let year = format!("has to be from 0 to {}, and is {LONG}", LONG - 1);
-    let million = "has to be from 0 to 1000000, and is";
+    let year = format!("must be from 0 to {}, but is {LONG}", LONG - 1);
+    let million = "must be from 0 to 1000000, but is";
     let fault = |effect: Value| json!({"effect": effect});
     for (method, route, body, message) in [
         (
             "POST",
             "faults",
             fault(json!({"status": {"status": 1000}})),
-            "status has to be from 200 to 999, and is 1000".to_owned(),
+            "status must be from 200 to 999, but is 1000".to_owned(),
         ),
         (
             "POST",
             "faults",
             fault(json!({"gatewayPage": {"status": 600}})),
-            "status has to be from 400 to 599, and is 600".to_owned(),
+            "status must be from 400 to 599, but is 600".to_owned(),
         ),
         ("POST", "faults", fault(json!({"delay": LONG})), format!("delay {year}")),
         (
             "POST",
             "faults",
             fault(json!({"throttleUpload": 0})),
-            "throttleUpload has to be at least 1, and is 0".to_owned(),
+            "throttleUpload must be at least 1, but is 0".to_owned(),
         ),
         (
             "POST",
             "faults",
             json!({"effect": "disconnect", "nth": 0}),
-            "nth has to be at least 1, and is 0".to_owned(),
+            "nth must be at least 1, but is 0".to_owned(),
         ),
         (
             "POST",
             "faults",
             json!({"effect": "disconnect", "times": 0}),
-            "times has to be at least 1, and is 0".to_owned(),
+            "times must be at least 1, but is 0".to_owned(),
         ),
         (
             "POST",
             "faults",
             json!({"effect": "disconnect", "part": 0}),
-            "part has to be from 1 to 10000, and is 0".to_owned(),
+            "part must be from 1 to 10000, but is 0".to_owned(),
         ),
         (
             "POST",
             "faults",
             json!({"effect": "disconnect", "part": 10_001}),
-            "part has to be from 1 to 10000, and is 10001".to_owned(),
+            "part must be from 1 to 10000, but is 10001".to_owned(),
         ),
         (
             "POST",
             "scripts",
             json!({"times": 0}),
-            "times has to be at least 1, and is 0".to_owned(),
+            "times must be at least 1, but is 0".to_owned(),
         ),
         ("POST", "scripts", json!({"takes": LONG}), format!("takes {year}")),
         (
@@ -92,13 +92,13 @@ async fn a_number_out_of_its_range_is_refused_and_changes_nothing() {
             "POST",
             "scripts",
             json!({"run": [{"containing": "x", "exit": 256}]}),
-            "exit has to be from 0 to 255, and is 256".to_owned(),
+            "exit must be from 0 to 255, but is 256".to_owned(),
         ),
         (
             "POST",
             "scripts",
             json!({"run": [{"containing": "x", "exit": -1}]}),
-            "exit has to be from 0 to 255, and is -1".to_owned(),
+            "exit must be from 0 to 255, but is -1".to_owned(),
         ),
         (
             "POST",
@@ -114,13 +114,13 @@ async fn a_number_out_of_its_range_is_refused_and_changes_nothing() {
             "PUT",
             "rate-limits",
             json!({"requests": 1, "failedLogins": 1, "window": LONG}),
-            format!("window has to be from 1 to {}, and is {LONG}", LONG - 1),
+            format!("window must be from 1 to {}, but is {LONG}", LONG - 1),
         ),
         (
             "PUT",
             "rate-limits",
             json!({"requests": 1, "failedLogins": 1, "window": 0}),
-            format!("window has to be from 1 to {}, and is 0", LONG - 1),
+            format!("window must be from 1 to {}, but is 0", LONG - 1),
         ),
         (
             "POST",

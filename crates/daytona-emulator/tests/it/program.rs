@@ -180,7 +180,7 @@ async fn a_signal_stops_it_cleanly_and_its_log_can_be_read() {
 fn what_cannot_be_done_is_said_with_a_way_out() {
     let none = "--engine=nothing";
     assert!(refused(&[none]).contains("none of docker, podman, buildah"));
-    assert!(refused(&["--speed", "0"]).contains("the speed has to be from 0.001 to 1000000, and is 0"));
+    assert!(refused(&["--speed", "0"]).contains("the speed must be from 0.001 to 1000000, but is 0"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let said = refused(&["--port", &port]);
@@ -206,7 +206,7 @@ fn an_engine_that_is_not_there_is_named() {
         !output.status.success() && said.contains("podman cannot be started"),
         "{said}"
     );
-    assert!(said.contains("leave --engine away"), "{said}");
+    assert!(said.contains("leave out --engine"), "{said}");
 }
 
 #[test]
@@ -295,7 +295,7 @@ async fn a_clients_mistake_is_no_error_of_the_emulator() {
     }
 }
 
-/// A stand-in for podman that builds for ever: it ends with the emulator.
+/// A stand-in for podman that builds forever: it ends with the emulator.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_build_of_an_engine_ends_with_the_program() {

@@ -366,7 +366,7 @@ async fn another_language_seeds_snapshots_and_changes_the_organization() {
     let refused = admin(&emulator, "PUT", "/organization", &json!({"maxCpuPerSandbox": -1})).await;
     assert_eq!(
         refused.json()["error"],
-        "maxCpuPerSandbox has to be from 0 to 1000000, and is -1"
+        "maxCpuPerSandbox must be from 0 to 1000000, but is -1"
     );
     admin(&emulator, "PUT", "/organization", &json!({"suspended": "unpaid"})).await;
     let refused = api(

@@ -64,7 +64,7 @@ pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Vec<SyntaxError> 
         if let Err(problem) = check_instruction(instruction) {
             errors.push(SyntaxError::new(instruction.line, problem));
         } else if instruction.keyword != "FROM" && instruction.keyword != "ARG" && !has_stage {
-            let problem = format!("{} stands before the first FROM: only ARG may", instruction.keyword);
+            let problem = format!("{} comes before the first FROM: only ARG may", instruction.keyword);
             errors.push(SyntaxError::new(instruction.line, problem));
         }
         has_stage |= instruction.keyword == "FROM";
@@ -125,7 +125,7 @@ pub(super) fn check_instruction(instruction: &Instruction) -> Result<(), String>
             check_flags(instruction)?;
             match &instruction.arguments {
                 Arguments::Json(words) if !words.is_empty() => Ok(()),
-                Arguments::Text(_) => Err("SHELL has to be a JSON list: write `SHELL [\"…\", \"…\"]`".to_owned()),
+                Arguments::Text(_) => Err("SHELL must be a JSON list: write `SHELL [\"…\", \"…\"]`".to_owned()),
                 _ => Err("SHELL needs an argument".to_owned()),
             }
         }
@@ -194,7 +194,7 @@ fn check_flags(instruction: &Instruction) -> Result<(), String> {
             ));
         };
         if seen.contains(&name) && *kind != Texts {
-            return Err(format!("the flag `--{name}` stands twice"));
+            return Err(format!("the flag `--{name}` is given twice"));
         }
         seen.push(name);
         match (kind, value) {
@@ -242,7 +242,7 @@ fn check_stage(words: &[String]) -> Result<(), String> {
         return Ok(());
     }
     let Some(name) = stage_name(words) else {
-        return Err("FROM needs an image, and may have a name: write `FROM image AS name`".to_owned());
+        return Err("FROM needs an image and may have a name: write `FROM image AS name`".to_owned());
     };
     let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     if name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(valid) {
@@ -281,7 +281,7 @@ fn check_health(instruction: &Instruction) -> Result<(), String> {
                 Some(duration) if duration.is_zero() || duration >= Duration::from_millis(1) => {}
                 _ => {
                     return Err(format!(
-                        "`--{name}={}` is no duration of at least 1ms",
+                        "`--{name}={}` is not a duration of at least 1ms",
                         value.escape_debug()
                     ));
                 }
@@ -290,7 +290,7 @@ fn check_health(instruction: &Instruction) -> Result<(), String> {
     }
     match instruction.flag("retries").filter(|value| !value.is_empty()) {
         Some(value) if value.parse::<i32>().map_or(true, |count| count < 0) => {
-            Err(format!("`--retries={}` is no number", value.escape_debug()))
+            Err(format!("`--retries={}` is not a number", value.escape_debug()))
         }
         _ => Ok(()),
     }
@@ -332,8 +332,8 @@ fn check_trigger(instruction: &Instruction) -> Result<(), String> {
     };
     check_flags(instruction)?;
     match trigger.keyword() {
-        "ONBUILD" => Err("ONBUILD cannot put off another ONBUILD".to_owned()),
-        keyword @ ("FROM" | "MAINTAINER") => Err(format!("ONBUILD cannot put off {keyword}")),
+        "ONBUILD" => Err("ONBUILD cannot contain another ONBUILD".to_owned()),
+        keyword @ ("FROM" | "MAINTAINER") => Err(format!("ONBUILD cannot contain {keyword}")),
         _ => Ok(()),
     }
 }

@@ -81,7 +81,7 @@ impl Dispatcher<'_> {
             }
             if path.contains(|character: char| character.is_ascii_control()) {
                 return Err(WordError::Invalid(format!(
-                    "the source `{}`: BuildKit cannot ask for a name with a control character: copy the folder around it",
+                    "the source `{}`: BuildKit cannot request a name with a control character: copy its directory instead",
                     path.escape_debug()
                 )));
             }
@@ -142,7 +142,7 @@ impl Dispatcher<'_> {
             Ok(path) => {
                 if path.is_empty() && command.instruction.flag("from").is_none_or(str::is_empty) {
                     let text = format!(
-                        "the source `{}` comes to nothing, which is all of the context",
+                        "the source `{}` is empty, which means the whole context",
                         source.escape_debug()
                     );
                     self.warning(command, text);
@@ -160,9 +160,9 @@ impl Dispatcher<'_> {
             Err(WordError::Invalid(problem)) => {
                 let starts_list = source.starts_with('[') && !is_json;
                 let hint = if starts_list {
-                    format!("; {keyword} begins like a JSON list, and is none")
+                    format!("; {keyword} begins like a JSON list, but is not one")
                 } else if !is_json && problem.contains("quote is not closed") {
-                    format!("; {keyword} is split at blanks, quotes or not: write `{keyword} [\"…\", \"…\"]`")
+                    format!("; {keyword} is split at spaces even inside quotes: write `{keyword} [\"…\", \"…\"]`")
                 } else {
                     String::new()
                 };
@@ -178,7 +178,7 @@ impl Dispatcher<'_> {
     fn body(&mut self, instruction: &Instruction, name: &str) -> Result<(), WordError> {
         if name.contains('/') {
             return Err(WordError::Invalid(format!(
-                "the heredoc `{name}` is a file of this name, which cannot hold a slash"
+                "the heredoc `{name}` is a file of this name, so the name cannot contain a slash"
             )));
         }
         let found = instruction.heredocs.iter().rev().find(|heredoc| heredoc.name == name);
@@ -200,7 +200,7 @@ impl Dispatcher<'_> {
         if let Some(stage) = command.sources.first() {
             if *stage > self.stage {
                 return Err(WordError::Invalid(format!(
-                    "the stage `{from}` comes later: a stage can take from earlier ones only"
+                    "the stage `{from}` comes later: a stage can only copy from earlier ones"
                 )));
             }
             return Ok(());

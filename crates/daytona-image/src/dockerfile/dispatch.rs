@@ -245,7 +245,7 @@ impl Dispatcher<'_> {
                     keeps_links: false,
                 }),
                 "secret" | "ssh" => {
-                    let what = format!("the service has no build secrets, and `--mount=type={kind}` gets nothing");
+                    let what = format!("the service has no build secrets, so `--mount=type={kind}` gets nothing");
                     if mount.is_required {
                         self.problem(command, format!("{what}: take the mount out, or `required`"));
                     } else {
@@ -273,7 +273,7 @@ impl Dispatcher<'_> {
         }
         for name in names {
             let text = format!(
-                "the ARG `{name}` has no value here, as the service takes no build arguments: give it a default, or set it with \
+                "the ARG `{name}` has no value here, because the service has no build arguments: give it a default, or set it with \
                  `DockerfileSource::build_arg`"
             );
             self.warning(command, text);

@@ -24,7 +24,7 @@ impl Mount {
                 && value.find('$').is_some_and(|at| at + 1 < value.len())
             {
                 return Err(format!(
-                    "`--mount={}`: `from` cannot hold a variable: name the stage, or give it a name with `FROM … AS`",
+                    "`--mount={}`: `from` cannot contain a variable: name the stage, or give it a name with `FROM … AS`",
                     text.escape_debug()
                 ));
             }
@@ -70,7 +70,7 @@ impl Mount {
             match (key.as_str(), value) {
                 ("readonly" | "ro" | "readwrite" | "rw", None) | ("env", Some(_)) => {}
                 ("required", None) => mount.is_required = true,
-                (_, None) => return invalid(format!("`{}` is no `key=value`", field.escape_debug())),
+                (_, None) => return invalid(format!("`{}` is not `key=value`", field.escape_debug())),
                 ("type", Some(value)) if KINDS.contains(&value.as_str()) => mount.kind = value,
                 ("type", Some(value)) => {
                     return invalid(format!(
@@ -123,7 +123,7 @@ impl Mount {
 fn fields(text: &str) -> Result<Vec<String>, String> {
     let invalid = || {
         Err(format!(
-            "`--mount={}` has a quote where none can be",
+            "`--mount={}` has a quote in a wrong place",
             text.escape_debug()
         ))
     };

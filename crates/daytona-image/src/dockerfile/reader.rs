@@ -18,7 +18,7 @@ pub(crate) struct Reading {
     pub(crate) errors: Vec<SyntaxError>,
 }
 
-/// Room is made for so many instructions at once, and for more when they are there.
+/// Room is made for this many instructions at first, and for more when needed.
 const MOST_RESERVED: usize = 10_000;
 
 /// What stands for one instruction: its line, continued ones joined.
@@ -111,7 +111,7 @@ pub(super) fn read(text: &str, escape: Option<char>) -> Reading {
                     for mut heredoc in heredocs {
                         if !read_body(&mut heredoc, &mut lines, text) {
                             let problem = format!(
-                                "the heredoc `{}` is not closed: its name has to stand alone on a line",
+                                "the heredoc `{}` is not closed: its name must be alone on a line",
                                 heredoc.name.escape_debug()
                             );
                             reading.errors.push(SyntaxError::new(number, problem));
@@ -209,7 +209,7 @@ fn nested(text: &str, escape: char, lines: (usize, usize), depth: usize) -> Resu
     let keyword = keyword(word);
     let rest = rest.trim();
     let arguments = match keyword.as_ref() {
-        "ONBUILD" if depth == MAX_ONBUILD => return Err("ONBUILD cannot put off another ONBUILD".to_owned()),
+        "ONBUILD" if depth == MAX_ONBUILD => return Err("ONBUILD cannot contain another ONBUILD".to_owned()),
         "ONBUILD" if !rest.is_empty() => Arguments::Trigger(Box::new(nested(rest, escape, lines, depth + 1)?)),
         keyword => arguments(keyword, rest, escape)?,
     };
@@ -266,7 +266,7 @@ fn upper_case(word: &str) -> String {
 fn arguments(keyword: &str, rest: &str, escape: char) -> Result<Arguments, String> {
     let json = || match lexer::json(rest) {
         Json::Words(words) => Ok(Some(words)),
-        Json::NotStrings => Err(format!("{keyword} is a JSON list, and not of strings only")),
+        Json::NotStrings => Err(format!("{keyword} is a JSON list, but not only of strings")),
         Json::No => Ok(None),
     };
     let text = |rest: &str| {
@@ -304,7 +304,7 @@ fn health_check(rest: &str) -> Result<Arguments, String> {
     let words = |command: Vec<String>| std::iter::once(kind.to_owned()).chain(command).collect();
     Ok(match lexer::json(command) {
         Json::Words(command) => Arguments::Json(words(command)),
-        Json::NotStrings => return Err("the command is a JSON list, and not of strings only".to_owned()),
+        Json::NotStrings => return Err("the command is a JSON list, but not only of strings".to_owned()),
         Json::No if command.is_empty() => Arguments::Words(words(Vec::new())),
         Json::No => Arguments::Words(words(vec![command.to_owned()])),
     })
@@ -335,7 +335,7 @@ fn pairs(keyword: &str, rest: &str, escape: char) -> Result<Vec<Pair>, String> {
             is_old_form: false,
         }),
         None => Err(format!(
-            "`{}` has no `=`: write `name=value`, and a value with blanks in quotes",
+            "`{}` has no `=`: write `name=value`, and quote a value that contains spaces",
             word.escape_debug()
         )),
     };

@@ -7,7 +7,7 @@ pub(super) fn problem(image: &str) -> Option<&'static str> {
         None => (image, None),
     };
     if digest.is_some_and(|digest| !is_digest(digest)) {
-        return Some("its digest is not one: a digest is `@sha256:` and 64 hex digits");
+        return Some("its digest is invalid: a digest is `@sha256:` and 64 hex digits");
     }
     let (path, last) = rest.rsplit_once('/').map_or(("", rest), |(path, last)| (path, last));
     let (name, tag) = match last.split_once(':') {
@@ -15,7 +15,7 @@ pub(super) fn problem(image: &str) -> Option<&'static str> {
         None => (last, None),
     };
     if tag.is_some_and(|tag| !is_tag(tag)) {
-        return Some("its tag is not one: a tag has letters, digits, `_`, `.` and `-`");
+        return Some("its tag is invalid: a tag has letters, digits, `_`, `.` and `-`");
     }
     let mut components: Vec<&str> = path.split('/').filter(|_| !path.is_empty()).collect();
     // The first one is a registry if it has a dot or a port, or is `localhost`.
@@ -23,13 +23,13 @@ pub(super) fn problem(image: &str) -> Option<&'static str> {
         && (first.contains(['.', ':']) || *first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase()))
     {
         if !is_registry(first) {
-            return Some("its registry is no host name");
+            return Some("its registry is not a host name");
         }
         components.remove(0);
     }
     components.push(name);
     if !components.iter().all(|component| is_component(component)) {
-        return Some("its name has to be in lower case, of letters, digits, and `.`, `_` and `-` between them");
+        return Some("its name must consist of lower-case letters, digits, and `.`, `_` and `-` between them");
     }
     None
 }
@@ -80,7 +80,7 @@ fn is_registry(text: &str) -> bool {
 pub(super) fn check_source(from: &str) -> Result<(), String> {
     if from.contains('$') {
         return Err(format!(
-            "`--from={from}` cannot hold a variable: name the stage, or give the image a name with `FROM {from} AS …`"
+            "`--from={from}` cannot contain a variable: name the stage, or give the image a name with `FROM {from} AS …`"
         ));
     }
     match problem(from) {

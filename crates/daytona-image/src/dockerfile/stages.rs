@@ -235,7 +235,7 @@ impl<'a> Graph<'a> {
                             .iter()
                             .find(|command| command.sources.contains(&dependency));
                         let (part, line) = command.map_or((0, 1), |command| (command.part, command.line));
-                        let text = "the stage takes from itself, directly or by way of others".to_owned();
+                        let text = "the stage copies from itself, directly or through other stages".to_owned();
                         self.followed.problems.push(Note { part, line, text });
                         return;
                     }
@@ -289,7 +289,7 @@ impl<'a> Graph<'a> {
                 Err(problem) => problems.push(Note {
                     part,
                     line,
-                    text: format!("what its base has put off with ONBUILD: {problem}"),
+                    text: format!("an ONBUILD instruction of its base: {problem}"),
                 }),
             }
         }
@@ -346,13 +346,16 @@ impl<'a> Graph<'a> {
         let (from, image) = (*from, image.clone());
         let is_number = image.parse::<usize>().is_ok_and(|number| number < self.stage_count);
         let hint = match self.by_name.get(&image.to_lowercase()) {
-            _ if is_number => "; a stage is named by its name here, not by its number",
+            _ if is_number => "; use the name of the stage here, not its number",
             Some(_) if image != image.to_lowercase() => "; the name of a stage is in lower case here",
             _ => "",
         };
         let problem = reference::problem(&image).or(is_number.then_some("it is the number of a stage"));
         if let Some(problem) = problem {
-            return self.problem(from, format!("`{}` is no image: {problem}{hint}", image.escape_debug()));
+            return self.problem(
+                from,
+                format!("`{}` is not an image: {problem}{hint}", image.escape_debug()),
+            );
         }
         self.followed.images.push(BaseImage {
             part: from.part,

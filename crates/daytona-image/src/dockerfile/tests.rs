@@ -135,7 +135,7 @@ fn lines_are_as_long_as_buildkit_takes_them() {
 #[test]
 fn instructions_that_are_put_off_nest_to_a_bound() {
     let error = Dockerfile::parse(&format!("FROM scratch\n{}RUN x\n", "ONBUILD ".repeat(8_000))).unwrap_err();
-    assert!(error.to_string().contains("cannot put off another ONBUILD"), "{error}");
+    assert!(error.to_string().contains("cannot contain another ONBUILD"), "{error}");
 }
 
 /// Each stage has only what it sets itself, and finds the rest in those that it starts from.

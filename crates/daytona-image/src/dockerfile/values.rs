@@ -8,7 +8,7 @@ pub(super) fn mode(value: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "`--chmod={}` is no mode: write an octal number up to 07777, or `u+x` and its like",
+            "`--chmod={}` is not a mode: write an octal number up to 07777, or `u+x` and its like",
             value.escape_debug()
         ))
     }
@@ -23,7 +23,7 @@ fn is_symbolic_mode(clause: &str) -> bool {
 
 /// A port of `EXPOSE`, or a range, with a protocol.
 pub(super) fn port(value: &str) -> Result<(), String> {
-    let invalid = || Err(format!("`{}` is no port", value.escape_debug()));
+    let invalid = || Err(format!("`{}` is not a port", value.escape_debug()));
     let (numbers, protocol) = value.split_once('/').unwrap_or((value, ""));
     if !matches!(protocol.to_ascii_lowercase().as_str(), "" | "tcp" | "udp" | "sctp") {
         return invalid();
@@ -57,7 +57,7 @@ pub(super) fn signal(value: &str) -> Result<(), String> {
     if is_signal {
         Ok(())
     } else {
-        Err(format!("`{}` is no signal", value.escape_debug()))
+        Err(format!("`{}` is not a signal", value.escape_debug()))
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn platform(value: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "`{}` is no platform: write `linux/amd64`",
+            "`{}` is not a platform: write `linux/amd64`",
             value.escape_debug()
         ))
     }
@@ -100,7 +100,7 @@ pub(super) fn checksum(value: &str, is_of_git: bool) -> Result<(), String> {
     if lengths.into_iter().any(is_digest) {
         Ok(())
     } else {
-        Err(format!("`--checksum={}` is no digest", value.escape_debug()))
+        Err(format!("`--checksum={}` is not a digest", value.escape_debug()))
     }
 }
 

@@ -78,7 +78,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands before it.
+/// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands
+/// before it.
 #[derive(Default)]
 struct Words {
     finished: Vec<String>,
@@ -286,7 +287,7 @@ impl<'l, 'a> Reader<'l, 'a> {
         }
     }
 
-    /// A word inside of `${…}`.
+    /// A word inside `${…}`.
     fn inner(&mut self, end: char, keeps_escapes: bool) -> Result<String, WordError> {
         if self.depth == MAX_NESTING {
             return WordError::invalid(format!("`${{…}}` is nested more than {MAX_NESTING} times"));
@@ -315,9 +316,9 @@ impl<'l, 'a> Reader<'l, 'a> {
             '-' => usable.map_or(Ok(word), |value| self.owned(Some(value))),
             '+' => Ok(if usable.is_some() { word } else { String::new() }),
             '?' if usable.is_none() && word.is_empty() => {
-                WordError::invalid(format!("the variable `{name}` has to be set"))
+                WordError::invalid(format!("the variable `{name}` must be set"))
             }
-            '?' if usable.is_none() => WordError::invalid(format!("the variable `{name}` has to be set: {word}")),
+            '?' if usable.is_none() => WordError::invalid(format!("the variable `{name}` must be set: {word}")),
             '?' => self.owned(value),
             _ => {
                 let is_greedy = word.starts_with(operator);

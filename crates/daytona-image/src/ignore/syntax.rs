@@ -5,14 +5,14 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         match character {
-            '\\' => drop(rest.next().ok_or("it ends in a backslash, which quotes nothing")?),
+            '\\' => drop(rest.next().ok_or("it ends in a backslash, which escapes nothing")?),
             '[' => {
                 if rest.peek() == Some(&'^') {
                     rest.next();
                 }
                 let mut ranges = 0;
                 while ranges == 0 || rest.peek() != Some(&']') {
-                    bound(&mut rest, "holds nothing before its first `]` or `-`")?;
+                    bound(&mut rest, "has nothing before its first `]` or `-`")?;
                     if rest.peek() == Some(&'-') {
                         rest.next();
                         bound(&mut rest, "has a range without an end")?;

@@ -7,13 +7,11 @@ pub(crate) fn base_image(image: &str, platform: Option<&str>) -> Vec<String> {
     let tag = last.split_once(':').map(|(_, tag)| tag);
     if image != "scratch" && !image.contains('@') {
         match tag {
-            None => remarks.push(format!(
-                "`{image}` has no tag, and so means another image every day: name a version"
-            )),
+            None => remarks.push(format!("`{image}` has no tag, so its image changes: name a version")),
             Some(tag @ ("lts" | "stable")) => remarks.push(format!(
-                "the service does not support the tag `{tag}`, which means another image every month: name a version"
+                "the service does not support the tag `{tag}`, whose image changes: name a version"
             )),
-            Some("latest") => remarks.push(format!("`{image}` means another image every day: name a version")),
+            Some("latest") => remarks.push(format!("`{image}` is an image that changes: name a version")),
             Some(_) => {}
         }
     }
@@ -22,7 +20,7 @@ pub(crate) fn base_image(image: &str, platform: Option<&str>) -> Vec<String> {
         && platform != "linux/amd64"
     {
         remarks.push(format!(
-            "the platform `{platform}` is asked for, and the service builds for linux/amd64 only"
+            "the platform `{platform}` is requested, but the service builds only for linux/amd64"
         ));
     }
     remarks
@@ -49,8 +47,7 @@ pub(crate) fn variable(keyword: &str, name: &str) -> Option<String> {
     let is_secret = words.any(|word| SECRETS.iter().any(|secret| word.eq_ignore_ascii_case(secret)));
     (is_secret && !is_public).then(|| {
         format!(
-            "{keyword} `{name}` looks like a secret, and would stay in the image for everybody to read; the service has no build \
-             secrets: set it when a sandbox starts"
+            "{keyword} `{name}` looks like a secret, and everybody could read it in the image; the service has no build secrets: set it when a sandbox starts"
         )
     })
 }

@@ -32,11 +32,11 @@ pub(super) fn surprise(dockerfile: &Dockerfile, stored: &[String]) -> Option<Str
                 "an ENTRYPOINT in the shell form is stored as the one word `{shown}`: write it as a JSON list"
             )),
         },
-        (None, Some(_)) if stored == ["sleep", "infinity"] => {
-            Some("CMD is not looked at: sandboxes will start `sleep infinity` unless there is an ENTRYPOINT".to_owned())
-        }
+        (None, Some(_)) if stored == ["sleep", "infinity"] => Some(
+            "the service ignores CMD: sandboxes will start `sleep infinity` unless there is an ENTRYPOINT".to_owned(),
+        ),
         (None, _) if stored != ["sleep", "infinity"] => Some(format!(
-            "sandboxes will start `{shown}`, as the service reads `ENTRYPOINT` in comments and other stages too"
+            "sandboxes will start `{shown}`, because the service also reads `ENTRYPOINT` in comments and other stages"
         )),
         (None, _) => None,
     }
@@ -51,7 +51,7 @@ fn beside(entrypoint: &[String], cmd: &Instruction, shown: &str) -> String {
         format!("`{shown}` alone")
     };
     format!(
-        "CMD is not looked at: sandboxes will start {started}; write `ENTRYPOINT {}` if its words are needed",
+        "the service ignores CMD: sandboxes will start {started}; write `ENTRYPOINT {}` if you need its words",
         escape::text(&quote::json_form(&words))
     )
 }

@@ -18,7 +18,7 @@ use crate::walk::{DOCKERIGNORE, Found, Links, Selection, Walk, WalkProblem, Walk
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContextRoot {
     pub(crate) path: PathBuf,
-    /// Ignore rules that come before those of the folder.
+    /// Ignore rules that come before those of the directory.
     pub(crate) own_rules: Option<PathBuf>,
     pub(crate) dir: ContextDir,
 }
@@ -160,7 +160,7 @@ impl Finder {
             Err(error) => {
                 let path = wanted.path();
                 let hint = if path.starts_with('[') {
-                    "; it begins like a JSON list, and is none"
+                    "; it begins like a JSON list, but is not one"
                 } else {
                     ""
                 };
@@ -201,12 +201,12 @@ impl Finder {
         let is_missing = |problem: &WalkProblem| matches!(problem, WalkProblem::NotFound { .. });
         if walked.problems.iter().any(is_missing) {
             let hint = if path.contains('\\') {
-                "; folders are divided by `/`"
+                "; separate directories with `/`"
             } else {
                 ""
             };
             let problem = format!(
-                "the source `{}` is not in the build context `{}`: check its spelling, or the context folder{hint}",
+                "the source `{}` is not in the build context `{}`: check its spelling, or the context directory{hint}",
                 escape::text(path),
                 shown(&self.shown)
             );
@@ -222,8 +222,7 @@ impl Finder {
         }
         if !want.is_asked_for(path) {
             let problem = format!(
-                "the source `{}` is no file to BuildKit, which reads it once as a path and once as a pattern: put the special \
-                 characters of the name into classes, such as `[!]`, or `[\\\\]` in the JSON form for a backslash",
+                "the source `{}` is not found by BuildKit, which reads it once as a path and once as a pattern: put the special characters of the name into classes, such as `[!]`, or `[\\\\]` in the JSON form for a backslash",
                 escape::text(path)
             );
             self.problem(line, problem);
@@ -238,7 +237,7 @@ impl Finder {
             let first = walked.excluded.first().map(|excluded| excluded.rule.to_string());
             match (path, first) {
                 ("", Some(rule)) => {
-                    let warning = format!("everything in `.` is left out, by the ignore rule {rule} first of all");
+                    let warning = format!("everything in `.` is left out, first by the ignore rule {rule}");
                     self.warnings.push((line, warning));
                 }
                 ("", None) => self.warnings.push((line, "there is no file in `.`".to_owned())),
@@ -252,8 +251,7 @@ impl Finder {
                 (_, None) => self.problem(
                     line,
                     format!(
-                        "the source `{}` is a folder without a file, and would not reach the build: put a file into it, or make \
-                         the folder with `RUN mkdir -p …`",
+                        "the source `{}` is a directory without a file, and would not reach the build: put a file into it, or create it with `RUN mkdir -p …`",
                         escape::text(path)
                     ),
                 ),
@@ -265,7 +263,7 @@ impl Finder {
 
     /// What was found for a pattern.
     fn pattern(&mut self, want: &Want, line: usize, mut walked: Walked) -> Outcome {
-        // The folder that it begins with may be missing.
+        // The directory that it begins with may be missing.
         walked
             .problems
             .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
@@ -279,7 +277,7 @@ impl Finder {
         let has_files = !walked.files.is_empty();
         if !has_files && let Some(problem) = walked.skipped.first() {
             let pattern = escape::text(&want.wanted.path()).to_string();
-            let problem = format!("the pattern `{pattern}` matches only what cannot be sent: {problem}");
+            let problem = format!("the pattern `{pattern}` matches only files that cannot be sent: {problem}");
             self.problem(line, problem);
             return Outcome { has_files: true };
         }
@@ -319,7 +317,7 @@ impl Finder {
                 }
             } else {
                 let problem = format!(
-                    "the pattern `{pattern}` matches no file, and no file below `{}` is sent: the build would not find it",
+                    "the pattern `{pattern}` matches no file, because no file below `{}` is sent: the build would not find it",
                     escape::text(fixed)
                 );
                 self.problem(line, problem);
@@ -353,7 +351,8 @@ pub(crate) struct Finished {
     pub(crate) warnings: Vec<(usize, String)>,
 }
 
-/// The ignore rules of a context: those beside the Dockerfile or else those of the folder, and those that were given in code.
+/// The ignore rules of a context: those beside the Dockerfile or else those of the directory, and those that were given
+/// in code.
 fn rules(options: &PlanOptions, context: &ContextRoot) -> Result<IgnoreRules, Vec<ProblemKind>> {
     let candidates = context
         .own_rules

@@ -118,7 +118,7 @@ impl Planner<'_> {
         for note in &followed.problems {
             let problem = escape::text(&note.text).to_string();
             let line = self.line(note.part, note.line);
-            // What is no instruction of its kind has been told already.
+            // An invalid instruction has already been reported.
             let step = self.parts[note.part].step;
             let is_told = |problem: &Problem| problem.step == step && problem.line.is_some() && problem.line == line;
             if self.problems.iter().any(is_told) {
@@ -175,7 +175,7 @@ impl Planner<'_> {
                     step: index + 1,
                     line: None,
                     message: format!(
-                        "the Dockerfile declares `{name}` itself, and this comes after all that uses it there: set it with \
+                        "the Dockerfile declares `{name}` itself, before this step: set it with \
                          `DockerfileSource::build_arg`"
                     ),
                 });
@@ -298,13 +298,13 @@ impl Planner<'_> {
         }
         if expected != found {
             let problem = format!(
-                "the steps make {expected} instructions, and together they read as {found}: a line glues itself to the next step"
+                "the steps make {expected} instructions, but together they read as {found}: a line runs into the next step"
             );
             self.problem(self.steps.len(), (None, ProblemKind::Dockerfile { problem }));
         }
     }
 
-    /// Names at the root that mean something there cannot be copied from there, but for the Dockerfile itself.
+    /// Names with a special meaning at the root cannot be copied from there, except the Dockerfile itself.
     fn refuse_reserved(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str) {
         for part in parts {
             for (line, name) in &part.taken.named {
@@ -312,8 +312,7 @@ impl Planner<'_> {
                     continue;
                 }
                 let problem = format!(
-                    "`{name}` means something at the root of a build context and cannot be copied from there: copy it under another \
-                     name, or add it with `add_local_file(\"{name}\", …)`"
+                    "`{name}` has a special meaning at the root of a build context and cannot be copied from there: copy it under another name, or add it with `add_local_file(\"{name}\", …)`"
                 );
                 let line = part.raw().map(|raw| DockerfileLine {
                     path: raw.path.clone(),

@@ -94,7 +94,7 @@ impl<'a> Renderer<'a> {
             }]);
         }
         if read.open_continuation().is_some() {
-            let problem = format!("it ends in `{}`, which would glue the next line to it", self.escape);
+            let problem = format!("it ends in `{}`, which would join the next line to it", self.escape);
             return Err(vec![ProblemKind::Dockerfile { problem }]);
         }
         Ok(read)
@@ -317,7 +317,7 @@ fn no_blanks(what: &'static str, text: &str) -> Result<String, Problems> {
     if text.trim().contains(char::is_whitespace) {
         return Err(vec![ProblemKind::Dockerfile {
             problem: format!(
-                "{what} `{}` holds a blank: write it as `name:tag`, such as `python:3.12-slim`",
+                "{what} `{}` contains a space: write it as `name:tag`, such as `python:3.12-slim`",
                 escape::text(&text)
             ),
         }]);

@@ -12,15 +12,15 @@ use crate::plan::resolve::{self, Source};
 use crate::problem::ProblemKind;
 use crate::walk::{Walk, read_text};
 
-/// So many files may name each other in a row.
+/// How deep requirements files may be nested.
 const DEEPEST: usize = 32;
 
-/// So many files may a requirements file name, directly or not.
+/// The most files that a requirements file may name, directly or not.
 const MOST_FILES: usize = 1_000;
 
 /// A requirements file and what it names.
 pub(crate) struct Collected {
-    /// Each file, and its name below the folder that all of them go to; the first one is the file itself.
+    /// Each file, and its name below the directory that all of them go to; the first one is the file itself.
     pub(crate) files: Vec<(Source, String)>,
 }
 
@@ -76,7 +76,7 @@ fn collector_source(root: &Path, shown: &Path, name: &str) -> Result<Source, Vec
 }
 
 struct Collector {
-    /// The folder of the file itself, which no other may leave.
+    /// The directory of the file itself, which no other may leave.
     root: PathBuf,
     shown: PathBuf,
     seen: HashSet<String>,
@@ -124,7 +124,7 @@ impl Collector {
     fn name_of(&self, file: &str, value: &str) -> Result<String, String> {
         let outside = || {
             format!(
-                "`{value}` lies outside of the folder `{}`, of which files are sent: move it there, or name the file above both",
+                "`{value}` is outside the directory `{}`, from which files are sent: move it there, or name a requirements file above both",
                 escape::path(&self.shown)
             )
         };
@@ -138,7 +138,7 @@ impl Collector {
         }
         if cfg!(windows) && value.contains('\\') {
             return Err(format!(
-                "`{value}` would not be found where the image is built: there the parts of a path are divided by `/`"
+                "`{value}` would not be found where the image is built: there the parts of a path are separated by `/`"
             ));
         }
         let mut names: Vec<&str> = file.split('/').collect();
@@ -156,12 +156,10 @@ impl Collector {
     /// Opens a file that was named, unless its lines are known.
     fn follow(&mut self, open: &[Open], name: String, value: &str) -> Result<Option<Open>, String> {
         if open.iter().any(|file| file.name == name) {
-            return Err(format!("`{value}` names this file again: pip would never end"));
+            return Err(format!("`{value}` includes this file again: pip would never finish"));
         }
         if open.len() >= DEEPEST {
-            return Err(format!(
-                "`{value}` is the last of more than {DEEPEST} files that name each other"
-            ));
+            return Err(format!("`{value}` is nested deeper than {DEEPEST} files"));
         }
         if !self.seen.insert(name.clone()) {
             return Ok(None);

@@ -84,7 +84,7 @@ pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> R
     let warnings = unused
         .map(|name| {
             format!(
-                "no ARG declares the build argument `{}`, so that it has no effect: check its spelling",
+                "no ARG declares the build argument `{}`, so it has no effect: check its spelling",
                 escape::text(name)
             )
         })
@@ -111,7 +111,7 @@ fn kept_stages(instructions: &[Instruction], escape: char, target: &str) -> Resu
             .filter_map(|(_, name)| name.as_ref().map(|name| format!("`{name}`")))
             .collect();
         let known = if names.is_empty() {
-            "no stage has a name: give one with `FROM … AS name`".to_owned()
+            "no stage has a name: give it one with `FROM … AS name`".to_owned()
         } else {
             format!("the stages are {}", names.join(", "))
         };

@@ -1,7 +1,7 @@
-//! Targets that cannot be: a folder that is copied onto a file, or a file onto a folder.
+//! Targets that cannot be: a directory that is copied onto a file, or a file onto a directory.
 //!
-//! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and makes no
-//! file of a folder, so that this stays true until something runs. Whatever is not certain is not refused.
+//! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and
+//! makes no file of a directory, so that this stays true until something runs. Whatever is not certain is not refused.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +12,7 @@ use crate::dockerfile::sources::{Wanted, clean};
 use crate::escape;
 use crate::walk::Found;
 
-/// So many things are kept of all stages together; beyond that nothing is refused any more.
+/// How much is remembered for all stages together. Beyond that nothing is refused.
 const MOST_KEPT: usize = 200_000;
 
 /// What a pattern matches is looked at only if it is not more than this.
@@ -60,7 +60,7 @@ struct Stage {
     /// Whether there is nothing else.
     is_closed: bool,
     known: HashMap<String, (Kind, Origin)>,
-    /// Folders of the context whose contents were copied, by their targets: the part, the folder, the line.
+    /// Directories of the context whose contents were copied, by their targets: the part, the directory, the line.
     copied: HashMap<String, Vec<(usize, String, usize)>>,
 }
 
@@ -162,7 +162,7 @@ impl Builder<'_> {
                 join(target, last(&origin.source))
             }
             Some((Kind::Folder, _)) => join(target, last(&origin.source)),
-            // It may be a folder, too.
+            // It may be a directory, too.
             None if !stage.is_closed => {
                 self.parent(stage, target, origin)?;
                 return Ok(());
@@ -172,7 +172,7 @@ impl Builder<'_> {
         self.parent(stage, &path, origin)?;
         if let Some((Kind::Folder, before)) = self.look(stage, &path) {
             return Err(format!(
-                "`{}` cannot be copied to `/{}`, which is a folder by then{}",
+                "`{}` cannot be copied to `/{}`, which is already a directory{}",
                 escape::text(&origin.source),
                 escape::text(&path),
                 before.shown(),
@@ -189,7 +189,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A folder is made, with those above it, unless it is there.
+    /// A directory is made, with those above it, unless it is there.
     fn folder(&self, stage: &mut Stage, path: &str, origin: &Origin) -> Result<(), String> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         for end in ends.filter(|end| *end > 0) {
@@ -198,7 +198,7 @@ impl Builder<'_> {
                 Some((Kind::Folder, _)) => {}
                 Some((Kind::File, before)) => {
                     return Err(format!(
-                        "`{}` needs a folder at `/{}`, which is a file by then{}",
+                        "`{}` needs a directory at `/{}`, which is already a file{}",
                         escape::text(&origin.source),
                         escape::text(folder),
                         before.shown(),
@@ -231,11 +231,11 @@ impl Builder<'_> {
 
 impl Origin {
     fn shown(&self) -> String {
-        format!(": line {} has copied `{}` there", self.line, escape::text(&self.source))
+        format!(": line {} copied `{}` there", self.line, escape::text(&self.source))
     }
 }
 
-/// What a source is: a file or folder, or what its pattern matches, in the order in which they are copied.
+/// What a source is: a file or directory, or what its pattern matches, in the order in which they are copied.
 fn items(wanted: &Wanted, files: &[Found]) -> Vec<(String, Kind)> {
     match wanted {
         Wanted::Path(path) => kind_of(path, files)

@@ -25,14 +25,14 @@ pub enum WalkProblem {
         /// How its last name is spelled on the disk.
         exists_as: String,
     },
-    /// A file or folder that cannot be read.
+    /// A file or directory that cannot be read.
     Unreadable {
         /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A link whose target is outside of the folder that was named.
+    /// A link whose target is outside the directory that was named.
     LinkEscape {
         /// The link.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum WalkProblem {
         /// The link.
         path: PathBuf,
     },
-    /// A link to one of the folders that it lies in, or to itself.
+    /// A link to one of the directories that it lies in, or to itself.
     LinkLoop {
         /// The link.
         path: PathBuf,
@@ -71,16 +71,16 @@ pub enum WalkProblem {
         /// Which, where, and why.
         error: IgnoreError,
     },
-    /// More files and folders than a context may have.
+    /// More files and directories than a context may have.
     TooManyEntries {
-        /// The folder that was walked.
+        /// The directory that was walked.
         path: PathBuf,
         /// As many may be in it.
         limit: usize,
     },
-    /// Links that lead to more files and folders than a context may have through them.
+    /// Links that lead to more files and directories than a context may have through them.
     TooManyThroughLinks {
-        /// The folder that was walked.
+        /// The directory that was walked.
         path: PathBuf,
         /// As many may be reached through links.
         limit: usize,
@@ -118,38 +118,37 @@ impl fmt::Display for WalkProblem {
             Self::NotFound { .. } => write!(formatter, "{shown} does not exist: check the spelling"),
             Self::OtherSpelling { exists_as, .. } if spelling::is_decomposed(exists_as) => write!(
                 formatter,
-                "{shown} exists as `{}`, written with combining characters: rename it, as the build would not find it",
+                "{shown} exists as `{}`, written with combining characters: rename it, because the build would not find it",
                 escape::text(exists_as)
             ),
             Self::OtherSpelling { exists_as, .. } => write!(
                 formatter,
-                "{shown} exists as `{}`: write it so, as the case of letters counts where the image is built",
+                "{shown} exists as `{}`: write it like that, because the image is built where case matters",
                 escape::text(exists_as)
             ),
             Self::Unreadable { source, .. } => unreadable(formatter, &shown, source),
             Self::LinkEscape { target, .. } => write!(
                 formatter,
-                "the link {shown} leads out of the folder that was named, to `{}`",
+                "the link {shown} leads out of the named directory, to `{}`",
                 escape::path(target)
             ),
             Self::BrokenLink { .. } => write!(formatter, "the link {shown} leads to nothing"),
-            Self::LinkLoop { .. } => write!(formatter, "the link {shown} leads back to a folder that it lies in"),
+            Self::LinkLoop { .. } => write!(formatter, "the link {shown} leads back to a directory that contains it"),
             Self::SpecialFile { .. } => write!(formatter, "{shown} is a FIFO, socket or device, which cannot be sent"),
             Self::NotUnicode { .. } => write!(
                 formatter,
-                "the name {shown} is not UTF-8 and would not survive: rename it"
+                "the name {shown} is not UTF-8, so it cannot be sent: rename it"
             ),
             Self::Unread { error, .. } => write!(formatter, "{shown} {error}"),
             Self::InvalidPattern { error } => error.fmt(formatter),
             Self::TooManyEntries { limit, .. } => write!(
                 formatter,
-                "{shown} holds more than {limit} files and folders: leave out what is not needed, with `.dockerignore` or a \
+                "{shown} contains more than {limit} files and directories: leave out what you do not need, with `.dockerignore` or a \
                  narrower path"
             ),
             Self::TooManyThroughLinks { limit, .. } => write!(
                 formatter,
-                "links in {shown} lead to more than {limit} files and folders, as each is there once for every way to it: leave \
-                 the links out with `.dockerignore`"
+                "links in {shown} lead to more than {limit} files and directories, because each counts once for every path to it: leave the links out with `.dockerignore`"
             ),
             Self::Cancelled => formatter.write_str("it was cancelled"),
         }
@@ -167,8 +166,8 @@ impl std::error::Error for WalkProblem {
     }
 }
 
-/// A path as messages show it: with its control characters escaped, and without the mark `\\?\` of paths that Windows takes to
-/// the letter.
+/// A path as messages show it: with its control characters escaped, and without the mark `\\?\` of paths that Windows
+/// takes to the letter.
 pub fn shown(path: &Path) -> impl fmt::Display + use<> {
     escape::path(path)
 }
@@ -178,7 +177,7 @@ pub(crate) fn unreadable(formatter: &mut fmt::Formatter<'_>, shown: &str, source
     if is_in_use(source) {
         write!(
             formatter,
-            "{shown} cannot be read, as another program has it open: close it there"
+            "{shown} cannot be read, because another program has it open: close it there"
         )
     } else if source.kind() == io::ErrorKind::PermissionDenied {
         write!(formatter, "{shown} cannot be read ({source}): check its permissions")

@@ -1,7 +1,7 @@
 //! The one way to read a small local file: a Dockerfile, ignore rules, requirements, a `pyproject.toml`.
 //!
-//! Only a regular file inside of its folder is read, and never more of it than [`LARGEST_TEXT`]. Links are followed with the
-//! folder as the root of everything, so that none leads out; a FIFO or a device is not waited for.
+//! Only a regular file inside its directory is read, and never more of it than [`LARGEST_TEXT`]. Links are followed
+//! with the directory as the root of everything, so that none leads out; a FIFO or a device is not waited for.
 
 use std::fmt;
 use std::fs;
@@ -20,11 +20,11 @@ pub const LARGEST_TEXT: u64 = 4 * 1024 * 1024;
 pub enum ReadError {
     /// Nothing has this name.
     NotFound,
-    /// It is a folder.
+    /// It is a directory.
     Folder,
     /// It is a FIFO, socket or device.
     Special,
-    /// It is a link that leads out of its folder, or to nothing in it.
+    /// It is a link that leads out of its directory, or to nothing in it.
     LinkOut,
     /// It is a link that leads back to itself.
     LinkLoop,
@@ -45,22 +45,20 @@ impl fmt::Display for ReadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => formatter.write_str("does not exist: check the spelling"),
-            Self::Folder => formatter.write_str("is a folder, not a file"),
-            Self::Special => {
-                formatter.write_str("is a FIFO, socket or device, which is not read: put a regular file there")
-            }
+            Self::Folder => formatter.write_str("is a directory, not a file"),
+            Self::Special => formatter.write_str("is a FIFO, socket or device, which is not read: use a regular file"),
             Self::LinkOut => formatter.write_str(
-                "is a link that leads to nothing inside of its folder, and is not followed: put the file itself there",
+                "is a link that leads to no file inside its directory, and is not followed: use the file itself",
             ),
             Self::LinkLoop => formatter.write_str("is a link that leads back to itself"),
             Self::TooLarge => write!(
                 formatter,
-                "is larger than {LARGEST_TEXT} bytes, which is the most that is read of such a file"
+                "is larger than {LARGEST_TEXT} bytes, the limit for such a file"
             ),
             Self::NotUnicode => formatter.write_str("is not UTF-8 text: save it as UTF-8"),
-            Self::Nul { line } => write!(formatter, "holds a NUL in line {line}: it is no text"),
+            Self::Nul { line } => write!(formatter, "contains a NUL in line {line}, so it is not text"),
             Self::Io(error) if is_in_use(error) => {
-                formatter.write_str("cannot be read, as another program has it open: close it there")
+                formatter.write_str("cannot be read, because another program has it open: close it there")
             }
             Self::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(formatter, "cannot be read ({error}): check its permissions")
@@ -87,8 +85,8 @@ pub fn is_in_use(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION))
 }
 
-/// Reads the text at `name` below the folder `root`. The way to `root` may go through links, `name` only through those that
-/// stay inside.
+/// Reads the text at `name` below the directory `root`. The way to `root` may go through links, `name` only through
+/// those that stay inside.
 ///
 /// # Errors
 ///

@@ -10,8 +10,8 @@ use crate::escape;
 const SHOWN: usize = 10;
 
 impl Walked {
-    /// A sentence for each kind of thing that does not reach the build though nobody asked to leave it out. `folder` is put before
-    /// names.
+    /// A sentence for each kind of thing that does not reach the build though nobody asked to leave it out. `folder` is
+    /// put before names.
     pub fn remarks(&self, folder: &str) -> Vec<String> {
         let below = |name: &str| match folder {
             "" => format!("`{}`", escape::text(name)),
@@ -20,13 +20,13 @@ impl Walked {
         let mut remarks = Vec::new();
         if let [only] = self.empty.as_slice() {
             remarks.push(format!(
-                "the folder {} has no file to send and does not reach the build: put a file into it, or make it with \
+                "the directory {} has no file to send and does not reach the build: put a file into it, or create it with \
                  `RUN mkdir -p`",
                 below(only)
             ));
         } else if !self.empty.is_empty() {
             remarks.push(format!(
-                "{} folders have no file to send and do not reach the build: {}; put a file into each, or make them with \
+                "{} directories have no file to send and do not reach the build: {}; put a file into each, or create them with \
                  `RUN mkdir -p`",
                 self.empty.len(),
                 list(self.empty.iter().map(|name| below(name)))
@@ -39,7 +39,7 @@ impl Walked {
         let of_finder: Vec<_> = of_finder.map(|found| below(&found.name)).collect();
         if !of_finder.is_empty() {
             remarks.push(format!(
-                "what the Finder of macOS keeps of a folder is sent, and changes the hash: {}; leave it out with `**/.DS_Store` in \
+                "files of the macOS Finder are sent, and change the hash: {}; leave them out with `**/.DS_Store` in \
                  `.dockerignore`",
                 list(of_finder.iter())
             ));
@@ -48,28 +48,26 @@ impl Walked {
         let decomposed: Vec<_> = decomposed.map(|found| below(&found.name)).collect();
         if !decomposed.is_empty() {
             remarks.push(format!(
-                "names are written with combining characters, as disks and archives of macOS may have them: {}; they are sent so, \
-                 and no rule, `COPY` or program that writes the usual form matches them: rename the files",
+                "names contain combining characters, as macOS may write them: {}; they are sent like that, and no rule, `COPY` or program that uses the usual form matches them: rename the files",
                 list(decomposed.iter())
             ));
         }
         if !self.doubtful_rules.is_empty() {
             remarks.push(format!(
-                "a backslash quotes the next character, and divides no folders but on Windows: write `/` in the ignore rule {}",
+                "a backslash escapes the next character, and separates directories only on Windows: write `/` in the ignore rule {}",
                 list(self.doubtful_rules.iter())
             ));
         }
         if !self.skipped.is_empty() {
             remarks.push(format!(
-                "left out, as it cannot be sent: {}; leave it out with `.dockerignore` to say so yourself, or make it an error \
+                "left out, because it cannot be sent: {}; leave it out with `.dockerignore` to say so yourself, or make it an error \
                  with `links(Links::Strict)`",
                 list(self.skipped.iter())
             ));
         }
         if !self.followed.is_empty() {
             remarks.push(format!(
-                "links are sent as what they lead to, so that the build has files and folders in their place: {}; make them with \
-                 `RUN ln -s` if they have to be links",
+                "links are sent as the files that they lead to: {}; create them with `RUN ln -s` if they must be links",
                 list(self.followed.iter().map(|name| below(name)))
             ));
         }
@@ -84,8 +82,7 @@ impl Walked {
                 format!("{name} ({:04o})", found.mode.unwrap_or_default())
             });
             remarks.push(format!(
-                "files arrive with the mode 0644, or 0755 where their owner may execute them, and lose another one: {}; set it \
-                 with `--chmod`, `chmod(…)` or a `RUN chmod`",
+                "files arrive with the mode 0644, or 0755 if their owner may execute them, and lose any other mode: {}; set it with `--chmod`, `chmod(…)` or a `RUN chmod`",
                 list(shown)
             ));
         }
@@ -95,7 +92,7 @@ impl Walked {
                 .iter()
                 .map(|excluded| format!("{} by {}", below(&excluded.name), excluded.rule));
             remarks.push(format!(
-                "left out under the name that a link gives it, where Docker would look at the real name only: {}",
+                "left out under the name that a link gives it, although Docker would look only at the real name: {}",
                 list(shown)
             ));
         }

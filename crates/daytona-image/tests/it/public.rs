@@ -219,12 +219,12 @@ fn usual_mistakes_are_refused_with_their_line() {
             "FROM x:1\nHEALTHCHECK NONE now\n",
             "line 2: HEALTHCHECK NONE takes no arguments",
         ),
-        ("FROM x:1\nSHELL /bin/bash\n", "line 2: SHELL has to be a JSON list"),
-        ("FROM x:1\nSTOPSIGNAL SIGNOPE\n", "line 2: `SIGNOPE` is no signal"),
-        ("FROM x:1\nEXPOSE 80/http\n", "line 2: `80/http` is no port"),
+        ("FROM x:1\nSHELL /bin/bash\n", "line 2: SHELL must be a JSON list"),
+        ("FROM x:1\nSTOPSIGNAL SIGNOPE\n", "line 2: `SIGNOPE` is not a signal"),
+        ("FROM x:1\nEXPOSE 80/http\n", "line 2: `80/http` is not a port"),
         (
             "FROM x:1\nADD --checksum=md5:1 https://h/x /\n",
-            "line 2: `--checksum=md5:1` is no digest",
+            "line 2: `--checksum=md5:1` is not a digest",
         ),
         (
             "FROM x:1\nADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d LICENSE /\n",
@@ -251,7 +251,7 @@ fn usual_mistakes_are_refused_with_their_line() {
         ("FROM x:1\nLABEL a=b c\n", "line 2: `c` has no `=`"),
         (
             "FROM x:1\nONBUILD MAINTAINER me\n",
-            "line 2: ONBUILD cannot put off MAINTAINER",
+            "line 2: ONBUILD cannot contain MAINTAINER",
         ),
         (
             "FROM scratch\nRUN --mount=type=bind,source=LICENSE x\n",

@@ -91,7 +91,7 @@ fn what_buildkit_refuses_before_it_builds_is_refused_here() {
             "FROM x:1 AS a\nCOPY --from=b /x /x\nFROM x:1 AS b\nFROM a\n",
             "the stage `b` comes later",
         ),
-        ("FROM x:1\nONBUILD FROM y:1\n", "ONBUILD cannot put off FROM"),
+        ("FROM x:1\nONBUILD FROM y:1\n", "ONBUILD cannot contain FROM"),
         ("# escape=x\nFROM x:1\n", "line 1: the escape character `x`"),
         (
             "# escape=`\n# escape=`\nFROM x:1\n",
@@ -110,13 +110,16 @@ fn what_buildkit_refuses_before_it_builds_is_refused_here() {
         ("FROM x:1\nCOPY https://example.com/x /x\n", "use ADD"),
         (
             "FROM x:1\nCOPY --chmod=0755 [\"a/*.x\" \"/b/\"]\n",
-            "begins like a JSON list, and is none",
+            "begins like a JSON list, but is not one",
         ),
         (
             "FROM x:1\nCOPY [\"a\", \"/b/\",]\n",
-            "begins like a JSON list, and is none",
+            "begins like a JSON list, but is not one",
         ),
-        ("FROM x:1\nCOPY ['a', '/b/']\n", "begins like a JSON list, and is none"),
+        (
+            "FROM x:1\nCOPY ['a', '/b/']\n",
+            "begins like a JSON list, but is not one",
+        ),
     ] {
         let message = error(&folder, text);
         assert!(message.contains(part), "{text}{message}");

@@ -195,7 +195,7 @@ fn groups_and_dependencies_that_are_not_there_are_told_apart() {
         "{error}"
     );
     assert!(
-        error.contains("`Test` stands in its section `[dependency-groups]`"),
+        error.contains("`Test` is in its section `[dependency-groups]`"),
         "{error}"
     );
     let error = pyproject("[project]\nname = \"a\"\ndynamic = [\"dependencies\"]\n", &[]).unwrap_err();

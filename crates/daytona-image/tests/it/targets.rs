@@ -19,61 +19,64 @@ fn a_target_that_cannot_be_is_refused_with_its_line_and_both_paths() {
         (
             "COPY a.txt /x\nCOPY sub /x",
             [
-                "line 3: `sub` needs a folder at `/x`, which is a file by then",
+                "line 3: `sub` needs a directory at `/x`, which is already a file",
                 "line 2 has copied `a.txt` there",
             ],
         ),
         (
             "COPY sub /x\nCOPY a.txt /x/c.txt/",
             [
-                "line 3: `a.txt` needs a folder at `/x/c.txt`",
+                "line 3: `a.txt` needs a directory at `/x/c.txt`",
                 "line 2 has copied `sub/c.txt`",
             ],
         ),
         (
             "COPY sub /x\nCOPY a.txt /x/c.txt/y",
-            ["line 3: `a.txt` needs a folder at `/x/c.txt`", "line 2"],
+            ["line 3: `a.txt` needs a directory at `/x/c.txt`", "line 2"],
         ),
         (
             "COPY a.txt /a\nWORKDIR /a",
-            ["line 3: `/a` needs a folder at `/a`", "`a.txt`"],
+            ["line 3: `/a` needs a directory at `/a`", "`a.txt`"],
         ),
         (
             "WORKDIR /w\nCOPY a.txt x\nCOPY sub ./x",
-            ["line 4: `sub` needs a folder at `/w/x`", "line 3"],
+            ["line 4: `sub` needs a directory at `/w/x`", "line 3"],
         ),
-        ("COPY a.txt sub /x", ["line 2: `sub` needs a folder at `/x`", "`a.txt`"]),
-        ("COPY [as]* /x", ["line 2: `sub` needs a folder at `/x`", "`a.txt`"]),
+        (
+            "COPY a.txt sub /x",
+            ["line 2: `sub` needs a directory at `/x`", "`a.txt`"],
+        ),
+        ("COPY [as]* /x", ["line 2: `sub` needs a directory at `/x`", "`a.txt`"]),
         (
             "COPY sub/deep /x/a.txt/\nCOPY a.txt /x/",
             [
-                "line 3: `a.txt` cannot be copied to `/x/a.txt`, which is a folder by then",
+                "line 3: `a.txt` cannot be copied to `/x/a.txt`, which is already a directory",
                 "line 2",
             ],
         ),
         (
             "COPY <<EOF /x\nhi\nEOF\nCOPY sub /x",
-            ["line 5: `sub` needs a folder at `/x`", "line 2 has copied `EOF`"],
+            ["line 5: `sub` needs a directory at `/x`", "line 2 copied `EOF`"],
         ),
         (
             "COPY a.txt /x\nCOPY --parents sub/c.txt /x",
-            ["line 3: `sub/c.txt` needs a folder at `/x`", "line 2"],
+            ["line 3: `sub/c.txt` needs a directory at `/x`", "line 2"],
         ),
         (
             "COPY a.txt /x\nFROM s\nCOPY sub /x",
-            ["line 4: `sub` needs a folder at `/x`", "line 2"],
+            ["line 4: `sub` needs a directory at `/x`", "line 2"],
         ),
         (
             "COPY a.txt /x/\nCOPY sub /x/a.txt",
-            ["line 3: `sub` needs a folder at `/x/a.txt`", "line 2"],
+            ["line 3: `sub` needs a directory at `/x/a.txt`", "line 2"],
         ),
         (
             "ADD --unpack=false a.txt /x\nCOPY sub /x",
-            ["line 3: `sub` needs a folder at `/x`", "line 2"],
+            ["line 3: `sub` needs a directory at `/x`", "line 2"],
         ),
         (
             "COPY . /\nADD sub /a.txt",
-            ["line 3: `sub` needs a folder at `/a.txt`", "line 2"],
+            ["line 3: `sub` needs a directory at `/a.txt`", "line 2"],
         ),
     ] {
         let message = error(&folder, &format!("FROM scratch AS s\n{lines}\n"));
@@ -84,7 +87,7 @@ fn a_target_that_cannot_be_is_refused_with_its_line_and_both_paths() {
     // In any image what was copied below a folder is certain.
     let message = error(&folder, "FROM x:1\nCOPY a.txt /x/\nENV A=b\nCOPY sub /x/a.txt\n");
     assert!(
-        message.contains("line 4: `sub` needs a folder at `/x/a.txt`"),
+        message.contains("line 4: `sub` needs a directory at `/x/a.txt`"),
         "{message}"
     );
 }

@@ -1,4 +1,4 @@
-//! From an answer that is no success, or from none, to an error.
+//! Makes an error of an answer that is not a success, or of a missing answer.
 
 use std::error::Error as _;
 
@@ -13,14 +13,14 @@ use crate::secrets::Secrets;
 use crate::text::{beginning, escaped, with_causes};
 use crate::transport::{TransportError, TransportErrorKind};
 
-/// What was asked, as far as the meaning of an answer depends on it.
+/// What was requested, as far as it decides what an answer means.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     /// Id of the operation.
     pub(crate) operation: &'static str,
-    /// Any of these permissions would do.
+    /// The operation needs any one of these permissions.
     pub(crate) permissions: &'static [Permission],
-    /// Where it was sent, fit to be shown.
+    /// The address that it was sent to, safe to show.
     pub(crate) address: &'a str,
     /// Size of the body that was sent.
     pub(crate) body: usize,
@@ -31,10 +31,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) secrets: &'a Secrets,
 }
 
-/// Kinds that only the server's words tell apart, by a part of the words as measured. Checked in this order; words that
-/// are not known leave the kind of the status.
+/// Kinds that only the server's message tells apart, each with a measured part of the message. They are checked in this
+/// order. If no message matches, the status decides the kind.
 const TEXTS: [(u16, &str, ErrorKind); 11] = [
-    // What follows is the runner's, and may hold any of the words below.
+    // The text after it is the runner's, which may contain any of the parts below.
     (400, "Sandbox failed to start: ", ErrorKind::DoesNotStart),
     (400, "deactivation is still in progress", ErrorKind::Cooldown),
     (400, "is already active", ErrorKind::AlreadyActive),
@@ -48,13 +48,13 @@ const TEXTS: [(u16, &str, ErrorKind); 11] = [
     (503, "Object storage is not configured", ErrorKind::ObjectStorage),
 ];
 
-/// What the server says under maintenance, before it looks at the request.
+/// The server's message under maintenance. It sends it before it looks at the request.
 const MAINTENANCE: &str = "is currently under maintenance";
 
-/// What it says where it does not know the route.
+/// The server's message for a route that it does not know.
 const UNKNOWN_ROUTE: &str = "Cannot ";
 
-/// Headers with the id of a request. The API itself sends none; what stands before it may.
+/// Headers with the id of a request. The API itself sends none, but a gateway may.
 const REQUEST_IDS: [&str; 3] = ["x-request-id", "x-amzn-requestid", "cf-ray"];
 
 /// The error of an answer with this status.
@@ -84,8 +84,8 @@ pub(crate) fn from_answer(asked: &Asked<'_>, status: StatusCode, headers: &Heade
     error
 }
 
-/// Whether an error came from the API itself, for which its envelope speaks. A failure or an unknown route does not: the server
-/// answers so outside of the API too.
+/// Whether the API itself made the error, which its envelope shows. A failure or an unknown route does not show it,
+/// because the server answers those in the same way outside the API.
 pub(crate) fn is_of_the_api(error: &Error, status: StatusCode, body: &[u8]) -> bool {
     let is_kind = !matches!(error.kind(), ErrorKind::ServerError | ErrorKind::NotAnApi);
     is_kind
@@ -93,12 +93,12 @@ pub(crate) fn is_of_the_api(error: &Error, status: StatusCode, body: &[u8]) -> b
             .is_ok_and(|body: ErrorBody| body.message.is_some() && body.status_code == Some(u64::from(status.as_u16())))
 }
 
-/// What an answer says.
+/// What an answer contains.
 struct Answer {
     status: StatusCode,
-    /// Its words, escaped and without secrets. None of a page, which is for browsers.
+    /// Its message, escaped and without secrets. None for a web page.
     text: String,
-    /// Whether it is the API's kind of refusal.
+    /// Whether it has the form of the API's refusals.
     is_envelope: bool,
     /// Whether it is a web page, which the API never sends.
     is_page: bool,
@@ -115,7 +115,8 @@ impl Answer {
             None if is_markup => String::new(),
             None => String::from_utf8_lossy(body).trim().to_owned(),
         };
-        // The API says what cannot be found in its envelope. Another server's `404 page not found` is not about a snapshot.
+        // In its envelope the API says what it cannot find. A `404 page not found` of another server is not about a
+        // snapshot.
         let is_text = status == StatusCode::NOT_FOUND && !is_envelope && !text.is_empty();
         Self {
             status,
@@ -139,14 +140,14 @@ impl Answer {
         }
         match code {
             300..=399 if !asked.has_answered => ErrorKind::NotAnApi,
-            // The gateway's own, whatever the page says.
+            // It is the gateway's own answer, whatever the page says.
             429 => ErrorKind::RateLimited,
             300..=399 | 502..=504 | 520..=530 => ErrorKind::Unavailable,
             407 => ErrorKind::Config,
             408 => ErrorKind::Timeout,
             413 => ErrorKind::InvalidRequest,
             _ if self.is_page => self.kind_of_page(asked),
-            // Over its limit the server pretends not to know the route.
+            // For a body over its limit the server answers as if it did not know the route.
             404 if self.is_unknown_route() && asked.may_be_too_large() => ErrorKind::InvalidRequest,
             404 if self.is_unknown_route() && asked.has_answered => ErrorKind::Unsupported,
             404 if self.is_unknown_route() => ErrorKind::NotAnApi,
@@ -159,7 +160,7 @@ impl Answer {
         }
     }
 
-    /// Of a page where the API should be: nothing about a snapshot follows from it.
+    /// The error of a web page in place of the API. It says nothing about a snapshot.
     fn kind_of_page(&self, asked: &Asked<'_>) -> ErrorKind {
         match self.status.as_u16() {
             _ if !asked.has_answered => ErrorKind::NotAnApi,
@@ -168,31 +169,29 @@ impl Answer {
         }
     }
 
-    /// What to do about it.
+    /// A hint what to do about it.
     fn hint(&self, asked: &Asked<'_>, kind: ErrorKind) -> Option<String> {
         let address = asked.address;
         Some(match kind {
             _ if self.is_page && asked.has_answered => {
-                "that is a page of what stands before the API, not an answer of the API".to_owned()
+                "this is a page of a gateway, not an answer of the API".to_owned()
             }
             ErrorKind::Unauthorized if asked.by_key => {
-                format!("the credentials are not accepted by {address}: check the API key, which may have expired")
+                format!("{address} does not accept the credentials: check the API key, which may have expired")
             }
             ErrorKind::Unauthorized => {
-                format!("the token is not accepted by {address}: it may have expired, or be for another organization")
+                format!("{address} does not accept the token: it may have expired, or belong to another organization")
             }
             ErrorKind::PermissionDenied => return asked.lacking(&self.text),
-            ErrorKind::AlreadyExists => "choose another name, or delete the one that is there".to_owned(),
+            ErrorKind::AlreadyExists => "choose another name, or delete the existing one".to_owned(),
             ErrorKind::NoRunner => "try again later, or in another region".to_owned(),
             ErrorKind::Cooldown => "it can be activated ten minutes after its last change".to_owned(),
             ErrorKind::InvalidRequest if asked.operation == CreateSnapshot::ID => {
                 "the server takes request bodies up to 100 KiB: shorten the Dockerfile".to_owned()
             }
             ErrorKind::Unsupported => "the server does not know this operation: it may be too old".to_owned(),
-            ErrorKind::Config => {
-                "a proxy on the way asks for a user and a password: give them in its address".to_owned()
-            }
-            // Outside of the API the server answers everything with a 500.
+            ErrorKind::Config => "a proxy asks for a user and a password: put them in its address".to_owned(),
+            // Outside the API the server answers every request with 500.
             ErrorKind::ServerError if asked.has_answered || address.ends_with("/api") => return None,
             ErrorKind::NotAnApi | ErrorKind::ServerError => {
                 format!("is {address} the address of the API? It ends in /api")
@@ -203,12 +202,12 @@ impl Answer {
 }
 
 impl Asked<'_> {
-    /// Whether the body is so large that the server may not have read it.
+    /// Whether the body is so large that the server may have refused to read it.
     fn may_be_too_large(&self) -> bool {
         self.operation == CreateSnapshot::ID && self.body >= MAX_REQUEST_BODY / 10 * 9
     }
 
-    /// Which permission is missing, if the server says no more than that one is.
+    /// Names the missing permission, if the server only says that one is missing.
     fn lacking(&self, text: &str) -> Option<String> {
         let says_no_more = ["", "Access denied", "Forbidden", "Forbidden resource"].contains(&text.trim());
         if !says_no_more {
@@ -218,7 +217,7 @@ impl Asked<'_> {
         let who = if self.by_key {
             "the API key"
         } else {
-            "the user that the token stands for"
+            "the user of the token"
         };
         Some(match names.as_slice() {
             [] => format!("{who} may not do this in this organization"),
@@ -234,7 +233,7 @@ fn content_type(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-/// The error of a success that cannot be read.
+/// The error of a success that cannot be decoded.
 pub(crate) fn undecodable(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, error: DecodeError) -> Error {
     let content_type = content_type(headers);
     let is_page = content_type.starts_with("text/html");
@@ -249,10 +248,10 @@ pub(crate) fn undecodable(asked: &Asked<'_>, status: StatusCode, headers: &Heade
     } else if is_page {
         Error::new(
             ErrorKind::Unavailable,
-            "a web page came instead of the API's answer (what stands before it may have sent it)",
+            "a web page came instead of the API's answer (a gateway may have sent it)",
         )
     } else if ends_early {
-        Error::new(ErrorKind::Connection, "the answer ends in its middle")
+        Error::new(ErrorKind::Connection, "the answer is incomplete")
     } else {
         Error::new(ErrorKind::Decode, asked.secrets.cut(&with_causes(&error)))
     };
@@ -274,7 +273,7 @@ fn not_an_api(asked: &Asked<'_>, status: StatusCode, content_type: &str) -> Erro
         (false, content_type) => asked.secrets.cut(content_type),
     };
     let message = format!(
-        "what answers at {} is not the Daytona API (status {}, {what})",
+        "the server at {} is not the Daytona API (status {}, {what})",
         asked.address,
         status.as_u16()
     );
@@ -285,7 +284,7 @@ fn not_an_api(asked: &Asked<'_>, status: StatusCode, content_type: &str) -> Erro
     error
 }
 
-/// The error of a request without an answer.
+/// The error of a request that got no answer.
 pub(crate) fn from_transport(asked: &Asked<'_>, source: TransportError) -> Error {
     let kind = match source.kind() {
         TransportErrorKind::Unsupported | TransportErrorKind::Untrusted => ErrorKind::Config,
@@ -403,7 +402,7 @@ mod tests {
             assert_eq!(error(status, PAGE).kind(), ErrorKind::NotAnApi, "{status}");
             assert_ne!(later(status, PAGE).kind(), ErrorKind::NotAnApi, "{status}");
         }
-        // Nothing about a snapshot, or a key, follows from a page.
+        // A web page says nothing about a snapshot or a key.
         assert_eq!(later(404, PAGE).kind(), ErrorKind::Unavailable);
         assert_eq!(later(404, "404 page not found").kind(), ErrorKind::Unavailable);
         assert_eq!(later(302, "").kind(), ErrorKind::Unavailable);

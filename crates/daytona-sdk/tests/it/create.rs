@@ -25,7 +25,8 @@ async fn an_answer_that_is_lost_makes_one_snapshot() {
         Fault::delay(Duration::from_mins(2)),
     ] {
         let (emulator, daytona) = in_process(Emulator::builder());
-        // The server tells its time in whole seconds: what is created in the second of its last answer may be older than the call.
+        // The server tells its time in whole seconds: what is created in the second of its last answer may be older
+        // than the call.
         emulator.inject(Fault::delay(SECOND).on(Operation::CreateSnapshot));
         emulator.inject(fault.clone().on(Operation::CreateSnapshot));
         let snapshot = daytona.snapshots().create(image_params("x")).await.unwrap();
@@ -155,7 +156,7 @@ async fn what_is_accepted_may_be_unknown_for_a_while() {
     let (emulator, daytona) = in_process(Emulator::builder().build_time(SECOND * 30));
     emulator.inject(Fault::status(404).on(Operation::GetSnapshot).times(4));
     daytona.snapshots().create(image_params("x")).await.unwrap();
-    // But not for ever.
+    // But not forever.
     emulator.inject(Fault::status(404).on(Operation::GetSnapshot).always());
     let begun = tokio::time::Instant::now();
     let error = daytona.snapshots().create(image_params("y")).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What a build may cost, so that no Dockerfile keeps the builder busy for ever or fills the memory.
+//! What a build may cost, so that no Dockerfile keeps the builder busy forever or fills the memory.
 
 use std::cell::Cell;
 
@@ -54,7 +54,7 @@ impl Budget {
     pub(super) fn look(&self, cost: usize) -> Result<(), String> {
         let left = self.work.get().checked_sub(cost);
         self.work
-            .set(left.ok_or("the emulator gives up: its builds may not match so many files with so many patterns")?);
+            .set(left.ok_or("the emulator gives up: this build matches too many files with too many patterns")?);
         Ok(())
     }
 

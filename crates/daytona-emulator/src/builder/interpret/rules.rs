@@ -13,7 +13,7 @@ struct Rule {
     pattern: Pattern,
 }
 
-/// Which patterns a folder matched: what is below it is only asked about the others.
+/// Which patterns a directory matched: what is below it is only asked about the others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched(Option<Vec<bool>>);
 
@@ -185,7 +185,7 @@ fn tokens(pattern: &str) -> Result<Vec<Token>, BadPattern> {
 
 /// A class after its opening bracket, and what follows.
 ///
-/// The regular expression has `[^/]*` and `[^/]` in place of `*` and `?` inside of a class too. So the class ends there, with
+/// The regular expression has `[^/]*` and `[^/]` in place of `*` and `?` inside a class too. So the class ends there, with
 /// three characters more, and the rest up to the bracket stands for itself.
 fn class(text: &str) -> Result<(Token, &str), BadPattern> {
     let mut members = String::new();

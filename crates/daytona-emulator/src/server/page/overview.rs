@@ -47,7 +47,7 @@ impl Filter {
 
 pub(super) fn overview(core: &Core, parts: &Parts) -> Markup {
     let main = html! {
-        h1 { "What this emulator holds" }
+        h1 { "State of this emulator" }
         p.quiet { "Its time is " time { (time(core.clock.now())) } ". " (runs(core)) }
         (snapshots(core, parts))
         (objects(core))

@@ -68,7 +68,7 @@ fn what_cannot_be_sent_is_left_out_with_one_warning_or_refused() {
     symlink("self", at("self")).unwrap();
     let _socket = UnixListener::bind(at("socket")).unwrap();
     let parts = [
-        "`a/escape` leads out of the folder that was named, to `../secret`",
+        "`a/escape` leads out of the named directory, to `../secret`",
         "`a/broken` leads to nothing",
         "`a/loop` leads back",
         "`a/self` leads back",

@@ -85,8 +85,8 @@ impl Boot<'_> {
         }
     }
 
-    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name tells that the
-    /// sandbox is there.
+    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name
+    /// tells that the sandbox is there.
     async fn until_started(&mut self, request: &CreateSandbox) -> Result<(), Error> {
         let Self { scope, snapshot, .. } = *self;
         let client = &scope.client;
@@ -96,7 +96,7 @@ impl Boot<'_> {
             self.requests.fetch_add(1, Ordering::Relaxed);
             self.cleanup.note_asked();
             match client.call_once(request, 0).await {
-                // A server that fails at it would fail at it for ever.
+                // A server that fails at it would fail at it forever.
                 Err(error)
                     if error.kind() == ErrorKind::ServerError
                         && failures.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_FAILURES =>
@@ -115,7 +115,8 @@ impl Boot<'_> {
                 let found = look_at(client, &self.name).await.ok().flatten();
                 return Err(does_not_start(snapshot, found.as_ref()).with_answer_of(&error));
             }
-            // The words are lost or new: it may be the refusal of a start that has failed, after which the sandbox is there.
+            // The words are lost or new: it may be the refusal of a start that has failed, after which the sandbox is
+            // there.
             Err(error) if error.kind() == ErrorKind::Rejected => match look_at(client, &self.name).await {
                 Ok(Some(_)) => self.cleanup.note_there(),
                 looked => {
@@ -194,17 +195,16 @@ fn hint(reason: &str, snapshot: &Snapshot) -> String {
     };
     if reason.contains("exited with code") {
         format!(
-            "{entrypoint}, and it ended: give the snapshot an entrypoint that goes on running, such as `sleep infinity`"
+            "{entrypoint}, and it exited: give the snapshot an entrypoint that keeps running, such as `sleep infinity`"
         )
     } else if reason.contains("timeout waiting for daemon") {
         format!(
-            "the service runs its own program in the sandbox, which needs a shell (`/bin/sh`) in the image; {entrypoint}, and must \
-             not get in its way"
+            "the service runs its own program in the sandbox, which needs a shell (`/bin/sh`) in the image; {entrypoint}, which must not interfere with it"
         )
     } else if reason.contains("manifest") || reason.contains("not found") {
-        "the image is not in the service's registry any more: create the snapshot anew".to_owned()
+        "the image is no longer in the service's registry: create the snapshot again".to_owned()
     } else {
-        format!("{entrypoint}: check that it goes on running, and that the image has a shell (`/bin/sh`)")
+        format!("{entrypoint}: check that it keeps running, and that the image has a shell (`/bin/sh`)")
     }
 }
 

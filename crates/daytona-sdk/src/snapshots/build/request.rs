@@ -1,4 +1,4 @@
-//! From the caller's parameters to a request, as far as no file is needed for it.
+//! Turns the caller's parameters into a request, as far as that needs no files.
 
 use daytona_api::{CreateSnapshot, SandboxClass};
 use daytona_image::{Image, ImagePlan, RegistryImage};
@@ -7,18 +7,18 @@ use super::params::{CreateSnapshotParams, Name, Source};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// What the context of a build comes from.
+/// Where the context of a build comes from.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// There is none: the image is pulled.
+    /// There is no build: the image is pulled.
     Registry,
-    /// It has to be planned.
+    /// The image must still be planned.
     Image(Image),
-    /// It is planned.
+    /// The image is planned already.
     Plan(ImagePlan),
 }
 
-/// The request without what follows from the plan, and what to plan.
+/// The request without the parts that need the plan, and the image to plan.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub(crate) fn request_of(
             None => image,
         }),
         Source::Plan(_) if params.entrypoint.is_some() => {
-            let message = "a plan is sent as it was shown: give its image the entrypoint before it is planned";
+            let message = "a plan is sent unchanged: set the entrypoint on its image before you plan it";
             return Err(invalid(message.to_owned()));
         }
         Source::Plan(plan) => Origin::Plan(plan),
@@ -53,8 +53,7 @@ pub(crate) fn request_of(
         (&origin, &params.sandbox_class)
     {
         return Err(invalid(format!(
-            "snapshots of the sandbox class `{class}` are not built from a Dockerfile: leave the class out, or capture one from a \
-             sandbox"
+            "snapshots of the sandbox class `{class}` cannot be built from a Dockerfile: leave out the class, or capture a sandbox"
         )));
     }
     let resources = params.resources;

@@ -1,4 +1,4 @@
-//! A snapshot on its way to the server: planned, uploaded, posted.
+//! Submits a snapshot to the server: plans, uploads, sends the request.
 
 use std::future::ready;
 use std::path::PathBuf;
@@ -21,20 +21,21 @@ use crate::snapshots::events::event::Event;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
-/// How often a request that ends in a 500 is repeated, and for how long: of several requests for one new build the server answers some
-/// so, and the next succeed. But it can be the lasting answer to a request that the server cannot take.
+/// How often and for how long a request is repeated that the server answers with 500. If several requests for one new
+/// build arrive, the server answers some of them with 500, and the next try succeeds. But 500 can also be the lasting
+/// answer to a request that the server cannot handle.
 const SERVER_ERRORS: u32 = 4;
 const SERVER_ERRORS_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the name is looked for when the deadline has passed before the request was answered.
+/// How long the SDK looks for the name if the deadline has passed before the request was answered.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What is done with a submission first.
+/// The first step of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// It is uploaded.
+    /// Upload the files.
     Upload,
-    /// It is compared with what is there, and perhaps not uploaded at all.
+    /// Compare it with the existing snapshot, and perhaps upload nothing.
     Compare,
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Submission {
     request: CreateSnapshot,
     name: Name,
     context: Context,
-    /// Where it is noted what was hashed, if the caller wants that.
+    /// The index of hashes, if the caller wants one.
     index: Option<PathBuf>,
     /// Whether an archive was not sent because it was stored.
     has_skipped: bool,
@@ -52,7 +53,7 @@ pub(crate) struct Submission {
     is_hashed: bool,
 }
 
-/// A snapshot that the server is making for a submission.
+/// A snapshot that the server is making because of a submission.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) snapshot: Snapshot,
@@ -63,8 +64,8 @@ pub(crate) struct Accepted {
 }
 
 impl Submission {
-    /// Checks and plans; creates and stores nothing. Where it is certain that the upload comes next, push access is had beside the
-    /// planning, and comes along.
+    /// Checks and plans. Creates and stores nothing. If an upload certainly comes next, push access is requested at the
+    /// same time, and returned too.
     pub(crate) async fn prepare(
         scope: &Scope,
         params: CreateSnapshotParams,
@@ -105,7 +106,7 @@ impl Submission {
 
     fn set_plan(&mut self, plan: &ImagePlan) {
         let mut info = CreateBuildInfo::new(plan.dockerfile());
-        // As many as there will be, to know the size of the request before anything is sent.
+        // As many as there will be, so that the size of the request is known before anything is sent.
         info.context_hashes = Some(vec!["0".repeat(64); self.context.archives().len()]);
         self.request.build_info = Some(info);
         self.scope.sink.put(Event::Planned {
@@ -127,7 +128,7 @@ impl Submission {
         &self.request.name
     }
 
-    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again, but for what an index knows.
+    /// Reads and hashes the files, once, for the definition. The upload hashes them again, except those in the index.
     pub(crate) async fn hash(&mut self) -> Result<Definition, Error> {
         if !self.is_hashed {
             let hashes = upload::digests(&self.context, self.index.as_deref()).await?;
@@ -136,7 +137,7 @@ impl Submission {
         Ok(Definition::of(&self.request))
     }
 
-    /// Gives the request the name that it is to have, where that needs the hashes.
+    /// Sets the name of the request, if the name depends on the hashes.
     pub(crate) async fn complete_name(&mut self) -> Result<(), Error> {
         if matches!(self.name, Name::AfterContent(_)) {
             self.hash().await?;
@@ -144,17 +145,17 @@ impl Submission {
         Ok(())
     }
 
-    /// Whether the server makes the other one by the same build as this.
+    /// Whether the server uses the same build for the other snapshot.
     pub(crate) fn is_same_build(&self, other: &Snapshot) -> bool {
         definition::is_same_build(&self.request, other)
     }
 
-    /// Whether a failure for want of an archive can be helped by sending it.
+    /// Whether the failure means that an archive is missing, and uploading it can help.
     pub(crate) fn has_skipped(&self) -> bool {
         self.has_skipped
     }
 
-    /// Uploads what is to be uploaded.
+    /// Uploads the files.
     pub(crate) async fn upload(&mut self, upload: Upload) -> Result<(), Error> {
         let Scope { client, sink, .. } = &self.scope;
         let pushed = upload::upload(client, sink, &self.context, upload.index(self.index.as_deref())).await?;
@@ -173,12 +174,12 @@ impl Submission {
         }
     }
 
-    /// Whether a snapshot that is there is of this very definition.
+    /// Whether an existing snapshot has this very definition.
     pub(crate) async fn is_same_definition(&mut self, found: &Snapshot) -> Result<bool, Error> {
         Ok(self.differences(found).await?.is_empty())
     }
 
-    /// How a snapshot that is there differs from this one. The files are read only if nothing else differs.
+    /// How an existing snapshot differs from this one. The files are read only if nothing else differs.
     pub(crate) async fn differences(&mut self, found: &Snapshot) -> Result<Vec<String>, Error> {
         let differences = definition::text_differences(&self.request, found);
         if !differences.is_empty() {
@@ -188,14 +189,15 @@ impl Submission {
         Ok(definition::differences(&self.request, found))
     }
 
-    /// Posts the request; the upload has to be done.
+    /// Sends the request, after the upload.
     ///
-    /// A request whose answer is lost may have been carried out: then the name is looked for. What is found is taken for the one if
-    /// it is of this very definition, and cannot be older than the request by the server's own clock.
+    /// If the answer is lost, the server may have carried out the request. Then the name is looked for. The snapshot
+    /// that is found is adopted if it has this very definition, and cannot be older than the request by the server's
+    /// own clock.
     pub(crate) async fn post(&self) -> Result<Accepted, Error> {
         let Scope { client, deadline, sink } = &self.scope;
         if client.heard().date().is_none() {
-            // For the server's time; what is there does not matter.
+            // This look only tells the server's time.
             drop(client.call_once(&GetSnapshot::new(self.name()), 0).await);
         }
         let mut posting = Posting {
@@ -230,13 +232,13 @@ impl Submission {
         }
     }
 
-    /// A snapshot that is taken for the one of a request that failed with this error.
+    /// The snapshot that is adopted although the request failed with this error.
     fn adopted(&self, error: &Error, snapshot: Snapshot) -> Accepted {
         self.scope.sink.put(Event::Adopted {
             id: snapshot.id.clone(),
             name: snapshot.name.clone(),
             reason: format!(
-                "the request to create it failed ({}), and the snapshot is there all the same",
+                "the request to create it failed ({}), but the snapshot exists",
                 error.without_hint()
             ),
         });
@@ -259,7 +261,8 @@ impl Submission {
         }
     }
 
-    /// The error of a deadline that passed while the request was not answered, with the snapshot if it was created all the same.
+    /// The error if the deadline passes before the request is answered. It has the snapshot, if one was created all the
+    /// same.
     pub(crate) async fn settle_late(&self, error: Error) -> Error {
         let Scope { client, deadline, .. } = &self.scope;
         let (ErrorKind::WaitTimeout, Some(since)) = (error.kind(), deadline.asked_since()) else {
@@ -281,7 +284,7 @@ impl Submission {
         }
     }
 
-    /// [`find`](Self::find), by one request.
+    /// Like [`find`](Self::find), with one request.
     pub(crate) async fn find_once(&self) -> Result<Option<Snapshot>, Error> {
         let found = self.scope.client.call_once(&GetSnapshot::new(self.name()), 0).await;
         self.of_this_name(found)
@@ -308,21 +311,21 @@ impl Submission {
 /// The requests for one creation, until the server has accepted it.
 struct Posting<'a> {
     submission: &'a Submission,
-    /// The server's time before the first request. What was created later cannot be older than this call.
+    /// The server's time before the first request. A snapshot that was created later cannot be older than this call.
     since: Option<Timestamp>,
-    /// When a request may have been carried out first.
+    /// When the first request may have been carried out.
     unclear_since: Option<Duration>,
     budget: Budget,
     server_errors: u32,
 }
 
 impl Posting<'_> {
-    /// What became of a request that failed: the snapshot that it made, if it did. Else it may be sent again.
+    /// What a failed request has led to: the snapshot, if it created one. Otherwise it may be sent again.
     async fn settle(&mut self, error: Error) -> Result<(Error, Option<Snapshot>), Error> {
         let is_taken = error.kind() == ErrorKind::AlreadyExists;
         if !is_taken {
             if error.proves_nothing_was_done() {
-                // It may be done later, if it was not refused for good.
+                // The server may still carry it out, unless it refused it.
                 return if error.is_passing() {
                     Ok((error, None))
                 } else {
@@ -333,7 +336,7 @@ impl Posting<'_> {
             self.unclear_since.get_or_insert(now);
         }
         match self.find(is_taken).await {
-            // One of everybody's, which does not take the organization's name; what does cannot be seen.
+            // It is a general snapshot, which does not block the organization's name. The one that does cannot be seen.
             Ok(Some(found)) if is_taken && found.general == Some(true) => {
                 Err(taken_invisibly(&error, self.submission.name()))
             }
@@ -346,7 +349,7 @@ impl Posting<'_> {
             Err(_) if is_taken => Err(error),
             Err(other) => {
                 let message = format!(
-                    "{}; whether snapshot `{}` was created all the same could not be learned: {}",
+                    "{}; snapshot `{}` may have been created anyway, but the look for it failed: {}",
                     error.without_hint(),
                     self.submission.name(),
                     other.without_hint()
@@ -359,8 +362,8 @@ impl Posting<'_> {
         }
     }
 
-    /// The snapshot of the name. Where the name is taken, perhaps by a request of this call, it is looked for until what is read has
-    /// to show it.
+    /// The snapshot of the name. If the name is taken, perhaps by a request of this call, the SDK looks until reads
+    /// must show the snapshot.
     async fn find(&self, is_taken: bool) -> Result<Option<Snapshot>, Error> {
         let submission = self.submission;
         let found = submission.find().await?;
@@ -387,8 +390,8 @@ impl Posting<'_> {
         Err(taken(error, &found, &differences, is_unclear))
     }
 
-    /// What comes of it when no more requests are sent. What may have been created is looked for once more, for as long as it may be
-    /// unknown to where snapshots are read from.
+    /// The outcome when no more requests are sent. If a request may have created a snapshot, the SDK looks for it once
+    /// more, for as long as reads may not show it yet.
     async fn give_up(&self, error: Error) -> Result<Accepted, Error> {
         let error = error.with_attempts(self.attempts());
         if self.unclear_since.is_none() {
@@ -401,16 +404,16 @@ impl Posting<'_> {
             }
             Ok(None) => Err(error),
             Err(_) => Err(error.with_hint(format!(
-                "the server may have created snapshot `{}` all the same: look for the name",
+                "the server may have created snapshot `{}` anyway: look for the name",
                 self.submission.name()
             ))),
         }
     }
 
-    /// The pause before the next request, if there is to be one.
+    /// The pause before the next request, if there is one.
     fn pause(&mut self, error: &Error) -> Option<Duration> {
         let clock = self.submission.scope.client.clock();
-        // The server says when, and the deadline how long.
+        // The server decides when, and the deadline how long.
         if let (ErrorKind::RateLimited, Some(wished)) = (error.kind(), error.retry_after()) {
             return Some(wished);
         }
@@ -425,13 +428,13 @@ impl Posting<'_> {
         })
     }
 
-    /// Requests that were sent.
+    /// How many requests were sent.
     fn attempts(&self) -> u32 {
         1 + self.budget.spent() + self.server_errors
     }
 }
 
-/// Whether a snapshot was created after this time of the server's, which is told in whole seconds.
+/// Whether a snapshot was created after this time of the server, which is in whole seconds.
 fn is_younger(snapshot: &Snapshot, than: Option<Timestamp>) -> bool {
     than.zip(snapshot.created_at)
         .is_some_and(|(than, created)| created.as_second() > than.as_second())
@@ -439,14 +442,13 @@ fn is_younger(snapshot: &Snapshot, than: Option<Timestamp>) -> bool {
 
 fn taken(error: &Error, found: &Snapshot, differences: &[String], is_unclear: bool) -> Error {
     let how = match (differences, is_unclear) {
-        ([], false) => "is of the same definition: `ensure` takes it".to_owned(),
+        ([], false) => "has the same definition: `ensure` returns it".to_owned(),
         ([], true) => {
-            "is of the same definition. Whether this call created it cannot be told, as the answer to its request was \
-                       lost; `ensure` takes it either way"
+            "has the same definition. It is not known whether this call created it, because the answer to its request was lost; `ensure` returns it in both cases"
                 .to_owned()
         }
         (differences, _) => format!(
-            "is of another definition, as {}: choose another name, or delete it",
+            "has another definition: {}; choose another name, or delete it",
             differences.join("; ")
         ),
     };
@@ -461,13 +463,13 @@ fn taken(error: &Error, found: &Snapshot, differences: &[String], is_unclear: bo
 
 fn taken_invisibly(error: &Error, name: &str) -> Error {
     let message = format!(
-        "the name `{name}` is taken, but no snapshot of it can be seen; it may be about to be removed: try again in a while, \
+        "the name `{name}` is taken, but its snapshot cannot be seen; it may be about to be removed: try again later, \
          or choose another name"
     );
     Error::new(ErrorKind::NameReserved, message).with_answer_of(error)
 }
 
-/// Plans an image while push access is being had. A problem of the plan comes first, and ends both.
+/// Plans an image while push access is requested. A problem of the plan takes precedence, and ends both.
 async fn planned_beside(image: Image, mut access: Access) -> Result<(ImagePlan, Access), Error> {
     let mut planning = pin!(planned(image));
     tokio::select! {
@@ -477,9 +479,9 @@ async fn planned_beside(image: Image, mut access: Access) -> Result<(ImagePlan, 
     }
 }
 
-/// Plans an image on a thread of its own: the walk of a large folder takes its time.
+/// Plans an image on a thread of its own, because the walk of a large directory takes time.
 ///
-/// Dropped in the middle, the thread stops at its next step, so that it does not keep the program from ending.
+/// If this future is dropped, the thread stops at its next step, so that it does not keep the program alive.
 async fn planned(image: Image) -> Result<ImagePlan, Error> {
     struct CancelOnDrop(Cancellation);
 

@@ -23,10 +23,10 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
         .await?;
     check_sandbox(&found)?;
     if let Some(taken) = Looks::new(&scope).next(|| named(client, &name)).await? {
-        let message = format!("the name `{name}` is taken: nothing would become of the sandbox, and no error either");
+        let message = format!("the name `{name}` is taken: the server would make no snapshot, and report no error");
         return Err(Error::new(ErrorKind::AlreadyExists, message)
             .with_snapshot(SnapshotInfo::of(&taken))
-            .with_hint("choose another name, or delete the one that is there"));
+            .with_hint("choose another name, or delete the existing one"));
     }
     let capture = Capture {
         scope: &scope,
@@ -49,7 +49,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!(
-        "`{name}` is no name of a snapshot: it has letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts"
+        "`{name}` is not a name for a snapshot: use letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts"
     );
     Err(Error::new(ErrorKind::InvalidRequest, message))
 }
@@ -60,9 +60,8 @@ fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
     match &sandbox.sandbox_class {
         None | Some(SandboxClass::Container) => {}
         Some(class) => {
-            let message = format!(
-                "sandbox `{name}` is of the class `{class}`: it is not known how the end of its snapshot can be told"
-            );
+            let message =
+                format!("sandbox `{name}` is of the class `{class}`, whose captures this version cannot follow");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
     }
@@ -73,7 +72,7 @@ fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
             Err(Error::new(ErrorKind::Busy, message))
         }
         _ => {
-            let message = format!("sandbox `{name}` is {state}: it has to be started or stopped");
+            let message = format!("sandbox `{name}` is {state}: it must be started or stopped");
             Err(Error::new(ErrorKind::Rejected, message))
         }
     }
@@ -98,8 +97,8 @@ struct Capture<'a> {
 }
 
 impl Capture<'_> {
-    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes back to its
-    /// state, whether there is a snapshot or not.
+    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes
+    /// back to its state, whether there is a snapshot or not.
     async fn make(&self) -> Result<Snapshot, Error> {
         let client = &self.scope.client;
         self.note(&SandboxState::Snapshotting);
@@ -152,7 +151,7 @@ impl Capture<'_> {
                 Some(found) if self.is_ours(&found) => return Ok(found),
                 Some(other) => {
                     let message = format!(
-                        "somebody else has made a snapshot `{}` meanwhile: that of sandbox `{}` is lost",
+                        "somebody else has made a snapshot `{}` meanwhile: the snapshot of sandbox `{}` is lost",
                         self.name, self.sandbox.name
                     );
                     return Err(Error::new(ErrorKind::AlreadyExists, message).with_snapshot(SnapshotInfo::of(&other)));
@@ -166,8 +165,9 @@ impl Capture<'_> {
         Err(lost.unwrap_or_else(|| self.failed()))
     }
 
-    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the request, and
-    /// it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells which one it came of.
+    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the
+    /// request, and it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells
+    /// which one it came of.
     fn is_ours(&self, found: &Snapshot) -> bool {
         if let Some(source) = &found.source_sandbox_id {
             return *source == self.sandbox.id;
@@ -199,12 +199,11 @@ impl Capture<'_> {
 
     fn failed(&self) -> Error {
         let message = format!(
-            "no snapshot `{}` came of sandbox `{}`, which is back in its state: the server tells no reason",
+            "no snapshot `{}` was made of sandbox `{}`, which is back in its state: the server gives no reason",
             self.name, self.sandbox.name
         );
-        Error::new(ErrorKind::BuildFailed, message).with_hint(
-            "the quota of snapshots and the disk of the sandbox's runner are what to look at; then try again",
-        )
+        Error::new(ErrorKind::BuildFailed, message)
+            .with_hint("check the quota of snapshots and the disk of the sandbox's runner, then try again")
     }
 }
 
