@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{self, PUBLISHED, say};
-use crate::{api, codegen, cross, lines, peers, release, tidy, weight};
+use crate::{addresses, api, codegen, cross, lines, peers, release, tidy, weight};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -151,6 +151,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
             &["doc", "--workspace", "--no-deps", "--all-features", "--quiet"],
         );
         tools::quiet(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
+        addresses::check(workspace)?;
         Ok(())
     })?;
     if arguments.full {

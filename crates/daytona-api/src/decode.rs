@@ -3,6 +3,13 @@
 use serde::de::DeserializeOwned;
 
 /// An answer that is not JSON, or that lacks a required field.
+///
+/// ```
+/// use daytona_api::{GetSnapshot, Operation};
+///
+/// let error = GetSnapshot::decode(br#"{"id": "1", "state": "active"}"#).unwrap_err();
+/// assert_eq!(error.field(), Some("name"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the answer{}", self.at())]
 pub struct DecodeError {

@@ -143,6 +143,13 @@ pub trait Operation {
 }
 
 /// An operation that cannot be turned into a request.
+///
+/// ```
+/// use daytona_api::{GetSnapshot, Operation, RequestError};
+///
+/// let error = GetSnapshot::new("..").to_request("https://app.daytona.io/api").unwrap_err();
+/// assert!(matches!(error, RequestError::Segment { operation: "getSnapshot", .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {

@@ -28,6 +28,22 @@ mod sandboxes;
 
 /// A running emulator. When it is dropped, its connections close, and without a data directory its stored objects are
 /// deleted.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Fault, Operation};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::start().await?;
+/// // Give these two to the client under test.
+/// println!("{} {}", emulator.api_url(), emulator.api_key());
+/// // The next two requests for a snapshot fail.
+/// emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(2));
+/// // After the test, see what the client has asked for.
+/// assert!(emulator.requests().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Emulator {
     core: Arc<Core>,

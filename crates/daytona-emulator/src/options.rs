@@ -8,6 +8,25 @@ use crate::builder::BuildEngine;
 use crate::storage::StorageOptions;
 
 /// Options of an emulator.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use daytona_emulator::{Emulator, StorageOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder()
+///     .address(([127, 0, 0, 1], 3986).into())
+///     .api_key("dtn_test")
+///     .data_dir("/var/tmp/daytona-emulator")
+///     .build_time(Duration::from_secs(30))
+///     .storage(StorageOptions::new().region("eu-west-1"))
+///     .start()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct EmulatorBuilder {

@@ -202,7 +202,7 @@ async fn an_empty_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     assert_folder_fails(
         folder.path(),
-        &[&folder.path().display().to_string(), "has no file in it", "mkdir -p"],
+        &[&folder.path().display().to_string(), "contains no file", "mkdir -p"],
     )
     .await;
 }

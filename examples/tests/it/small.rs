@@ -48,7 +48,7 @@ async fn capture() {
     check(
         &shown,
         &[
-            "refused: `prepared/` is no name",
+            "refused: `prepared/` is not a name",
             "prepared:1 is active",
             "used by first-user, which is started",
         ],
@@ -64,7 +64,7 @@ async fn verify() {
             "started daytona-sdk-verify-",
             "worker is active and starts",
             "a sandbox of snapshot `job` does not start: sandbox exited with code 0",
-            "what helps: the snapshot's entrypoint is `python -c print('done')`, and it ended",
+            "what helps: the snapshot's entrypoint is `python -c print('done')`, and it exited",
             "sandboxes: 0",
             "swept: 0",
         ],

@@ -124,7 +124,7 @@ fn a_folder_is_scanned_by_its_own_rules_and_says_all_that_is_wrong() {
         assert_eq!(context.archives()[0].names().collect::<Vec<_>>(), ["sub/kept"]);
         assert_eq!(context.warnings().len(), 1, "{:?}", context.warnings());
         assert!(
-            context.warnings()[0].contains("leads out of the folder"),
+            context.warnings()[0].contains("leads out of the named directory"),
             "{:?}",
             context.warnings()
         );

@@ -24,7 +24,7 @@ async fn a_key_never_leads_out_of_the_folder() {
     let storage = DirectoryStorage::new(folder.path().join("inner"));
     for key in ["../escape", "/etc/escape", "a/../../escape", ""] {
         let put = storage.put(key, Payload::from_bytes("x", Digest::of(b"x"))).await;
-        assert!(put.unwrap_err().to_string().contains("is no key"), "{key}");
+        assert!(put.unwrap_err().to_string().contains("is not a valid key"), "{key}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

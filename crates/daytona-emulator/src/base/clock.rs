@@ -17,6 +17,22 @@ const LAST: Timestamp = Timestamp::constant(221_845_392_000, 0);
 /// The emulator's clock. It runs, or a test holds and moves it.
 ///
 /// A running clock follows tokio's clock, so it stands still and jumps with a paused one. Clones share their time.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use daytona_emulator::Emulator;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// let clock = emulator.clock();
+/// clock.hold();
+/// let before = clock.now();
+/// clock.advance(Duration::from_mins(10));
+/// assert_eq!(clock.now().duration_since(before).as_mins(), 10);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Clock {
     state: Arc<Mutex<State>>,

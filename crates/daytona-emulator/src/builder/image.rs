@@ -12,6 +12,20 @@ use super::tree::{Node, Tree};
 ///
 /// What `RUN` steps and base images may have written is *unknown*, and [`lookup`](Self::lookup) says so instead of
 /// guessing.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Lookup};
+///
+/// # async fn example(emulator: Emulator) -> std::io::Result<()> {
+/// // `my-app` was created from `FROM python:3.12` and `COPY app /app`.
+/// let image = emulator.image("my-app").await.expect("it was built");
+/// let main = image.file("/app/main.py").expect("it was copied");
+/// println!("{:o} {} bytes", main.mode, main.size());
+/// assert!(main.read()?.starts_with(b"print"));
+/// assert!(matches!(image.lookup("/usr/bin/python3"), Lookup::Unknown(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BuiltImage {

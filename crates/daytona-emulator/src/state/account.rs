@@ -205,6 +205,19 @@ impl Permission {
 }
 
 /// An API key, which belongs to one organization.
+///
+/// ```
+/// use daytona_emulator::{ApiKey, Emulator, Permission};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// // This key may create snapshots, but not delete them.
+/// let key = ApiKey::new(emulator.organization_id()).permissions([Permission::WriteSnapshots]);
+/// let value = emulator.add_api_key(key);
+/// assert!(value.starts_with("dtn_"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct ApiKey {
@@ -287,6 +300,19 @@ impl std::fmt::Debug for ApiKey {
 }
 
 /// A user's token. The user names the organization in each request.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Organization, UserToken};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// let other = emulator.put_organization(Organization::new("other"));
+/// // This user belongs to two organizations.
+/// let token = emulator.add_user_token(UserToken::new([emulator.organization_id(), &other]));
+/// assert_eq!(token.split('.').count(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct UserToken {

@@ -12,6 +12,20 @@ use crate::base::clock::after;
 /// Limits on requests: of each organization over all its routes, and of failed logins from one address.
 ///
 /// Once a limit is passed, everything is refused for a whole window. Times are those of the emulator's clock.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use daytona_emulator::{Emulator, RateLimits};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = Emulator::builder().in_process()?;
+/// // 100 requests and 5 failed logins in a minute.
+/// emulator.set_rate_limits(RateLimits::new(100, 5, Duration::from_mins(1)));
+/// emulator.set_rate_limits(None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct RateLimits {

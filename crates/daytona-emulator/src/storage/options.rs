@@ -1,6 +1,21 @@
 //! Peculiarities of real stores, and limits.
 
 /// Gives the emulator's storage peculiarities of real stores, and sets where and how much it may store.
+///
+/// ```
+/// use daytona_emulator::{Emulator, StorageOptions};
+///
+/// # fn main() -> std::io::Result<()> {
+/// // As strict as the strictest stores, and busy.
+/// let storage = StorageOptions::new()
+///     .forbidden_when_missing()
+///     .refuse_checksum_headers()
+///     .refuse_chunked_framing()
+///     .slow_down_every(5);
+/// let emulator = Emulator::builder().storage(storage).in_process()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 #[expect(

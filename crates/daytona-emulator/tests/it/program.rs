@@ -179,7 +179,7 @@ async fn a_signal_stops_it_cleanly_and_its_log_can_be_read() {
 #[test]
 fn what_cannot_be_done_is_said_with_a_way_out() {
     let none = "--engine=nothing";
-    assert!(refused(&[none]).contains("none of docker, podman, buildah"));
+    assert!(refused(&[none]).contains("use docker, podman or buildah"));
     assert!(refused(&["--speed", "0"]).contains("the speed must be from 0.001 to 1000000, but is 0"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -213,7 +213,10 @@ fn an_engine_that_is_not_there_is_named() {
 fn leaving_the_loopback_is_warned_of() {
     // An address for documentation, which no machine has: nothing is opened to anybody.
     let said = refused(&["--bind", "192.0.2.1"]);
-    assert!(said.contains("warning: 192.0.2.1:0 is not on the loopback"), "{said}");
+    assert!(
+        said.contains("warning: 192.0.2.1:0 is not a loopback address"),
+        "{said}"
+    );
 }
 
 /// A stand-in for podman: it says what the context holds, and fails if it is told to.

@@ -89,9 +89,9 @@ impl Case<'_> {
             Some(Loss::Links)
         } else if self.has("fifo") {
             Some(Loss::SpecialFiles)
-        } else if error.contains("is a folder without a file") || error.contains("left out of the build context") {
+        } else if error.contains("is a directory without a file") || error.contains("left out of the build context") {
             Some(Loss::EmptyFolders)
-        } else if error.contains("means something at the root") {
+        } else if error.contains("has a special meaning at the root") {
             Some(Loss::RootFiles)
         } else {
             None

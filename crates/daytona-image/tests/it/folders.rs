@@ -264,7 +264,7 @@ fn what_is_not_there_is_named() {
         (base().add_local_dir("nope", "/x"), "`nope` does not exist"),
         (base().add_local_file("empty", "/x"), "use `add_local_dir`"),
         (base().add_local_dir("file", "/x"), "use `add_local_file`"),
-        (base().add_local_dir("empty", "/x"), "`empty` has no file in it"),
+        (base().add_local_dir("empty", "/x"), "`empty` contains no file"),
         (base().add_local_file("", "/x"), "the path is empty"),
         (base().add_local_file("file", ""), "the target is empty"),
     ] {
@@ -281,7 +281,7 @@ fn empty_folders_are_warned_about() {
     let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].starts_with("the folder `a/empty` has no file to send"),
+        warnings[0].starts_with("the directory `a/empty` has no file to send"),
         "{warnings:?}"
     );
 }
@@ -295,7 +295,7 @@ fn a_folder_that_the_rules_empty_is_warned_about_and_an_ignored_one_is_not() {
     let warnings: Vec<String> = plan.warnings().iter().map(|warning| warning.message.clone()).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].starts_with("2 folders have no file to send"),
+        warnings[0].starts_with("2 directories have no file to send"),
         "{warnings:?}"
     );
     assert!(warnings[0].contains("`a/cache`, `a/logs`;"), "{warnings:?}");

@@ -37,11 +37,11 @@ const THINGS: [(&str, Make); 8] = [
     ("a link to itself", |path| {
         symlink(path.file_name().unwrap(), path).unwrap();
     }),
-    ("no text", |path| fs::write(path, b"a\xff").unwrap()),
+    ("not text", |path| fs::write(path, b"a\xff").unwrap()),
     ("too large", |path| {
         File::create(path).unwrap().set_len(LARGEST_TEXT + 1).unwrap();
     }),
-    ("a folder", |path| fs::create_dir(path).unwrap()),
+    ("a directory", |path| fs::create_dir(path).unwrap()),
 ];
 
 /// Puts each harmful thing at a path, and says what comes of it.
@@ -70,9 +70,9 @@ fn at_each(name: &str, image: &Image, parts: &[&str]) {
 fn ignore_rules_are_a_regular_file_inside() {
     let parts = [
         "is a FIFO, socket or device",
-        "is a link that leads to nothing inside",
-        "is a link that leads to nothing inside",
-        "is a link that leads to nothing inside",
+        "is a link that leads to no file inside",
+        "is a link that leads to no file inside",
+        "is a link that leads to no file inside",
         "leads back to itself",
         "not UTF-8",
         "is larger than 4194304 bytes",
@@ -92,13 +92,13 @@ fn a_dockerfile_and_its_ignore_rules_are_regular_files_inside() {
     let image = || Image::from_dockerfile("p/Dockerfile");
     let parts = [
         "is a FIFO, socket or device",
-        "is a link that leads to nothing inside",
-        "is a link that leads to nothing inside",
-        "is a link that leads to nothing inside",
+        "is a link that leads to no file inside",
+        "is a link that leads to no file inside",
+        "is a link that leads to no file inside",
         "leads back to itself",
         "not UTF-8",
         "is larger than 4194304 bytes",
-        "is a folder",
+        "is a directory",
     ];
     at_each("p/Dockerfile", &image(), &parts);
     for ((what, make), part) in THINGS.iter().zip(parts) {
@@ -106,7 +106,7 @@ fn a_dockerfile_and_its_ignore_rules_are_regular_files_inside() {
         fs::write(folder.path().join("p/Dockerfile"), "FROM x:1\nCOPY file /x\n").unwrap();
         make(&folder.path().join("p/Dockerfile.dockerignore"));
         let outcome = plan_in(folder.path(), &image());
-        if part == "is a folder" {
+        if part == "is a directory" {
             assert!(outcome.is_ok(), "{outcome:?}");
             continue;
         }
@@ -176,8 +176,8 @@ fn a_project_file_is_a_regular_file() {
         ("named", ""),
         ("fifo", "is a FIFO, socket or device"),
         ("device", "is a FIFO, socket or device"),
-        ("gone", "leads to nothing"),
-        ("folder", "is a folder"),
+        ("gone", "leads to no file"),
+        ("folder", "is a directory"),
         ("bytes", "not UTF-8"),
         ("large", "is larger than"),
     ] {

@@ -206,7 +206,7 @@ fn usual_mistakes_are_refused_with_their_line() {
             "FROM x:1\nRUN apt-get update && \\\n    apt-get install\napt-get clean\n",
             "line 4: unknown instruction `APT-GET`",
         ),
-        ("RUN a\nFROM x:1\n", "line 1: RUN stands before the first FROM"),
+        ("RUN a\nFROM x:1\n", "line 1: RUN comes before the first FROM"),
         (
             "FROM x:1\nRUN <<EOF\necho\nEOF2\n",
             "line 2: the heredoc `EOF` is not closed",
@@ -242,7 +242,7 @@ fn usual_mistakes_are_refused_with_their_line() {
         ("FROM x:1 AS 1st\n", "line 1: `1st` cannot be the name of a stage"),
         (
             "FROM --platform=linux/x/y/z x:1\n",
-            "line 1: `linux/x/y/z` is no platform",
+            "line 1: `linux/x/y/z` is not a platform",
         ),
         (
             "FROM --platfrom=linux x:1\n",

@@ -69,7 +69,7 @@ fn what_buildkit_refuses_before_it_builds_is_refused_here() {
     let folder = folder(&["a"]);
     for (text, part) in [
         ("ARG A=1\n", "needs a FROM"),
-        ("FROM alpine:3:4\n", "line 1: `alpine:3:4` is no image"),
+        ("FROM alpine:3:4\n", "line 1: `alpine:3:4` is not an image"),
         ("FROM a b\n", "line 1: FROM needs an image"),
         (
             "FROM x:1\nRUN --mont=type=cache,target=/c x\n",
@@ -78,14 +78,14 @@ fn what_buildkit_refuses_before_it_builds_is_refused_here() {
         ("FROM x:1\nRUN --mount=typ=cache,target=/c x\n", "unknown key `typ`"),
         ("FROM x:1\nCOPY --foo=b a /a\n", "COPY has no flag `--foo=b`"),
         ("FROM x:1\nCOPY --chmode=755 a /a\n", "it knows `--chmod`"),
-        ("FROM x:1\nCOPY --from=$X a /a\n", "cannot hold a variable"),
-        ("FROM x:1\nCOPY --from=stage_${x} a /a\n", "cannot hold a variable"),
+        ("FROM x:1\nCOPY --from=$X a /a\n", "cannot contain a variable"),
+        ("FROM x:1\nCOPY --from=stage_${x} a /a\n", "cannot contain a variable"),
         ("FROM x:1\nENV A\n", "ENV needs a name and a value"),
         ("FROM x:1\nENV A=1 B\n", "`B` has no `=`"),
-        ("FROM x:1\nCMD [\"a\",[\"b\"]]\n", "not of strings only"),
+        ("FROM x:1\nCMD [\"a\",[\"b\"]]\n", "but not only of strings"),
         (
             "FROM x:1 AS a\nCOPY --from=b /x /x\nFROM x:1 AS b\nCOPY --from=a /x /x\n",
-            "takes from itself",
+            "copies from itself",
         ),
         (
             "FROM x:1 AS a\nCOPY --from=b /x /x\nFROM x:1 AS b\nFROM a\n",
@@ -98,15 +98,15 @@ fn what_buildkit_refuses_before_it_builds_is_refused_here() {
             "line 2: there is more than one directive",
         ),
         ("FROM x:1 as b\nFROM B\n", "the name of a stage is in lower case here"),
-        ("FROM x:1 as b\nFROM 0\n", "a stage is named by its name here"),
+        ("FROM x:1 as b\nFROM 0\n", "use the name of the stage here"),
         ("FROM x:1\nCOPY --parents . /x\n", "names no file"),
         ("FROM x:1\nCOPY a[ /x\n", "the source `a[`"),
-        ("FROM x:1\nCOPY <<a/b /x\nhi\na/b\n", "cannot hold a slash"),
+        ("FROM x:1\nCOPY <<a/b /x\nhi\na/b\n", "cannot contain a slash"),
         (
             "FROM x:1\nCOPY --parents --exclude=* a /x\n",
             "leaves out the source `a` itself",
         ),
-        ("FROM x:1\nCOPY --chmod=999 a /x\n", "is no mode"),
+        ("FROM x:1\nCOPY --chmod=999 a /x\n", "is not a mode"),
         ("FROM x:1\nCOPY https://example.com/x /x\n", "use ADD"),
         (
             "FROM x:1\nCOPY --chmod=0755 [\"a/*.x\" \"/b/\"]\n",
@@ -188,9 +188,9 @@ fn control_characters_of_a_dockerfile_do_not_reach_a_terminal() {
 fn values_that_cannot_be_written_are_refused() {
     let folder = folder(&[]);
     for (image, part) in [
-        (Image::base("x:1").label([("a=b", "v")]), "holds `=`"),
-        (Image::base("python 3.12 slim"), "holds a blank"),
-        (Image::base("Python:3.12"), "is no image"),
+        (Image::base("x:1").label([("a=b", "v")]), "contains `=`"),
+        (Image::base("python 3.12 slim"), "contains a space"),
+        (Image::base("Python:3.12"), "is not an image"),
     ] {
         let message = try_plan(folder.path(), &image).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
@@ -208,7 +208,7 @@ fn a_dockerfile_that_is_asked_for_is_the_one_that_is_sent() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("Dockerfile:2: `Dockerfile` means something"),
+        message.contains("Dockerfile:2: `Dockerfile` has a special meaning"),
         "{message}"
     );
 }

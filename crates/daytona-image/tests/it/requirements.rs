@@ -85,16 +85,16 @@ fn lines_that_cannot_work_are_named() {
     let error = plan_in(folder.path(), &requirements("r/requirements.txt")).unwrap_err();
     let shown = error.to_string();
     for (place, part) in [
-        ("r/b.txt:2", "names this file again"),
-        ("r/b.txt:3", "names this file again"),
-        ("r/b.txt:4", "is a path of this machine"),
-        ("r/requirements.txt:2", "installs a project of this machine"),
-        ("r/requirements.txt:4", "is a path of this machine"),
-        ("r/requirements.txt:5", "`../top.txt` lies outside"),
-        ("r/requirements.txt:6", "`/etc/passwd` lies outside"),
+        ("r/b.txt:2", "includes this file again"),
+        ("r/b.txt:3", "includes this file again"),
+        ("r/b.txt:4", "is a path on this machine"),
+        ("r/requirements.txt:2", "installs a project on this machine"),
+        ("r/requirements.txt:4", "is a path on this machine"),
+        ("r/requirements.txt:5", "`../top.txt` is outside"),
+        ("r/requirements.txt:6", "`/etc/passwd` is outside"),
         ("r/requirements.txt:7", "`none.txt` does not exist"),
-        ("r/requirements.txt:8", "`folder` is a folder"),
-        ("r/requirements.txt:10", "names a folder of this machine"),
+        ("r/requirements.txt:8", "`folder` is a directory"),
+        ("r/requirements.txt:10", "names a directory on this machine"),
     ] {
         let place = place.replace('/', std::path::MAIN_SEPARATOR_STR);
         let line = shown.lines().find(|line| line.contains(&format!("`{place}`")));
@@ -114,7 +114,7 @@ fn many_files_in_a_row_are_a_problem() {
         .collect();
     let folder = folder(&files);
     let error = plan_in(folder.path(), &requirements("0.txt")).unwrap_err().to_string();
-    assert!(error.contains("more than 32 files"), "{error}");
+    assert!(error.contains("deeper than 32 files"), "{error}");
     fs::write(folder.path().join("20.txt"), "x").unwrap();
     assert_eq!(
         plan_in(folder.path(), &requirements("0.txt")).unwrap().members().len(),
@@ -205,7 +205,7 @@ fn groups_and_dependencies_that_are_not_there_are_told_apart() {
     assert!(error.contains("its optional dependencies are dynamic"), "{error}");
     let error = pyproject("[project]\ndependencies = [\"b @ file:///b\", \"c\"]\n", &[]).unwrap_err();
     assert!(
-        error.contains("its dependency `b @ file:///b` is a path of this machine"),
+        error.contains("its dependency `b @ file:///b` is a path on this machine"),
         "{error}"
     );
     let error = pyproject("[project]\ndependencies = [\"b\"]\n", &["gpu"]).unwrap_err();

@@ -98,7 +98,7 @@ fn the_generated_dockerfile_is_told_of_where_it_is_copied() {
     let said = warnings(&folder, &Image::from_dockerfile("Dockerfile"));
     assert!(
         said.iter()
-            .any(|warning| warning.contains("takes in the generated Dockerfile")),
+            .any(|warning| warning.contains("also copies the generated Dockerfile")),
         "{said:?}"
     );
     fs::remove_file(folder.path().join(".dockerignore")).unwrap();
@@ -117,7 +117,7 @@ fn a_large_file_named_dockerfile_is_not_read() {
     assert!(
         plan.warnings()
             .iter()
-            .any(|warning| warning.message.contains("takes its place"))
+            .any(|warning| warning.message.contains("replaces it"))
     );
 }
 

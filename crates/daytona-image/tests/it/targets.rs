@@ -20,14 +20,14 @@ fn a_target_that_cannot_be_is_refused_with_its_line_and_both_paths() {
             "COPY a.txt /x\nCOPY sub /x",
             [
                 "line 3: `sub` needs a directory at `/x`, which is already a file",
-                "line 2 has copied `a.txt` there",
+                "line 2 copied `a.txt` there",
             ],
         ),
         (
             "COPY sub /x\nCOPY a.txt /x/c.txt/",
             [
                 "line 3: `a.txt` needs a directory at `/x/c.txt`",
-                "line 2 has copied `sub/c.txt`",
+                "line 2 copied `sub/c.txt`",
             ],
         ),
         (
@@ -139,7 +139,7 @@ fn lines_are_those_of_the_callers_text() {
     let image = Image::from_dockerfile(DockerfileSource::path("Dockerfile").target("app"));
     let message = crate::support::try_plan(folder.path(), &image).unwrap_err().to_string();
     assert!(
-        message.starts_with("Dockerfile:5: `sub`") && message.contains("line 4 has copied"),
+        message.starts_with("Dockerfile:5: `sub`") && message.contains("line 4 copied"),
         "{message}"
     );
 }

@@ -41,7 +41,7 @@ fn debian_slim_pins_the_release_of_a_series() {
 fn a_python_version_that_is_none_is_refused() {
     for version in ["", "latest", "2.7", "3.12.1.0", "3.12.5\n", "3.", "3.x"] {
         let message = error(&Image::debian_slim(version)).to_string();
-        assert!(message.contains("is no Python version"), "{version:?}: {message}");
+        assert!(message.contains("is not a Python version"), "{version:?}: {message}");
     }
     for version in ["3.8", "3.14", "3.13rc1"] {
         let message = error(&Image::debian_slim(version)).to_string();

@@ -56,7 +56,7 @@ fn an_unset_source_is_all_of_the_context_and_is_warned_of() {
     assert_eq!(names(&folder, text), ["a", "b/c"]);
     let warnings = warnings(&folder, &of_text(text));
     assert!(
-        warnings.iter().any(|warning| warning.contains("comes to nothing")),
+        warnings.iter().any(|warning| warning.contains("is empty, which means")),
         "{warnings:?}"
     );
 }

@@ -30,9 +30,9 @@ const DIFFERENCES: &[(&str, Ours)] = &[
     // Values that would become instructions, or that no build takes.
     ("base_empty", Error("the image is empty")),
     ("base_newline_injection", Error("line feed")),
-    ("debian_slim_micro_newline", Error("is no Python version")),
+    ("debian_slim_micro_newline", Error("is not a Python version")),
     ("env_newline", Error("line feed")),
-    ("env_key_empty", Error("no name of an environment variable")),
+    ("env_key_empty", Error("not a name for an environment variable")),
     ("run_list_empty", Error("the command is empty")),
     // A fixed default instead of the interpreter's version.
     (
@@ -109,12 +109,12 @@ const DIFFERENCES: &[(&str, Ours)] = &[
         "file_parent",
         Text("FROM python:3.12-slim\nCOPY [\".ctx/2/app.py\", \"/x\"]\n"),
     ),
-    ("dir_empty", Error("has no file in it")),
+    ("dir_empty", Error("contains no file")),
     // Lines that no build takes.
-    ("dc_copy_quoted", Error("is split at blanks")),
+    ("dc_copy_quoted", Error("is split at spaces")),
     ("dc_copy_json_one_element", Error("needs a source and a target")),
     ("dc_copy_single_arg", Error("needs a source and a target")),
-    ("dc_copy_unbalanced_quote", Error("is split at blanks")),
+    ("dc_copy_unbalanced_quote", Error("is split at spaces")),
     // Nothing would be installed, without a word.
     ("pyproject_optional_no_section", Error("no group `dev`")),
     // Sources of the caller's own lines: confined to the context, found before anything is sent.
@@ -128,7 +128,7 @@ const DIFFERENCES: &[(&str, Ours)] = &[
     ("dc_run_mount", Names(&["app.py"])),
     ("dc_strict_no_dir", NotExpressible),
     ("dc_strict_absolute", Error("is not in the build context")),
-    ("dc_strict_symlink_out", Error("leads out of the folder")),
+    ("dc_strict_symlink_out", Error("leads out of the named directory")),
     ("dc_strict_symlink_nested", Names(&["a.txt"])),
     ("fd_prefix_clash", Names(&["docker/a.txt"])),
     ("fd_escape_directive", Names(&["a.txt"])),

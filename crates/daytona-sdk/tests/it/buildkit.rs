@@ -131,9 +131,9 @@ impl Case<'_> {
             Some(Excuse::Links)
         } else if is_unsendable && self.has("fifo") {
             Some(Excuse::SpecialFiles)
-        } else if error.contains("is a folder without a file") || error.contains("left out of the build context") {
+        } else if error.contains("is a directory without a file") || error.contains("left out of the build context") {
             Some(Excuse::EmptyDirectories)
-        } else if error.contains("means something at the root") {
+        } else if error.contains("has a special meaning at the root") {
             Some(Excuse::RootFiles)
         } else {
             None

@@ -59,7 +59,7 @@ async fn whether_it_was_created_is_said_even_if_nobody_knows() {
     emulator.inject(Fault::status(503).on(Operation::GetSnapshot).always());
     let error = daytona.snapshots().create(image_params("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.to_string().contains("could not be learned"), "{error}");
+    assert!(error.to_string().contains("the look for it failed"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

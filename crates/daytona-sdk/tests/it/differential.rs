@@ -115,7 +115,9 @@ async fn theirs(project: &Project) -> Outcome {
 /// Why the two may differ here, if they may.
 fn excuse(project: &Project, ours: &Outcome, theirs: &Outcome) -> Option<Excuse> {
     match (ours, theirs) {
-        (Err(error), Ok(_)) if error.contains("is a folder without a file") || error.contains("by the ignore rule") => {
+        (Err(error), Ok(_))
+            if error.contains("is a directory without a file") || error.contains("by the ignore rule") =>
+        {
             Some(Excuse::EmptyDirectory)
         }
         (Err(error), _) if project.has_links() && error.contains("cannot be sent") => Some(Excuse::Link),

@@ -98,7 +98,7 @@ async fn a_name_that_is_taken_is_its_own_kind() {
     let text = error.to_string();
     let there = error.snapshot().unwrap();
     assert!(
-        text.contains("`taken`") && text.contains(there.id.as_str()) && text.contains("`ensure` takes it"),
+        text.contains("`taken`") && text.contains(there.id.as_str()) && text.contains("`ensure` returns it"),
         "{text}"
     );
     assert_eq!(
@@ -149,5 +149,5 @@ async fn the_servers_refusals_have_kinds() {
     let long = Image::base("a:1").run_commands(["#".repeat(55_000), "#".repeat(55_000)]);
     let error = create(CreateSnapshotParams::new("x", long)).await;
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("the server takes 102400"), "{error}");
+    assert!(error.to_string().contains("the server accepts 102400"), "{error}");
 }

@@ -99,7 +99,7 @@ async fn a_snapshot_of_the_same_second_may_be_older_than_the_call() {
     emulator.inject(Fault::lose_answer().on(Operation::CreateSnapshot));
     let error = daytona.snapshots().create(image_params("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-    assert!(error.to_string().contains("cannot be told"), "{error}");
+    assert!(error.to_string().contains("not known whether"), "{error}");
     // Nor can anything be told where the server does not say what time it is.
     let (emulator, daytona) = in_process(Emulator::builder());
     emulator.inject(Fault::without_header("date").always());

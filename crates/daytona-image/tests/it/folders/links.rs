@@ -17,7 +17,8 @@ fn links_inside_the_folder_are_sent_as_their_content() {
     let warnings: Vec<String> = plan.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
-        warnings[0].contains("links are sent as what they lead to") && warnings[0].contains("`a/file`, `a/link`"),
+        warnings[0].contains("links are sent as the files that they lead to")
+            && warnings[0].contains("`a/file`, `a/link`"),
         "{warnings:?}"
     );
 }
@@ -51,7 +52,7 @@ fn a_link_that_would_stay_one_is_told() {
         match told {
             "" => assert!(said.is_empty(), "{line}: {said:?}"),
             told => assert!(
-                said.len() == 1 && said[0].contains(&format!("in their place: {told};")),
+                said.len() == 1 && said[0].contains(&format!("files that they lead to: {told};")),
                 "{line}: {said:?}"
             ),
         }

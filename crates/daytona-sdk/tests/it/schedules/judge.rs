@@ -78,7 +78,7 @@ fn is_true(schedule: &Schedule, error: &Error, there: Option<&Snapshot>) -> bool
     let text = error.to_string();
     let known = error.snapshot();
     let names_it = known.is_some_and(|known| there.is_some_and(|there| there.id == known.id));
-    let says_so = ["could not be learned", "may have accepted", "cannot be told"];
+    let says_so = ["the look for it failed", "may have accepted", "not known whether"];
     let is_open = says_so.iter().any(|words| text.contains(words));
     let is_ensured = act != Act::Create;
     // Nothing of the call's own is there, or the error says which, or that it cannot be known.
