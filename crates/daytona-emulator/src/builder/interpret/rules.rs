@@ -51,10 +51,11 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// Whether a path is matched, given what its folder matched; and what it hands down itself, which is asked of folders only.
+    /// Whether a path is matched, given what its directory matched; and what it hands down itself, which is asked of
+    /// directories only.
     ///
     /// A rule that could not change the result is not looked at, and counts as not matched for what is below. At the top of
-    /// a walk there is no folder, and a rule that matches a part of the path's beginning matches.
+    /// a walk there is no directory, and a rule that matches a part of the path's beginning matches.
     pub(super) fn matches(
         &self,
         path: &str,
@@ -254,6 +255,6 @@ mod tests {
         let poor = Budget::default();
         poor.work.set(cost(&rules(10, "*a*c*"), &long) - 1);
         let refused = rules(10, "*a*c*").matches(&long, true, &Matched::default(), &poor);
-        assert!(refused.unwrap_err().contains("may not match so many files"));
+        assert!(refused.unwrap_err().contains("matches too many files"));
     }
 }
