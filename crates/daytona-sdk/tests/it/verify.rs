@@ -388,6 +388,90 @@ async fn a_start_that_never_ends_holds_up_no_creation() {
     assert_eq!(daytona.snapshots().get("app").await.unwrap().name, "app");
 }
 
+/// One that runs stops after a minute and goes: nobody has to have deleted it.
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_that_went_while_nobody_could_look_is_told_as_that() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").takes(SECOND * 40));
+    let slow = Fault::status(429).header("Retry-After", "200");
+    emulator.inject(slow.on(Operation::GetSandbox));
+    let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("or it ran while the server could not be asked"),
+        "{error}"
+    );
+    nothing_is_left(&emulator).await;
+}
+
+/// Nothing is deleted, and nothing is told of a sandbox, where none was asked for.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_never_began_says_so() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let create = daytona.snapshots().create(image_params("x")).verified().timeout(MINUTE);
+    let build = create.start().await.unwrap();
+    tokio::time::sleep(MINUTE * 2).await;
+    let error = build.wait().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(!error.to_string().contains("sandbox"), "{error}");
+    tokio::time::sleep(MINUTE).await;
+    let asked = [Operation::CreateSandbox, Operation::DeleteSandbox].map(|operation| count(&emulator, operation));
+    assert_eq!(asked, [0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_provably_made_nothing_is_not_cleaned_up() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.inject(
+        Fault::status(429)
+            .header("Retry-After", "1")
+            .on(Operation::CreateSandbox),
+    );
+    let quota = Fault::status(400).message("Total CPU limit exceeded. Maximum allowed: 5.");
+    emulator.inject(quota.on(Operation::CreateSandbox).nth(2));
+    let error = daytona.snapshots().verify("web:1").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QuotaExceeded, "{error}");
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(count(&emulator, Operation::DeleteSandbox), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_is_told_before_its_deletion() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.inject(Fault::delay(SECOND * 15).on(Operation::DeleteSandbox));
+    let heard = Heard::default();
+    let verify = daytona.snapshots().verify("web:1").on_event(heard.callback());
+    verify.await.unwrap();
+    let started = heard.events().into_iter().find_map(|event| match event {
+        Event::Started { elapsed, .. } => Some(elapsed),
+        _ => None,
+    });
+    assert!(started.unwrap() < SECOND * 15, "{started:?}");
+    tokio::time::sleep(MINUTE).await;
+    nothing_is_left(&emulator).await;
+}
+
+/// The label counts from the start of the sandbox, not from the beginning of a build.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_need_not_wait_for_the_deadline_of_a_build() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script_sandboxes(SandboxScript::for_snapshot("app").takes(MINUTE));
+    let create = daytona.snapshots().create(image_params("app")).verified().no_timeout();
+    let create = tokio::spawn(create.into_future());
+    tokio::time::sleep(SECOND * 20).await;
+    let sandboxes = emulator.sandboxes().await;
+    let until = sandboxes[0].labels.as_ref().unwrap()["daytona-sdk/until"].clone();
+    let until: jiff::Timestamp = until.parse().unwrap();
+    assert!(
+        until < emulator.clock().now() + jiff::SignedDuration::from_mins(16),
+        "{until}"
+    );
+    create.await.unwrap().unwrap();
+    nothing_is_left(&emulator).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_fails_at_every_sandbox_is_not_asked_for_ever() {
     let (emulator, daytona) = with_snapshot();

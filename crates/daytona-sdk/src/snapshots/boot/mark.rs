@@ -19,18 +19,14 @@ const UNTIL: &str = "daytona-sdk/until";
 /// server tells no time.
 const MARGIN: Duration = Duration::from_mins(10);
 
-/// A smoke boot without a deadline counts as left behind after this time.
-const LONGEST: Duration = Duration::from_hours(24);
-
 /// A name that no other sandbox has.
 pub(crate) fn name() -> String {
     format!("{PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 
 /// The labels of a sandbox that is waited for this long at the most, from now by the server's time.
-pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String, String> {
-    let lasts = limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN;
-    let until = now.checked_add(lasts).unwrap_or(now);
+pub(crate) fn labels(now: Timestamp, limit: Duration) -> BTreeMap<String, String> {
+    let until = now.checked_add(limit + MARGIN).unwrap_or(now);
     let [purpose, until] =
         [PURPOSE, (UNTIL, &until.to_string())].map(|(name, value)| (name.to_owned(), value.to_owned()));
     BTreeMap::from([purpose, until])
@@ -59,7 +55,7 @@ mod tests {
         let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
         let minute = Duration::from_mins(1);
         let mut sandbox = Sandbox::new("1", name(), "started");
-        sandbox.labels = Some(labels(now, Some(minute)));
+        sandbox.labels = Some(labels(now, minute));
         let later = |minutes: u32| now.checked_add(minute * minutes).unwrap();
         assert!(!is_left_behind(&sandbox, later(2)), "clocks may differ");
         assert!(is_left_behind(&sandbox, later(12)));

@@ -22,7 +22,10 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
         .call_with(&GetSandbox::new(&sandbox), |error| scope.sink.put_retry(error))
         .await?;
     check_sandbox(&found)?;
-    if let Some(taken) = Looks::new(&scope).next(|| named(client, &name)).await? {
+    if let Some(taken) = Looks::new(&scope)
+        .next(|| named(client, &name, found.organization_id.as_deref()))
+        .await?
+    {
         let message = format!("the name `{name}` is taken: nothing would become of the sandbox, and no error either");
         return Err(Error::new(ErrorKind::AlreadyExists, message)
             .with_snapshot(SnapshotInfo::of(&taken))
@@ -43,7 +46,7 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
 fn check_name(name: &str) -> Result<(), Error> {
     let is_part = |part: &str| {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-        !part.is_empty() && part.bytes().all(valid)
+        !part.is_empty() && part.bytes().all(valid) && !matches!(part, "." | "..")
     };
     if name.split('/').all(is_part) {
         return Ok(());
@@ -80,10 +83,13 @@ fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
 }
 
 /// The snapshot of this name; none if there is none.
-async fn named(client: &ApiClient, name: &str) -> Result<Option<Snapshot>, Error> {
+async fn named(client: &ApiClient, name: &str, organization: Option<&str>) -> Result<Option<Snapshot>, Error> {
     match client.call_once(&GetSnapshot::new(name), 0).await {
         // One of everybody's does not keep the organization from having its own of that name.
-        Ok(found) => Ok((found.name == name && found.general != Some(true)).then_some(found)),
+        Ok(found) => {
+            let is_elsewhere = found.general == Some(true) && found.organization_id.as_deref() != organization;
+            Ok((found.name == name && !is_elsewhere).then_some(found))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -134,9 +140,13 @@ impl Capture<'_> {
                     was_seen = true;
                     self.note(&found.state);
                 }
+                Ok(found) => {
+                    self.note(&found.state);
+                    return Ok(was_seen);
+                }
                 // Its snapshot may be there all the same.
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => return Ok(was_seen),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(was_seen),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -148,7 +158,10 @@ impl Capture<'_> {
         let mut since = clock.now();
         let mut looks = Looks::new(self.scope);
         loop {
-            match looks.next(|| named(client, &self.name)).await? {
+            match looks
+                .next(|| named(client, &self.name, self.sandbox.organization_id.as_deref()))
+                .await?
+            {
                 Some(found) if self.is_ours(&found) => return Ok(found),
                 Some(other) => {
                     let message = format!(
@@ -199,7 +212,7 @@ impl Capture<'_> {
 
     fn failed(&self) -> Error {
         let message = format!(
-            "no snapshot `{}` came of sandbox `{}`, which is back in its state: the server tells no reason",
+            "no snapshot `{}` came of sandbox `{}`, which is not being captured any more: the server tells no reason",
             self.name, self.sandbox.name
         );
         Error::new(ErrorKind::BuildFailed, message).with_hint(
@@ -217,7 +230,20 @@ mod tests {
         for name in ["a", "web:1", "team/app:1.0", "a_b-c.d"] {
             check_name(name).unwrap();
         }
-        for name in ["", " ", "my snap", "a/", "/a", "a//b", "a\n", "ä", "<b>", "https://x"] {
+        for name in [
+            "",
+            " ",
+            ".",
+            "a/..",
+            "my snap",
+            "a/",
+            "/a",
+            "a//b",
+            "a\n",
+            "ä",
+            "<b>",
+            "https://x",
+        ] {
             assert_eq!(
                 check_name(name).unwrap_err().kind(),
                 ErrorKind::InvalidRequest,

@@ -1,7 +1,5 @@
 //! The proof that a snapshot starts, and the end of what such proofs have left behind.
 
-use std::time::Duration;
-
 use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
 
 use crate::error::{Error, ErrorKind, SnapshotInfo};
@@ -9,9 +7,6 @@ use crate::snapshots::boot::{mark, sandboxes, start};
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::outcome::{self, Outcome};
 use crate::snapshots::watch::scope::Scope;
-
-/// How long a start and a deletion may take, by default.
-pub(crate) const LIMIT: Duration = Duration::from_mins(5);
 
 /// Verifies a snapshot, and returns it.
 pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapshot, Error> {
@@ -43,10 +38,11 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
     tokio::select! {
         biased;
         proved = proof => proved?,
-        () = scope.client.clock().sleep(LIMIT) => {
+        () = scope.client.clock().sleep(start::LIMIT) => {
             let message = format!(
-                "snapshot `{}` is active, and a sandbox of it had not started after {LIMIT:?}",
-                snapshot.name
+                "snapshot `{}` is active, and a sandbox of it had not started after {:?}",
+                snapshot.name,
+                start::LIMIT
             );
             return Err(Error::new(ErrorKind::WaitTimeout, message).with_snapshot(SnapshotInfo::of(&snapshot)));
         }
