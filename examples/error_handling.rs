@@ -82,7 +82,7 @@ async fn main() -> Result<(), BoxError> {
         }
     }
 
-    // Troubles on the way are borne: nothing to handle.
+    // Temporary failures need no handling: the SDK retries.
     emulator.inject(Fault::status(503).on(Operation::GetSnapshot).times(2));
     println!("after two 503: {}", snapshots.get("taken").await?.state);
     Ok(())

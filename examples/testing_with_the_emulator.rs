@@ -1,7 +1,7 @@
 //! How code that makes snapshots is tested without an account, a network or Docker. Copy what you need.
 //!
-//! `cargo run --example testing_with_the_emulator` runs the cases below and says how each ends; `cargo test` runs them as the
-//! tests that they are.
+//! `cargo run --example testing_with_the_emulator` runs the cases below and says how each ends; `cargo test` runs them
+//! as the tests that they are.
 #![expect(clippy::print_stdout, reason = "a program that shows what it does")]
 
 use std::time::Duration;

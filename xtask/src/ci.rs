@@ -1,7 +1,8 @@
 //! `cargo xtask ci`: everything that has to hold before a change lands, in one command.
 //!
-//! Each step says what it does and how long it took; what it prints is shown only where it fails, but for the tests, which are
-//! watched. The first failure ends it. `--full` adds what takes long, or needs a network or a nightly toolchain.
+//! Each step says what it does and how long it took; what it prints is shown only if it fails, except for the tests,
+//! which are watched. The first failure ends it. `--full` adds what takes long, or needs a network or a nightly
+//! toolchain.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader};
@@ -10,11 +11,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{self, PUBLISHED, say};
-use crate::{api, codegen, cross, lines, peers, release, tidy, weight};
+use crate::{addresses, api, codegen, cross, lines, peers, release, tidy, weight};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Also other platforms, the official SDKs, slow lines, each feature alone, semver, the public API, and the rehearsal of a release.
+    /// Also other platforms, the official SDKs, slow lines, each feature alone, semver, the public API, and the
+    /// rehearsal of a release.
     #[arg(long)]
     full: bool,
 }
@@ -149,6 +151,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
             &["doc", "--workspace", "--no-deps", "--all-features", "--quiet"],
         );
         tools::quiet(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
+        addresses::check(workspace)?;
         Ok(())
     })?;
     if arguments.full {
@@ -359,7 +362,7 @@ fn test(workspace: &Path, arguments: &[&str]) -> Result<Vec<String>, Box<dyn std
     if !status.success() {
         return Err(format!("`cargo {all}` ended with {status}").into());
     }
-    // A filter that names no test any more would pass for ever.
+    // A filter that names no test any more would pass forever.
     if results.iter().all(|result| result.contains(" 0 passed")) {
         return Err(format!("`cargo {all}` ran no test").into());
     }

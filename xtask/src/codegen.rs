@@ -83,7 +83,7 @@ pub(crate) fn check(workspace: &Path) -> Result<(), Error> {
     )
 }
 
-/// Whether the contract is that of the official documents, but for what is on purpose.
+/// Whether the contract matches the official documents, except where it differs on purpose.
 pub(crate) fn drift(upstream: Vec<PathBuf>, workspace: &Path) -> Result<(), Error> {
     Ok(drift::run(&drift::Arguments { upstream }, workspace)?)
 }

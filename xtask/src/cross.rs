@@ -1,8 +1,9 @@
 //! `cargo xtask cross`: the other platforms, from one Linux machine.
 //!
-//! The workspace is checked for each of them, and its tests run as Windows programs under wine. Debian's own rustc builds the
-//! standard library for a target from its source, so no toolchain is downloaded. Two suites of this machine's own stand for what
-//! is usual elsewhere: a temporary folder below a link and 256 descriptors, as on macOS, and a checkout with CRLF, as on Windows.
+//! The workspace is checked for each of them, and its tests run as Windows programs under wine. Debian's own rustc
+//! builds the standard library for a target from its source, so no toolchain is downloaded. Two suites of this
+//! machine's own stand for what is usual elsewhere: a temporary folder below a link and 256 descriptors, as on macOS,
+//! and a checkout with CRLF, as on Windows.
 //!
 //! What is missing is installed with apt. Where that cannot be, the task says what is missing and that it skips.
 
@@ -68,7 +69,7 @@ struct Row {
 pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> io::Result<()> {
     let targets = arguments.targets();
     if let Some(unknown) = targets.iter().find(|target| !TARGETS.contains(target)) {
-        let message = format!("`{unknown}` is none of {}", TARGETS.join(", "));
+        let message = format!("`{unknown}` is not one of {}", TARGETS.join(", "));
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let folder = workspace.join("target/cross");
@@ -138,7 +139,7 @@ fn finish(rows: &[Row], folder: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("{failed} of {} rows failed", rows.len())))
 }
 
-/// So many files may a program of macOS have open, if it asks for no more.
+/// How many files a program on macOS may have open by default.
 const DESCRIPTORS: u32 = 256;
 
 /// The suites that read local files, where every temporary folder lies below a link, and few files can be open at once.
@@ -179,7 +180,7 @@ fn with_crlf(workspace: &Path, folder: &Path) -> io::Result<String> {
     counted(&tools::quiet(&mut suite(workspace, &checkout, None))?)
 }
 
-/// The suites of a checkout, with so many descriptors where that is given.
+/// The test suites of a checkout, with this many file descriptors if given.
 fn suite(workspace: &Path, at: &Path, descriptors: Option<u32>) -> Command {
     let mut test = tools::cargo(workspace);
     test.args(["test", "--quiet", "--lib", "--tests", "--no-fail-fast"])

@@ -1,9 +1,9 @@
-//! A line between a client and servers, in user space: a relay on the loopback address that delays what passes, and lets only so
-//! much of it pass.
+//! A line between a client and servers, in user space: a relay on the loopback address that delays what passes, and
+//! lets only so much of it pass.
 //!
-//! Both ways of the line have the same figures. A connection is open one round trip after it was made, as over a real line;
-//! what a client sends before that waits. The line knows neither losses nor a slow start, and its own buffers are small, so that
-//! a sender soon feels it; the buffers of the sender's kernel are the sender's affair.
+//! Both ways of the line have the same figures. A connection is open one round trip after it was made, as over a real
+//! line; what a client sends before that waits. The line knows neither losses nor a slow start, and its own buffers are
+//! small, so that a sender soon feels it; the buffers of the sender's kernel are the sender's affair.
 
 use std::time::Duration;
 
@@ -34,9 +34,9 @@ pub(crate) struct Line {
 /// The line stands still: nothing is taken from senders, and nothing arrives.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hold {
-    /// After so many bytes from clients to servers.
+    /// After this many bytes from clients to servers.
     pub(crate) after: u64,
-    /// For so long; for ever, if nothing is said.
+    /// For so long; forever, if nothing is said.
     pub(crate) pause: Option<Duration>,
 }
 
@@ -76,7 +76,7 @@ impl Line {
         }
     }
 
-    /// A slow one, of so many bytes a second in all.
+    /// A slow one, with this many bytes a second in total.
     pub(crate) fn slow(rate: u64) -> Self {
         Self {
             delay: Duration::from_millis(25),
@@ -93,7 +93,7 @@ impl Line {
         self.delay * 2
     }
 
-    /// The least seconds that so many bytes take, over as many connections as one likes.
+    /// The shortest time for this many bytes, over any number of connections.
     pub(crate) fn limit(&self, bytes: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         self.in_all.map_or(0.0, |rate| bytes as f64 / rate as f64)

@@ -14,6 +14,7 @@ use toml::Value;
 use crate::tools::{self, say};
 
 mod circles;
+mod english;
 mod pages;
 
 /// Lines of a file written by hand beyond which one looks for the seam.
@@ -121,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
         // Fixtures are what they are, and may be no text.
         let Ok(text) = fs::read_to_string(&path) else { continue };
         findings.text(name, &text, workspace);
+        findings.english(name, &text);
         if has_extension(name, &["md"]) && !name.contains("/fixtures/") {
             findings.page(name, &text, &files, tasks);
         }

@@ -1,8 +1,8 @@
-//! `cargo xtask weight`: what each crate costs who depends on it, as a table in the README: how many crates come with it, and how
-//! long it takes to build them all.
+//! `cargo xtask weight`: what each crate costs who depends on it, as a table in the README: how many crates come with
+//! it, and how long it takes to build them all.
 //!
-//! The numbers follow from the lock file, so that `--check` can say whether they are still true. The times are measured, in a new
-//! target folder each, and depend on the machine; the table says what it was.
+//! The numbers follow from the lock file, so that `--check` can say whether they are still true. The times are
+//! measured, in a new target folder each, and depend on the machine; the table says what it was.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -96,7 +96,7 @@ fn check(table: &str, workspace: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A row of the table, but for its time.
+/// A row of the table, except its time.
 fn row(package: &str, features: &str, count: usize) -> String {
     format!("| `{package}` | {features} | {count} |")
 }

@@ -16,8 +16,8 @@ use crate::split::split;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
 ///
-/// A context of up to 8 MiB is one archive. A larger one is split between files, so that an edit re-sends one archive and not
-/// all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
+/// A context of up to 8 MiB is one archive. A larger one is split between files, so that an edit re-sends one archive
+/// and not all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     archives: Vec<Archive>,
@@ -30,7 +30,7 @@ impl Context {
         Self::from_entries(plan.members().iter().map(Entry::from_member).collect())
     }
 
-    /// The files below a folder, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
+    /// The files below a directory, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
     ///
     /// Takes a path, or a [`Scan`](crate::Scan) where options are needed. What cannot be sent is left out:
     /// [`warnings`](Self::warnings) lists it.
@@ -47,8 +47,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ScanError`] with everything that cannot be read: folders, names that are not UTF-8, a `.dockerignore` that is no text, and
-    /// with [`Links::Strict`](daytona_image::Links) what cannot be sent.
+    /// [`ScanError`] with everything that cannot be read: directories, names that are not UTF-8, a `.dockerignore` that
+    /// is no text, and with [`Links::Strict`](daytona_image::Links) what cannot be sent.
     pub fn scan(folder: impl Into<Scan>) -> Result<Self, ScanError> {
         let walked = folder.into().walk()?;
         let warnings = walked.remarks("");
@@ -108,8 +108,8 @@ impl Context {
         hashing::digests(&self.archives, None).await
     }
 
-    /// Like [`digests`](Self::digests), with the index that [`Push::index`](crate::Push::index) describes: archives whose files have
-    /// not changed since they were hashed for it are not read.
+    /// Like [`digests`](Self::digests), with the index that [`Push::index`](crate::Push::index) describes: archives
+    /// whose files have not changed since they were hashed for it are not read.
     ///
     /// # Errors
     ///

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Opens files one after the other. Those of one folder are opened relative to it, which spares the way through its path.
+/// Opens files one after the other. Those of one directory are opened relative to it, which spares the way through its
+/// path.
 #[derive(Debug, Default)]
 pub(crate) struct Opener {
     #[cfg(unix)]
@@ -13,8 +14,8 @@ pub(crate) struct Opener {
 
 #[cfg(unix)]
 impl Opener {
-    /// Opens a file by a path without links. No link is followed anywhere on the way, so that a folder that was replaced by one
-    /// since the path was found is gone. What is not a file any more does not block.
+    /// Opens a file by a path without links. No link is followed anywhere on the way, so that a directory that was
+    /// replaced by one since the path was found is gone. What is not a file any more does not block.
     pub(crate) fn open(&mut self, path: &Path) -> io::Result<File> {
         use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl Opener {
     }
 }
 
-/// Opens a folder component by component, none of which may be a link.
+/// Opens a directory component by component, none of which may be a link.
 #[cfg(unix)]
 fn open_folder(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
     use std::path::Component;
@@ -51,7 +52,7 @@ fn open_folder(path: &Path) -> io::Result<std::os::fd::OwnedFd> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     use rustix::io::Errno;
 
-    // Going through a folder takes the right to search it, not to list it, where the system can tell the two apart.
+    // Going through a directory takes the right to search it, not to list it, where the system can tell the two apart.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const ACCESS: OFlags = OFlags::PATH;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -108,7 +109,7 @@ mod tests {
         Ok(text)
     }
 
-    /// A folder that was replaced by a link since it was walked is gone, at whatever depth; nothing is read through it.
+    /// A directory that was replaced by a link since it was walked is gone, at whatever depth; nothing is read through it.
     #[test]
     fn no_link_is_followed_on_the_way() {
         let folder = tempfile::tempdir().unwrap();

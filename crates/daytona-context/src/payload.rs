@@ -42,10 +42,10 @@ pub struct Payload {
 
 /// Hears how far a payload is.
 pub(crate) trait Listener: Send + Sync {
-    /// So many bytes were taken by the storage.
+    /// The storage has accepted this many bytes.
     fn taken(&self, bytes: u64);
 
-    /// So many bytes that were taken count no more: they are sent again.
+    /// This many accepted bytes no longer count: they are sent again.
     fn taken_back(&self, bytes: u64);
 
     /// The line or the storage has failed an attempt.

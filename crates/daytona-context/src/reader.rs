@@ -14,7 +14,7 @@ use crate::layout::{END, Entry, Layout, padding};
 use crate::open::Opener;
 use crate::read_error::ReadError;
 
-/// Bytes in a chunk, but for the last one: large enough that the cost of a hand-over between threads does not count,
+/// Bytes in a chunk, except in the last one: large enough that the cost of a hand-over between threads does not count,
 /// small enough that some of them in flight do not either.
 pub(crate) const CHUNK: usize = 128 * 1024;
 
@@ -40,7 +40,7 @@ enum State {
     Between,
     /// In the content of the entry before `next`.
     Content { file: File, left: u64 },
-    /// In the zeros at the end, of which so many are left.
+    /// In the zeros at the end; this many are left.
     Zeros(usize),
     /// After the last block.
     End,
@@ -167,8 +167,8 @@ fn read(entry: &Entry, file: &mut File, buffer: &mut Vec<u8>, left: u64) -> Resu
     Ok(count)
 }
 
-/// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not read in
-/// one go.
+/// The open file has to be the one that was planned: compared after its last byte, and before its first where it is not
+/// read in one go.
 fn check_unchanged(entry: &Entry, file: &File) -> Result<(), ReadError> {
     let there = Fingerprint::of(file).map_err(|source| unreadable(entry, source))?;
     if there == entry.fingerprint {

@@ -1,10 +1,10 @@
 //! Work on the blocking pool, within bounds that hold for all pushes.
 //!
-//! However many pushes there are, only so many threads read files at once. A permit travels into the thread with the work, so
-//! that an abandoned push gives it back when its thread is free again, and not before.
+//! However many pushes there are, only a limited number of threads read files at once. A permit travels into the thread
+//! with the work, so that an abandoned push gives it back when its thread is free again, and not before.
 //!
-//! The bounds are those of a runtime, of which a process usually has one. Were they shared, one that waits for another's threads
-//! would be idle, and its clock, if it is paused, would jump.
+//! The bounds are those of a runtime, of which a process usually has one. Were they shared, one that waits for
+//! another's threads would be idle, and its clock, if it is paused, would jump.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
@@ -26,7 +26,7 @@ fn cores() -> usize {
     available_parallelism().map_or(2, usize::from)
 }
 
-/// So many threads of a runtime at once.
+/// The most threads of a runtime at once.
 pub(crate) struct Bound {
     threads: fn() -> usize,
     /// Of the runtimes that have work.

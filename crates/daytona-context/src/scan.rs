@@ -1,4 +1,4 @@
-//! A folder that becomes a context.
+//! A directory that becomes a context.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use daytona_image::walk::{DOCKERIGNORE, Walk, Walked, read_rules};
 
 use crate::error::ScanError;
 
-/// A folder for [`Context::scan`](crate::Context::scan), with options.
+/// A directory for [`Context::scan`](crate::Context::scan), with options.
 ///
 /// ```
 /// use daytona_context::{Context, Links, Scan};
@@ -26,7 +26,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// The folder at this path.
+    /// The directory at this path.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),

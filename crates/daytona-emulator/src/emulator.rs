@@ -1,4 +1,4 @@
-//! The emulator as its users see it.
+//! The handle of an emulator.
 
 use std::io;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub struct Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Connections end a little later, and may not write into a folder that is another's by then.
+        // Connections end a little later, and may not write into a directory that is another's by then.
         self.core.close();
     }
 }
@@ -49,18 +49,18 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// If it cannot listen, or there is no room for temporary files.
+    /// If it cannot listen, or cannot create temporary files.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
 
-    /// An emulator with options.
+    /// Sets up an emulator with options.
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::default()
     }
 
-    /// Base address of the API, for `DAYTONA_API_URL`. Of an emulator without a socket, an address that only
-    /// [`service`](Self::service) answers.
+    /// Base address of the API, for `DAYTONA_API_URL`. Without a socket, only [`service`](Self::service) answers at
+    /// this address.
     pub fn api_url(&self) -> String {
         match &self.listener {
             Some(listener) => format!("http://{}/api", listener.address),
@@ -73,47 +73,48 @@ impl Emulator {
         &self.api_key
     }
 
-    /// The key of the admin routes.
+    /// The key for the admin routes.
     pub fn admin_key(&self) -> &str {
         &self.core.admin_key
     }
 
-    /// Id of its organization.
+    /// The id of its organization.
     pub fn organization_id(&self) -> &str {
         &self.core.organization_id
     }
 
-    /// The emulator without a socket: a `tower::Service` for requests to the API and to all addresses that it names.
+    /// The emulator without a socket: a `tower::Service` for requests to the API and to all addresses that the API
+    /// names.
     pub fn service(&self) -> EmulatorService {
         self.service.clone()
     }
 
-    /// Its time.
+    /// Its clock.
     pub fn clock(&self) -> &Clock {
         &self.core.clock
     }
 
-    /// Lets something go wrong.
+    /// Adds a fault.
     pub fn inject(&self, fault: Fault) {
         self.core.inject(fault);
     }
 
-    /// Takes back all faults.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.core.clear_faults();
     }
 
-    /// Says what is to become of snapshots that are created from now on. Of several scripts the first that fits counts.
+    /// Adds a script for snapshots that are created from now on. If several scripts match, the first one applies.
     pub fn script(&self, script: Script) {
         self.keep(|core| core.script(script));
     }
 
-    /// Takes back all scripts, of snapshots and of sandboxes.
+    /// Removes all scripts, for snapshots and for sandboxes.
     pub fn clear_scripts(&self) {
         self.keep(Core::clear_scripts);
     }
 
-    /// The organization of [`api_key`](Self::api_key), as it is.
+    /// The organization of [`api_key`](Self::api_key).
     pub fn organization(&self) -> Organization {
         self.core.organization()
     }
@@ -128,8 +129,8 @@ impl Emulator {
         self.keep(|core| core.put_region(region));
     }
 
-    /// Adds an API key, or changes the one with the same value, and returns its value. So a key that is in use can be made to
-    /// expire:
+    /// Adds an API key, or changes the one with the same value, and returns its value. For example, it can make a key
+    /// expire that is in use:
     ///
     /// ```
     /// use daytona_emulator::{ApiKey, Emulator};
@@ -152,27 +153,27 @@ impl Emulator {
         self.keep(|core| core.add_user_token(token))
     }
 
-    /// Adds the key of a runner or a proxy, which is good for no route of a user.
+    /// Adds the key of a runner or a proxy. It works for no route of a user.
     pub fn add_service_key(&self, value: impl Into<String>) {
         self.keep(|core| core.add_service_key(value.into()));
     }
 
-    /// Adds a snapshot past the API, and returns its id.
+    /// Adds a snapshot without a creation over the API, and returns its id.
     pub fn add_snapshot(&self, snapshot: SeededSnapshot) -> String {
         self.keep(|core| core.add_snapshot(snapshot))
     }
 
-    /// Takes a snapshot out at once, without the time that a deletion over the API takes.
+    /// Removes a snapshot at once, without the time that a deletion over the API takes.
     pub fn remove_snapshot(&self, snapshot_id: &str) {
         self.keep(|core| core.remove_snapshot(snapshot_id));
     }
 
-    /// Moves the time of the last change of a snapshot, from which the cool-down of its activation is counted.
+    /// Changes the time of the last change of a snapshot, from which the cool-down of its activation counts.
     pub fn set_updated(&self, snapshot_id: &str, to: Timestamp) {
         self.keep(|core| core.set_updated(snapshot_id, to));
     }
 
-    /// Lets reads lag behind writes, or ends that.
+    /// Lets reads lag behind writes, or stops that.
     pub fn set_read_lag(&self, lag: impl Into<Option<ReadLag>>) {
         self.keep(|core| core.set_read_lag(lag.into().unwrap_or_default()));
     }
@@ -182,22 +183,22 @@ impl Emulator {
         self.keep(|core| core.set_maintenance(is_on));
     }
 
-    /// Takes the only runner away, or brings it back. Without one, snapshots stay pending.
+    /// Removes the only runner, or brings it back. Without a runner, snapshots stay pending.
     pub fn set_runner(&self, is_there: bool) {
         self.keep(|core| core.set_runner(is_there));
     }
 
-    /// Limits requests, or lifts the limits.
+    /// Limits requests, or removes the limits.
     pub fn set_rate_limits(&self, limits: impl Into<Option<RateLimits>>) {
         self.core.set_rate_limits(limits.into());
     }
 
-    /// Takes away all snapshots, builds, stored objects, scripts, faults, limits and remembered requests, so that a further test
-    /// begins anew. Organizations, keys and the time stay.
+    /// Removes all snapshots, builds, stored objects, scripts, faults, limits and recorded requests, so that the next
+    /// test starts from the beginning. Organizations, keys and the time stay.
     ///
     /// # Errors
     ///
-    /// If what is in the data directory cannot be changed.
+    /// If the files in the data directory cannot be changed.
     pub fn reset(&self) -> io::Result<()> {
         self.core.reset()?;
         self.core.save_now()
@@ -208,7 +209,7 @@ impl Emulator {
         self.core.storage.objects()
     }
 
-    /// Puts an object into the store, past S3 and its permissions.
+    /// Puts an object into the store directly, without S3 and its permissions.
     ///
     /// # Errors
     ///
@@ -217,7 +218,7 @@ impl Emulator {
         self.core.storage.put_bytes(key, bytes)
     }
 
-    /// What is known of the image that was built for a snapshot, by its id or name: which files, with which modes and bytes.
+    /// What is known about the image that was built for a snapshot, by its id or name: its files, with modes and bytes.
     /// `None` if nothing was built for it.
     ///
     /// ```
@@ -237,16 +238,15 @@ impl Emulator {
         image.unwrap_or_default()
     }
 
-    /// The requests that were answered so far, in the order of their answers; the last 100,000 of them, or fewer
-    /// where their addresses are long.
+    /// The answered requests, in the order of their answers: the last 100,000, or fewer if their addresses are long.
     pub fn requests(&self) -> Vec<RequestRecord> {
         self.core.remembered().iter().cloned().collect()
     }
 
-    /// Changes something, and keeps it.
+    /// Changes something, and saves it.
     fn keep<T>(&self, change: impl FnOnce(&Core) -> T) -> T {
         let done = change(&self.core);
-        // What could not be written is in the log, and is written with the next change.
+        // A change that could not be written is logged, and is written with the next change.
         drop(self.core.save_now());
         done
     }
@@ -257,8 +257,8 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If it cannot listen, there is no room for its files, or the data directory cannot be read or written, or is in
-    /// use by another emulator.
+    /// If it cannot listen, cannot create its files, or cannot use the data directory, which another emulator may be
+    /// using.
     pub async fn start(self) -> io::Result<Emulator> {
         let (address, connections) = (self.address, self.connections);
         let mut emulator = self.in_process()?;
@@ -270,8 +270,8 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the speed is out of its range, there is no room for its files, or the data directory cannot be read or written, or is in
-    /// use by another emulator.
+    /// If the speed is out of range, or it cannot create its files, or cannot use the data directory, which another
+    /// emulator may be using.
     pub fn in_process(self) -> io::Result<Emulator> {
         fraction("the speed", self.speed, SPEEDS)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
@@ -311,8 +311,8 @@ impl EmulatorBuilder {
     }
 }
 
-/// The key that is given out: the one that is wanted, else the known one, else a new one. A first key comes with the
-/// emulator's organization.
+/// The key to use: the requested one, else the known one, else a new one. A first key comes with the emulator's
+/// organization.
 fn own_key(accounts: &mut Accounts, wanted: Option<String>) -> ApiKey {
     let known = accounts.first_key().cloned();
     let organization = match (known, &wanted) {

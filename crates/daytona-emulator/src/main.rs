@@ -1,4 +1,4 @@
-//! The emulator as a program: serves until it is told to stop.
+//! The emulator as a program. It serves until it is stopped.
 
 use std::fmt;
 use std::future::Future;
@@ -20,48 +20,48 @@ use tracing_subscriber::registry::LookupSpan;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Port to listen on; 0 is a free one.
+    /// Port to listen on; 0 chooses a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
 
-    /// Address to listen on. Anything but the loopback opens the emulator to the network.
+    /// Address to listen on. Any other than a loopback address opens the emulator to the network.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
 
-    /// Folder that keeps snapshots and objects over a restart. It holds the API key. Without it nothing is kept.
+    /// Directory that keeps snapshots and objects across restarts. It contains the API key. Without it nothing is kept.
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
 
-    /// How many times as fast as usual the emulator's time runs.
+    /// How many times faster than usual the emulator's time runs.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     speed: f64,
 
-    /// Build for real with docker, podman or buildah.
+    /// Really build Dockerfiles, with docker, podman or buildah.
     #[arg(long, value_name = "PROGRAM")]
     engine: Option<BuildEngine>,
 
-    /// API key to take instead of a new one.
+    /// API key to use instead of a new one.
     #[arg(long, env = "DAYTONA_EMULATOR_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
 
-    /// Key of the admin routes to take instead of a new one.
+    /// Key for the admin routes to use instead of a new one.
     #[arg(long, env = "DAYTONA_EMULATOR_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
     admin_key: Option<String>,
 
-    /// Region of the object storage to tell clients. Without it none is told, as by server 0.190.0.
+    /// Region of the object storage that clients are told. Without it clients are told none, as by server 0.190.0.
     #[arg(long, value_name = "REGION")]
     storage_region: Option<String>,
 
-    /// Take context hashes of 64 digits as they are, as the real server does, whether or not they are the SHA-256 of their
-    /// archive.
+    /// Accept context hashes of 64 digits without checking that they are the SHA-256 of their archive, as the real
+    /// server does.
     #[arg(long)]
     trust_hashes: bool,
 
-    /// Connections that are served at once; further ones wait.
+    /// The most connections at once; others wait.
     #[arg(long, default_value_t = 1_000, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: u32,
 
-    /// Print no requests.
+    /// Do not print requests.
     #[arg(long, short)]
     quiet: bool,
 }

@@ -68,14 +68,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Builds with an engine of this machine, in real time. Default: none, Dockerfiles are followed without running anything.
+    /// Builds with an engine of this machine, in real time. Default: none, Dockerfiles are followed without running
+    /// anything.
     pub fn engine(mut self, engine: BuildEngine) -> Self {
         self.engine = Some(engine);
         self
     }
 
-    /// Keeps everything in this folder, which is made if it is not there, and goes on with what is in it. The folder holds
-    /// the API key, and is one emulator's at a time. Default: nothing is kept.
+    /// Keeps everything in this directory, which is made if it is not there, and goes on with what is in it. The
+    /// directory holds the API key, and is one emulator's at a time. Default: nothing is kept.
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
         self
@@ -87,8 +88,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How many connections are served at once, at least one and at most a million; further ones wait until one of them ends.
-    /// Default: 1,000.
+    /// How many connections are served at once, at least one and at most a million; further ones wait until one of them
+    /// ends. Default: 1,000.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most.clamp(1, 1_000_000);
         self

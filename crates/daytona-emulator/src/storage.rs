@@ -93,7 +93,7 @@ enum Place {
     Memory,
     /// Until the emulator ends, and nobody holds an image or an object of it.
     Scratch(Arc<TempDir>),
-    /// A folder of the user's, with an index of what is in it.
+    /// A directory of the user's, with an index of what is in it.
     Folder(PathBuf),
 }
 
@@ -212,7 +212,7 @@ impl Storage {
         objects.collect()
     }
 
-    /// Puts an object from outside of S3.
+    /// Puts an object from outside S3.
     pub(crate) fn put_bytes(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
         let size = bytes.len() as u64;
         let blob = match self.new_path() {
@@ -257,7 +257,8 @@ impl Storage {
         Ok(())
     }
 
-    /// Begins an upload in parts. One that was begun long ago and has not ended is given up, and so is the oldest of too many.
+    /// Begins an upload in parts. One that was begun long ago and has not ended is given up, and so is the oldest of
+    /// too many.
     fn begin_upload(&self, key: &str) -> String {
         let now = self.inner.clock.now();
         let id = Uuid::new_v4().simple().to_string();

@@ -1,8 +1,8 @@
 //! The Dockerfile reader.
 //!
-//! It reads what BuildKit reads, and refuses what BuildKit refuses before it builds: parser directives, continued lines with
-//! comments and blank lines between them, flags, words, JSON forms, heredocs. It knows nothing of files; what the instructions
-//! take from the build context is worked out elsewhere.
+//! It accepts what BuildKit accepts, and refuses what BuildKit refuses before it builds. It reads parser directives,
+//! continued lines with comments and blank lines between them, flags, words, JSON forms and heredocs. It knows nothing
+//! about files; other modules find out what the instructions copy from the build context.
 //!
 //! Reference: <https://docs.docker.com/reference/dockerfile/>.
 
@@ -35,12 +35,12 @@ pub use model::{Dockerfile, SyntaxError, SyntaxErrors};
 pub use reader::MAX_LINE;
 
 impl Dockerfile {
-    /// Reads a Dockerfile. A byte order mark counts as nothing.
+    /// Reads a Dockerfile. A byte order mark is ignored.
     ///
     /// # Errors
     ///
-    /// [`SyntaxErrors`] with the line of everything that BuildKit would refuse before it builds: an unknown instruction or flag,
-    /// an open heredoc, a file without a stage.
+    /// [`SyntaxErrors`], with the line of everything that BuildKit would refuse before it builds: an unknown
+    /// instruction or flag, an open heredoc, a file without a stage.
     pub fn parse(text: &str) -> Result<Self, SyntaxErrors> {
         let (dockerfile, errors) = Self::read(text);
         if errors.is_empty() {
@@ -50,10 +50,10 @@ impl Dockerfile {
         }
     }
 
-    /// Reads a Dockerfile as far as it is one: what could be read, and everything that is wrong with the rest, by line.
+    /// Reads as much of a Dockerfile as possible. Returns that and all errors, with their lines.
     ///
-    /// An instruction that is wrong does not hide the next one; an instruction that could be taken apart is there even if
-    /// something is wrong with it.
+    /// A wrong instruction does not hide the next one. An instruction that could be parsed is returned even if
+    /// something in it is wrong.
     pub fn read(text: &str) -> (Self, Vec<SyntaxError>) {
         let reading = reader::read(text, None);
         let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);
@@ -71,7 +71,7 @@ impl Dockerfile {
         (dockerfile, errors)
     }
 
-    /// Reads lines that stand somewhere in a Dockerfile with this escape character; there may be none.
+    /// Reads lines from the middle of a Dockerfile, with this escape character. There may be none.
     pub(crate) fn read_part(text: &str, escape: char) -> (Self, Vec<SyntaxError>) {
         let reading = reader::read(text, Some(escape));
         let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);

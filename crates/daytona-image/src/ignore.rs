@@ -1,19 +1,20 @@
 //! Docker's ignore rules.
 //!
-//! The semantics are those of moby's patternmatcher, which Docker and BuildKit read `.dockerignore` with:
+//! The rules mean what they mean in moby's patternmatcher, with which Docker and BuildKit read `.dockerignore`:
 //!
 //! - Patterns are relative to the root and `/`-separated; a leading slash does not matter.
-//! - `*` and `?` stop at a slash, `**` does not, `[…]` is a class, a backslash makes the next character stand for itself. On
-//!   Windows a backslash is a slash.
-//! - A pattern that matches a directory matches all below it.
-//! - `!` takes back. The last rule that matches decides.
+//! - `*` and `?` stop at a slash, `**` does not. `[…]` is a class. A backslash escapes the next character. On Windows a
+//!   backslash is a slash.
+//! - A pattern that matches a directory matches everything below it.
+//! - `!` makes an exception. The last rule that matches decides.
 //!
-//! It is a walk that decides, as in BuildKit: a directory hands down which patterns matched it, and what is below is compared
-//! only with those that could change anything. So an exception that did not change a directory's fate does nothing for what is
-//! below: with `**/node_modules` and then `!packages`, `packages/a/node_modules` stays ignored.
+//! As in BuildKit, a walk decides. A directory passes on which patterns matched it, and paths below it are compared
+//! only with patterns that could change the result. So an exception that does not change the result for a directory has
+//! no effect below it: with `**/node_modules` and then `!packages`, `packages/a/node_modules` stays ignored.
 //!
-//! Reference: <https://docs.docker.com/build/concepts/context/#dockerignore-files>. What odd patterns mean follows from moby's
-//! translation to regular expressions, and so it does here: `\d` is a digit, and a pattern with `\y` is refused.
+//! Reference: <https://docs.docker.com/build/concepts/context/#dockerignore-files>. Moby translates patterns to regular
+//! expressions, which decides what odd patterns mean, and this module follows it: `\d` is a digit, and a pattern with
+//! `\y` is refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,7 +28,7 @@ mod syntax;
 
 use pattern::Pattern;
 
-/// An ordered list of rules, such as that of a `.dockerignore` file.
+/// An ordered list of rules, for example those of a `.dockerignore` file.
 ///
 /// ```
 /// use daytona_image::ignore::IgnoreRules;
@@ -41,25 +42,25 @@ use pattern::Pattern;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IgnoreRules {
-    /// Clones share them.
+    /// The rules, which clones share.
     rules: Arc<[Rule]>,
 }
 
-/// What a backslash in a pattern is.
+/// The meaning of a backslash in a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Backslash {
-    /// It makes the next character stand for itself.
+    /// It escapes the next character.
     Quotes,
     /// It is a slash.
     Divides,
 }
 
 impl Backslash {
-    /// In ignore files and in patterns of a program, as moby reads them.
+    /// In ignore files and in patterns from code, as moby reads them.
     const HERE: Self = if cfg!(windows) { Self::Divides } else { Self::Quotes };
 }
 
-/// One rule. Clones share it.
+/// One rule. Clones share its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule(Arc<Parts>);
 
@@ -73,7 +74,7 @@ struct Parts {
     pattern: Pattern,
 }
 
-/// A pattern that is none.
+/// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{}{}: invalid pattern `{}`: {}",
@@ -84,7 +85,7 @@ struct Parts {
 )]
 #[non_exhaustive]
 pub struct IgnoreError {
-    /// The file, or `patterns` for those given in code.
+    /// The file, or `patterns` for rules from code.
     pub origin: String,
     /// Line in the file, counted from 1.
     pub line: Option<usize>,
@@ -93,7 +94,7 @@ pub struct IgnoreError {
     problem: String,
 }
 
-/// What the rules say of a path.
+/// The rules' decision about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Decision<'a> {
     rule: Option<&'a Rule>,
@@ -109,7 +110,7 @@ impl IgnoreRules {
     ///
     /// # Errors
     ///
-    /// [`IgnoreError`] for the first line that is no pattern.
+    /// [`IgnoreError`] for the first line with an invalid pattern.
     pub fn parse(text: &str, origin: &str) -> Result<Self, IgnoreError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#'));
@@ -117,18 +118,18 @@ impl IgnoreRules {
         Self::read(lines, origin, Backslash::HERE)
     }
 
-    /// Rules that are given in code, one a pattern.
+    /// Rules from code, one for each pattern.
     ///
     /// # Errors
     ///
-    /// [`IgnoreError`] for the first one that is no pattern.
+    /// [`IgnoreError`] for the first invalid pattern.
     pub fn new<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, IgnoreError> {
         let patterns: Vec<S> = patterns.into_iter().collect();
         let lines = patterns.iter().map(|pattern| (None, pattern.as_ref()));
         Self::read(lines, "patterns", Backslash::HERE)
     }
 
-    /// Patterns of a Dockerfile, which mean the same on every system: the builder reads them.
+    /// Patterns of a Dockerfile. They mean the same on every system, because the builder reads them.
     pub(crate) fn of_dockerfile<S: AsRef<str>>(patterns: &[S]) -> Result<Self, IgnoreError> {
         let lines = patterns.iter().map(|pattern| (None, pattern.as_ref()));
         Self::read(lines, "patterns", Backslash::Quotes)
@@ -172,7 +173,7 @@ impl IgnoreRules {
         Ok(Self { rules: rules.into() })
     }
 
-    /// These rules, and then those: the later ones have the last word.
+    /// These rules, followed by the others. The later ones take precedence.
     #[must_use]
     pub fn and(self, later: &Self) -> Self {
         if later.is_empty() {
@@ -183,17 +184,17 @@ impl IgnoreRules {
         }
     }
 
-    /// The rules, in their order.
+    /// The rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Whether there is none.
+    /// Whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// What the rules say of a path, relative to the root and `/`-separated.
+    /// Decides about a path, which is relative to the root and `/`-separated.
     pub fn decide(&self, path: &str) -> Decision<'_> {
         match path.rsplit_once('/') {
             Some((folder, _)) => self.decide_in(&self.enter_all(folder), path),
@@ -201,7 +202,7 @@ impl IgnoreRules {
         }
     }
 
-    /// What the folders of a path hand down, and this one itself.
+    /// What the directories of a path pass on, including this one.
     pub(crate) fn enter_all(&self, folder: &str) -> Matches {
         let ends = folder.match_indices('/').map(|(index, _)| index).chain([folder.len()]);
         ends.filter(|end| *end > 0).fold(Matches::default(), |matches, end| {
@@ -209,19 +210,19 @@ impl IgnoreRules {
         })
     }
 
-    /// What the rules say of a directory, and what it hands down, given what its own directory does.
+    /// Decides about a directory. Also returns what it passes on, given what its parent does.
     pub(crate) fn enter(&self, parent: &Matches, path: &str) -> (Decision<'_>, Matches) {
         let mut matches = Matches::none(self.rules.len());
         let decision = self.examine(parent, path, |index| matches.set(index));
         (decision, matches)
     }
 
-    /// What the rules say of a path, given what its directory hands down.
+    /// Decides about a path, given what its directory passes on.
     pub(crate) fn decide_in(&self, parent: &Matches, path: &str) -> Decision<'_> {
         self.examine(parent, path, |_| {})
     }
 
-    /// Compares a path with every rule that its directory did not match and that could change anything.
+    /// Compares a path with every rule that did not match its directory and could change the result.
     fn examine(&self, parent: &Matches, path: &str, mut matched: impl FnMut(usize)) -> Decision<'_> {
         let mut decision = Decision { rule: None };
         for (index, rule) in self.rules.iter().enumerate() {
@@ -236,7 +237,7 @@ impl IgnoreRules {
         decision
     }
 
-    /// Whether an exception could match something below an ignored directory, so that it has to be looked into.
+    /// Whether an exception could match something below an ignored directory, so that the walk must enter it.
     pub(crate) fn may_except_below(&self, matches: &Matches, directory: &str) -> bool {
         let below = format!("{directory}/");
         let mut rules = self.rules.iter().enumerate();
@@ -244,7 +245,7 @@ impl IgnoreRules {
     }
 }
 
-/// Which rules a directory has matched, or one of those above it. The empty list is that of the root: none.
+/// The rules that matched a directory or one of its parents. The empty list belongs to the root: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Matches(Box<[u64]>);
 
@@ -264,14 +265,14 @@ impl Matches {
     }
 }
 
-/// A longer line is refused by Docker.
+/// Docker refuses longer lines.
 const LONGEST_LINE: usize = 65_535;
 
-/// As much of a line is shown in a message.
+/// How much of a line a message shows.
 const LONGEST_SHOWN: usize = 200;
 
-/// Whether a line is an exception, and its pattern as Docker cleans it. `None` for a blank line. Docker cleans twice, the second
-/// time with the `!` before it.
+/// Whether a line is an exception, and its pattern as Docker cleans it. `None` for a blank line. Docker cleans twice,
+/// the second time with the `!` at the front.
 fn normal_form(line: &str) -> Option<(bool, String)> {
     let line = line.trim();
     let (mark, pattern) = match line.strip_prefix('!') {
@@ -307,7 +308,7 @@ impl Rule {
         &self.0.text
     }
 
-    /// The file it stands in, or `patterns` for one that was given in code.
+    /// The file that it is in, or `patterns` for a rule from code.
     pub fn origin(&self) -> &str {
         &self.0.origin
     }
@@ -317,7 +318,7 @@ impl Rule {
         self.0.line
     }
 
-    /// Whether it has a backslash that quotes a letter or digit, as in `build\debug`. Nobody has to quote one: a slash was meant.
+    /// Whether it escapes a letter or digit, as in `build\debug`. No letter or digit needs that, so a slash was meant.
     pub(crate) fn is_divided_by_backslash(&self) -> bool {
         let mut characters = self.0.text.chars();
         let mut quotes = false;
@@ -327,7 +328,7 @@ impl Rule {
         quotes && self.0.backslash == Backslash::Quotes
     }
 
-    /// Whether it takes back what earlier rules ignore.
+    /// Whether it makes an exception from earlier rules.
     pub fn is_exception(&self) -> bool {
         self.0.is_exception
     }
@@ -360,7 +361,7 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// The path without empty components, `.` and, where something stands before it, `..`; as Go's `filepath.Clean`.
+/// The path without empty components and `.`, and with `..` resolved where possible, like Go's `filepath.Clean`.
 fn clean(path: &str) -> String {
     let is_rooted = path.starts_with('/');
     let mut names: Vec<&str> = Vec::new();

@@ -26,11 +26,11 @@ pub use options::PlanOptions;
 pub use warning::PlanWarning;
 
 impl Image {
-    /// What would be built and sent, with the current and the home folder of the process as the places that relative
-    /// paths and `~` are resolved in.
+    /// Plans what would be built and sent. Relative paths start in the process's current directory, and `~` is the
+    /// user's home directory.
     ///
-    /// Reads the names, sizes and modes of the local files, and of their contents only Dockerfiles, ignore rules, requirements
-    /// and `pyproject.toml`.
+    /// It reads the names, sizes and modes of local files. It reads the contents only of Dockerfiles, ignore rules,
+    /// requirements files and `pyproject.toml`.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl Image {
         self.plan_with(&PlanOptions::default())
     }
 
-    /// Like [`plan`](Self::plan), with explicit folders.
+    /// Like [`plan`](Self::plan), with directories and limits of your choice.
     ///
     /// # Errors
     ///

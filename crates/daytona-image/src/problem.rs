@@ -1,4 +1,4 @@
-//! What can be wrong with an image, said once for all of its steps.
+//! The problems that an image can have.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,9 @@ use crate::escape;
 use crate::ignore::Rule;
 use crate::walk::{self, WalkProblem};
 
-/// Why an image cannot be planned: all problems of all steps, in their order.
+/// Why an image cannot be planned: all problems of all steps, in order.
 ///
-/// Its `Debug` is the same report as its `Display`, so that a `main` that returns it prints something to read.
+/// Its `Debug` is the same report as its `Display`, so a `main` that returns it prints readable text.
 pub struct PlanError {
     problems: Vec<Problem>,
 }
@@ -62,7 +62,7 @@ impl std::error::Error for PlanError {
     }
 }
 
-/// One problem, and the step that has it.
+/// One problem, with its step.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -72,24 +72,24 @@ pub struct Problem {
     pub method: &'static str,
     /// Where it was called.
     pub location: &'static Location<'static>,
-    /// The line of the caller's own Dockerfile that it is about.
+    /// The line of the caller's own Dockerfile.
     pub line: Option<DockerfileLine>,
     /// What is wrong.
     pub kind: ProblemKind,
 }
 
-/// A line of a Dockerfile, or of lines of one, that the caller wrote.
+/// A line of a Dockerfile that the caller wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DockerfileLine {
-    /// The file, as the caller named it; `None` for a text.
+    /// The file as the caller named it, or `None` for a text.
     pub path: Option<PathBuf>,
     /// The line, counted from 1.
     pub line: usize,
 }
 
 impl DockerfileLine {
-    /// A message with where it belongs: as a compiler writes it if there is a file.
+    /// The message with its place. If there is a file, in the form that compilers use.
     pub(crate) fn show(
         formatter: &mut fmt::Formatter<'_>,
         line: Option<&Self>,
@@ -134,19 +134,19 @@ impl std::error::Error for Problem {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProblemKind {
-    /// Something that may not be empty is.
+    /// A value that must not be empty is empty.
     Empty {
-        /// What is empty.
+        /// Which value.
         what: &'static str,
     },
-    /// A line feed, carriage return or NUL where it would end the instruction.
+    /// A line feed, carriage return or NUL that would end the instruction.
     ControlCharacter {
-        /// What it stands in.
+        /// Which value contains it.
         what: &'static str,
         /// The value, with the character escaped.
         value: String,
     },
-    /// The name of an environment variable that is none.
+    /// An invalid name of an environment variable.
     InvalidVariableName {
         /// The name.
         name: String,
@@ -156,11 +156,11 @@ pub enum ProblemKind {
         /// The text.
         version: String,
     },
-    /// A Python version outside of the supported series.
+    /// A Python version outside the supported series.
     UnsupportedPythonVersion {
         /// The version.
         version: String,
-        /// The series that are supported.
+        /// The supported series.
         series: &'static [&'static str],
     },
     /// A local path that does not exist.
@@ -168,44 +168,44 @@ pub enum ProblemKind {
     NotFound {
         /// The path as it was given.
         path: PathBuf,
-        /// The folder that a relative path started from, where it was not the one of the Dockerfile's context.
+        /// The directory where a relative path started, if it was not the Dockerfile's context.
         base: Option<PathBuf>,
     },
-    /// A local path that is a folder where a file is needed.
+    /// A local path that is a directory instead of a file.
     NotAFile {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A local path that is a file where a folder is needed.
+    /// A local path that is a file instead of a directory.
     NotAFolder {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A local file or folder that cannot be read.
+    /// A local file or directory that cannot be read.
     Unreadable {
         /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A folder in which there is no file: the server drops empty folders, and the build would find nothing to copy.
+    /// A directory without files. The server drops empty directories, so the build would find nothing to copy.
     NothingToCopy {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A folder of which the ignore rules leave out every file.
+    /// A directory in which the ignore rules exclude every file.
     EverythingIgnored {
         /// The path as it was given.
         path: PathBuf,
-        /// The first of the rules that did it.
+        /// The first of these rules.
         rule: Rule,
     },
     /// Something is wrong with a line of a Dockerfile.
     Dockerfile {
-        /// What is wrong, and the way out.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
-    /// A `pyproject.toml` without what is needed.
+    /// A `pyproject.toml` that lacks something.
     InvalidPyproject {
         /// The path as it was given.
         path: PathBuf,
@@ -218,35 +218,35 @@ pub enum ProblemKind {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it, and the way out.
+        /// What is wrong with it, and how to fix it.
         problem: String,
     },
-    /// An owner of files that is none.
+    /// An invalid owner of files.
     InvalidOwner {
         /// The text.
         owner: String,
     },
-    /// A mode of files that is none.
+    /// An invalid mode of files.
     InvalidMode {
         /// The number.
         mode: u32,
     },
-    /// A label that Docker could not read.
+    /// A label that a Dockerfile cannot express.
     InvalidLabel {
         /// Its name.
         label: String,
     },
-    /// A port that is none.
+    /// An invalid port.
     InvalidPort {
         /// The text.
         port: String,
     },
-    /// A Dockerfile that is a folder.
+    /// A Dockerfile that is a directory.
     NotADockerfile {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// A source whose name the image builder cannot ask for.
+    /// A source whose name the image builder cannot request.
     UnaskableName {
         /// Its path in the context.
         path: PathBuf,
@@ -256,21 +256,21 @@ pub enum ProblemKind {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// What one step copies from its context would take in a file of another step, and its lines cannot be rewritten.
+    /// One step would also copy a file of another step, and its lines cannot be rewritten.
     ContextsOverlap {
         /// The other step, counted from 1.
         other: usize,
-        /// A file that both would have.
+        /// A file that both would copy.
         name: String,
     },
-    /// Something in a folder cannot be sent, or keeps its walk from its end.
+    /// A file in a directory cannot be sent, or the walk of the directory cannot be finished.
     Walk(WalkProblem),
-    /// A path that begins with `~`, without a known home folder.
+    /// A path that begins with `~`, although the home directory is unknown.
     NoHome {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// The current folder of the process cannot be told.
+    /// The process's current directory is unknown.
     NoBaseDir {
         /// Why.
         reason: String,

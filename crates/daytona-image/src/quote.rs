@@ -46,7 +46,7 @@ pub(crate) fn json_form<S: AsRef<str>>(words: &[S]) -> String {
     format!("[{}]", strings.join(", "))
 }
 
-/// The JSON form with every character outside of ASCII escaped, as the official SDKs write it for `COPY`.
+/// The JSON form with every character outside ASCII escaped, as the official SDKs write it for `COPY`.
 pub(crate) fn ascii_json_form<S: AsRef<str>>(words: &[S]) -> String {
     let mut ascii = String::new();
     for character in json_form(words).chars() {
@@ -89,17 +89,18 @@ fn escaped(text: &str, escape: char, special: &[char]) -> String {
 
 /// A path of the context as a source of `COPY` that stands for itself.
 ///
-/// BuildKit reads a source three times: as a word of its shell (quotes, `$`, the escape character), as a pattern of the files
-/// that it asks the client for, and as a pattern in the manner of Go's `path.Match` when it copies.
+/// BuildKit reads a source three times: as a word of its shell (quotes, `$`, the escape character), as a pattern of the
+/// files that it asks the client for, and as a pattern in the manner of Go's `path.Match` when it copies.
 pub(crate) fn copy_source(path: &str, escape: char) -> String {
     copy_target_name(&literal_pattern(path), escape)
 }
 
 /// A pattern that matches this path alone, in both senses.
 ///
-/// What is special stands in a class of its own. A backslash alone would not do: without a class the second pattern is none, and
-/// keeps it. Inside of the class some characters need one all the same, as the first pattern becomes a regular expression in
-/// which `*` and `?` are replaced even there. At its beginning `!` makes an exception, and blanks at its ends are cut off.
+/// What is special stands in a class of its own. A backslash alone would not do: without a class the second pattern is
+/// none, and keeps it. Inside the class some characters need one all the same, as the first pattern becomes a regular
+/// expression in which `*` and `?` are replaced even there. At its beginning `!` makes an exception, and blanks at its
+/// ends are cut off.
 fn literal_pattern(path: &str) -> String {
     let mut pattern = String::new();
     for (index, character) in path.char_indices() {

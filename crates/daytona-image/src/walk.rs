@@ -1,9 +1,9 @@
-//! The walk of a local folder: every file that would be sent, what is left out and why, and what cannot be sent.
+//! The walk of a local directory. It finds every file to send, what is left out and why, and what cannot be sent.
 //!
-//! The folder is a boundary. Directories are opened relative to their parents and never through a link, so that a link which
-//! is put in place of a directory during the walk leads nowhere. A link is followed with the folder as the root of everything:
-//! an absolute target begins there, and `..` ends there. Files are not opened at all, special files least of all. The result
-//! does not depend on the order in which the file system lists entries.
+//! The directory is a boundary. Directories are opened relative to their parents and never through a link, so a link
+//! that replaces a directory during the walk leads nowhere. A link is followed as if the directory were the root of the
+//! file system: an absolute target begins there, and `..` stops there. No file is opened, in particular no special
+//! file. The result does not depend on the order in which the file system lists entries.
 
 use std::fs;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub(crate) use settings::Selection;
 use settings::Settings;
 use walker::{Root, Walker};
 
-/// A walk of a folder, with its options.
+/// A walk of a directory, with its options.
 ///
 /// ```
 /// use daytona_image::ignore::IgnoreRules;
@@ -64,7 +64,7 @@ use walker::{Root, Walker};
 #[must_use]
 pub struct Walk {
     root: PathBuf,
-    /// The components of the path at which the walk begins.
+    /// The components of the path where the walk begins.
     start: Vec<String>,
     cancellation: Cancellation,
     limits: Limits,
@@ -72,7 +72,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// A walk of the folder at `root`. Links that lead to it are followed: to name it is to agree.
+    /// A walk of the directory at `root`. Links that lead to it are followed, because the caller named them.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         Self {
@@ -91,8 +91,8 @@ impl Walk {
         }
     }
 
-    /// Only what is at or below this path, relative to the root and `/`-separated; `..` ends at the root. Names stay relative to
-    /// the root.
+    /// Only what is at or below this path, which is relative to the root and `/`-separated. `..` stops at the root.
+    /// Names stay relative to the root.
     pub fn below(mut self, path: impl AsRef<str>) -> Self {
         self.start = Vec::new();
         for name in path.as_ref().split('/') {
@@ -105,37 +105,37 @@ impl Walk {
         self
     }
 
-    /// Only what is selected.
+    /// Only the selected files.
     pub(crate) fn only(mut self, selection: impl Selection + 'static) -> Self {
         self.settings.only = Some(Arc::new(selection));
         self
     }
 
-    /// What to do with what cannot be sent. Default: [`Links::Skip`].
+    /// What to do with links and files that cannot be sent. Default: [`Links::Skip`].
     pub fn links(mut self, links: Links) -> Self {
         self.settings.links = links;
         self
     }
 
-    /// What to leave out. Default: nothing.
+    /// The files to leave out. Default: none.
     pub fn rules(mut self, rules: IgnoreRules) -> Self {
         self.settings.rules = rules;
         self
     }
 
-    /// How the root is called in messages. Default: as it was given.
+    /// The name of the root in messages. Default: as it was given.
     pub fn shown_as(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.shown = path.into();
         self
     }
 
-    /// Lets another thread stop the walk. What was found until then has [`WalkProblem::Cancelled`] among its problems.
+    /// Lets another thread stop the walk. The result then has [`WalkProblem::Cancelled`] among its problems.
     pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
         self.cancellation = cancellation.clone();
         self
     }
 
-    /// Walks, with a thread for each core where there are many directories.
+    /// Walks, with a thread for each core if there are many directories.
     pub fn run(&self) -> Walked {
         self.run_with(&Helpers::of_this_machine())
     }

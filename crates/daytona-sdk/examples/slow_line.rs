@@ -1,8 +1,8 @@
 //! One creation over the line that `cargo xtask lines` has laid: `slow_line api|storage BYTES NAME [STALL_SECONDS]`.
 //!
-//! With `api` the request has about so many bytes, with `storage` the context. Ends when the server has accepted the snapshot, and
-//! with status 1 if it has not. The server is the one of `DAYTONA_API_URL` and `DAYTONA_API_KEY`; without a number of seconds the
-//! limits are the defaults.
+//! The request (with `api`) or the context (with `storage`) has about this many bytes. Ends when the server has
+//! accepted the snapshot, and with status 1 if it has not. The server is the one of `DAYTONA_API_URL` and
+//! `DAYTONA_API_KEY`; without a number of seconds the limits are the defaults.
 #![expect(clippy::print_stderr, reason = "a program that says why it failed")]
 
 use std::process::ExitCode;

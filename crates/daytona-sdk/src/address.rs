@@ -1,4 +1,4 @@
-//! How an address is shown, and how it is sent: without what may be a secret.
+//! How an address is shown and how it is sent, in both cases without parts that may be secret.
 
 use http::Uri;
 use http::uri::{Authority, Parts};
@@ -6,12 +6,12 @@ use url::Url;
 
 use crate::text::one_line;
 
-/// The address without user, password, query and fragment, which may all be secrets. The one way in which an address gets into a
-/// message, a trace or `Debug`.
+/// The address without user, password, query and fragment, which may all be secret. Every message, trace and `Debug`
+/// shows addresses through this function.
 pub(crate) fn shown(address: &str) -> String {
     match Url::parse(address) {
         Ok(url) if url.has_host() => {
-            // As it was given where there is nothing to leave out.
+            // Unchanged if there is nothing to leave out.
             if is_bare(&url) {
                 one_line(address)
             } else {
@@ -22,7 +22,7 @@ pub(crate) fn shown(address: &str) -> String {
     }
 }
 
-/// The address without user, password, query and fragment, to be used.
+/// The address without user, password, query and fragment, for sending.
 #[cfg(feature = "s3")]
 pub(crate) fn bare(address: &str) -> String {
     match Url::parse(address) {
@@ -44,7 +44,7 @@ fn bare_url(mut url: Url) -> Url {
     url
 }
 
-/// What cannot be read as an address: all that might be a user or a query is left out.
+/// The text cannot be parsed as an address, so everything that might be a user or a query is left out.
 fn rough(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['@', '/', '?', '#']) => (format!("{scheme}://"), rest),
@@ -55,7 +55,7 @@ fn rough(text: &str) -> String {
     format!("{scheme}{}", &rest[..end])
 }
 
-/// The address without user and password, which have no place in a request.
+/// The address without user and password, which do not belong in a request.
 pub(crate) fn without_userinfo(uri: Uri) -> Uri {
     let Some((_, host)) = uri
         .authority()

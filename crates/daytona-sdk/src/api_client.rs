@@ -1,4 +1,4 @@
-//! The one way of a call: headers, attempts, the time limit of an attempt, and the answer.
+//! The one path for every call: headers, attempts, the time limit of an attempt, and the answer.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,24 +28,24 @@ use crate::text::with_causes;
 use crate::trace;
 use crate::transport::{BodyError, RequestBody, ResponseBody, Transport, full};
 
-/// What the service sees as the name of this library.
+/// The name of this library, as the service sees it.
 const SOURCE: &str = "sdk-rust";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 const AGENT: &str = concat!("sdk-rust/", env!("CARGO_PKG_VERSION"));
 
-/// How long an answer may be on its way when the server holds it back for as long as it may.
+/// How long an answer may take if the server holds it back for the longest time that the contract allows.
 const ON_ITS_WAY: Duration = Duration::from_secs(10);
 
-/// Answers over this size are no answers of the API.
+/// A larger answer cannot come from the API.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// So much is read of an answer that tells of a failure.
+/// How much of the body of a refusal is read.
 const LARGEST_REFUSAL: usize = 1024 * 1024;
 
 /// Sends the operations of the API, with one set of settings. Cheap to clone.
 ///
-/// What the server says about itself beside its answers (the time, how many requests are left) is remembered: by all clones of
-/// a client, until [`for_one_call`](Self::for_one_call) begins anew.
+/// It remembers what the headers of answers say about the server: its time, and how many requests are left. All clones
+/// of a client share this, until [`for_one_call`](Self::for_one_call) starts anew.
 #[derive(Clone)]
 pub(crate) struct ApiClient {
     settings: Arc<Settings>,
@@ -53,28 +53,28 @@ pub(crate) struct ApiClient {
     known: Arc<Known>,
 }
 
-/// What is true for all calls of a client, once it is known.
+/// What all calls of a client share.
 #[derive(Debug, Default)]
 struct Known {
     /// Whether the API has answered, so that its address is right.
     has_answered: AtomicBool,
     secrets: Secrets,
-    /// The snapshots that the client has made or ensured, the latest of them.
+    /// The latest snapshots that the client has created or ensured.
     made: Mutex<VecDeque<(SnapshotId, Duration)>>,
 }
 
-/// How long a change that the server has acknowledged may be unknown to where snapshots are read from.
+/// How long reads may not show a change that the server has acknowledged.
 pub(crate) const LAG: Duration = Duration::from_secs(30);
 
-/// How many are remembered: more than a quota allows, and little memory.
+/// How many snapshots are remembered: more than a quota allows, and little memory.
 const MOST_MADE: usize = 10_000;
 
-/// What a client is set up with.
+/// The settings of a client.
 pub(crate) struct Settings {
     /// Without a slash at its end.
     pub(crate) api_url: String,
     pub(crate) credentials: Credentials,
-    /// What else must not show in a message, such as the password of a proxy.
+    /// Other secrets that must not appear in a message, such as the password of a proxy.
     pub(crate) secrets: Vec<SecretString>,
     pub(crate) target: Option<String>,
     pub(crate) attempt_timeout: Duration,
@@ -109,7 +109,7 @@ impl ApiClient {
         }
     }
 
-    /// The same client, which has heard nothing of the server's time yet.
+    /// The same client, without what it has learnt about the server's time.
     pub(crate) fn for_one_call(&self) -> Self {
         Self {
             settings: Arc::clone(&self.settings),
@@ -123,7 +123,7 @@ impl ApiClient {
         &self.settings.api_url
     }
 
-    /// Remembers that this client, or a clone of it, has made or ensured a snapshot.
+    /// Remembers that this client, or a clone of it, has created or ensured a snapshot.
     pub(crate) fn remember_made(&self, id: &SnapshotId) {
         let now = self.clock().now();
         let mut made = self.known.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,12 +133,12 @@ impl ApiClient {
         made.push_back((id.clone(), now));
     }
 
-    /// Whether it has.
+    /// Whether this client has created or ensured the snapshot.
     pub(crate) fn has_made(&self, id: &SnapshotId) -> bool {
         self.made_at(id).is_some()
     }
 
-    /// Whether it has so lately that where snapshots are read from may not know it yet.
+    /// Whether that was so recent that reads may not show it yet.
     pub(crate) fn has_just_made(&self, id: &SnapshotId) -> bool {
         let now = self.clock().now();
         self.made_at(id).is_some_and(|at| now.saturating_sub(at) <= LAG)
@@ -149,17 +149,17 @@ impl ApiClient {
         made.iter().find(|(made, _)| made == id).map(|(_, at)| *at)
     }
 
-    /// What the server said beside its answers.
+    /// What the headers of answers said.
     pub(crate) fn heard(&self) -> &Heard {
         &self.heard
     }
 
-    /// The server's time at its last answer; this machine's if the server has told none.
+    /// The server's time at its last answer, or this machine's time if the server has told none.
     pub(crate) fn timestamp(&self) -> jiff::Timestamp {
         self.heard.date().unwrap_or_else(|| self.clock().timestamp())
     }
 
-    /// Secrets that are cut out of what others say.
+    /// Secrets that are removed from text of others.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.known.secrets
     }
@@ -172,20 +172,20 @@ impl ApiClient {
         self.settings.clock.as_ref()
     }
 
-    /// Carries out an operation by one request, for callers with rules of their own for what is repeated. `resends`: how often they
-    /// have sent it before.
+    /// Carries out an operation with one request, for callers that have their own rules for repeating it. `resends` is
+    /// how often they have sent it before.
     pub(crate) async fn call_once<O: Operation>(&self, operation: &O, resends: u32) -> Result<O::Output, Error> {
         let attempt = self.attempt(operation, resends).instrument(trace::operation(O::ID));
         // On the heap: it is part of every other future, several times of some.
         Box::pin(attempt).await
     }
 
-    /// Carries out an operation: sent again where that does no harm, until it succeeds or the attempts are used up.
+    /// Carries out an operation. Repeats it where that does no harm, until it succeeds or no attempts are left.
     pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
         self.call_with(operation, |_| {}).await
     }
 
-    /// [`call`](Self::call), telling of each attempt that failed and is followed by another.
+    /// Like [`call`](Self::call), and reports each failed attempt that is followed by another.
     pub(crate) async fn call_with<O: Operation>(
         &self,
         operation: &O,
@@ -253,7 +253,7 @@ impl ApiClient {
         Ok(output)
     }
 
-    /// What an answer of this address is read by.
+    /// What decodes the answers of this address.
     fn asked<'a>(&'a self, operation: &'static str, address: &'a str) -> Asked<'a> {
         Asked {
             operation,
@@ -266,11 +266,11 @@ impl ApiClient {
         }
     }
 
-    /// Sends a request as it is, but for the headers, and leaves the body of a success to the caller.
+    /// Sends a request unchanged except for its headers, and leaves the body of a success to the caller.
     ///
     /// # Errors
     ///
-    /// What any other answer says.
+    /// Decodes any other answer.
     pub(crate) async fn send(
         &self,
         operation: &'static str,
@@ -291,7 +291,8 @@ impl ApiClient {
         Box::pin(answer).await
     }
 
-    /// Reads an answer whole, for as long as the line is not slower than the slowest; of a refusal the beginning.
+    /// Reads a whole answer, for as long as the line is not slower than the slowest that we accept. Of a refusal it
+    /// reads only the beginning.
     async fn read(&self, asked: &Asked<'_>, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
         let (parts, body) = response.into_parts();
         let most = if parts.status.is_success() {
@@ -317,7 +318,7 @@ impl ApiClient {
                 Some(Ok(Ok(data))) => read.extend_from_slice(&data),
                 Some(Ok(Err(_trailers))) => {}
                 Some(Err(error)) if parts.status.is_success() => return Err(broke_off(asked, error)),
-                // The status of a refusal says enough.
+                // If the body of a refusal cannot be read, its status says enough.
                 Some(Err(_)) | None => break,
             }
             if read.len() > most {
@@ -330,7 +331,7 @@ impl ApiClient {
         Ok(Response::from_parts(parts, read.freeze()))
     }
 
-    /// One request, in a span of its own, up to the headers of its answer.
+    /// Sends one request, in a span of its own, and returns when the headers of the answer are there.
     async fn exchange(
         &self,
         asked: &Asked<'_>,
@@ -361,7 +362,7 @@ impl ApiClient {
         answer
     }
 
-    /// Refuses a body that the service would not read.
+    /// Refuses a body that is too large for the service.
     pub(crate) fn check_body(&self, bytes: usize) -> Result<(), Error> {
         let most = self.settings.max_request_body;
         if bytes <= most {
@@ -382,7 +383,7 @@ impl ApiClient {
         future: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
-            // What is ready counts, even at the last moment.
+            // A result that is ready counts, even at the last moment.
             biased;
             answer = future => answer,
             () = self.clock().sleep(limit) => {
@@ -411,7 +412,7 @@ impl ApiClient {
     }
 }
 
-/// How long bytes take on the slowest line that counts as one.
+/// How long this many bytes take on the slowest line that we accept.
 fn on_the_line(bytes: usize) -> Duration {
     const BYTES_PER_SECOND: u64 = 1024;
     Duration::from_secs(bytes as u64 / BYTES_PER_SECOND)

@@ -1,4 +1,4 @@
-//! Who calls: an API key, a JWT, or a provider of JWTs.
+//! Credentials: an API key, a JWT, or a provider of JWTs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::error::{Error, ErrorKind};
 use crate::secrets::Secrets;
 use crate::text::with_causes;
 
-/// Where a JWT comes from.
+/// Provides JWTs.
 ///
-/// The client asks for it before each request, so keep a token until shortly before it expires. If the service refuses a token, the
-/// client does not ask again: failed logins count against the caller's address.
+/// The client asks for it before each request, so keep a token until shortly before it expires. If the service refuses
+/// a token, the client does not ask again: failed logins count against the caller's address.
 ///
 /// ```
 /// use daytona_sdk::{BoxError, TokenProvider};
@@ -44,7 +44,7 @@ pub trait TokenProvider: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Why there is no token: it becomes the source of an [`Error`](crate::Error) of kind `Unauthorized`.
+    /// The reason why there is no token. It becomes the source of an [`Error`](crate::Error) of kind `Unauthorized`.
     async fn token(&self) -> Result<SecretString, BoxError>;
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// The organization that the credentials are used for, where they do not say it themselves.
+    /// The organization that the credentials are used for. An API key belongs to one and needs none here.
     pub(crate) fn organization(&self) -> Option<&HeaderValue> {
         match self {
             Self::ApiKey(_) => None,
@@ -70,7 +70,7 @@ impl Credentials {
         }
     }
 
-    /// The secret, where it is known before it is needed.
+    /// The secret, if it is known in advance.
     pub(crate) fn secret(&self) -> Option<&SecretString> {
         match self {
             Self::ApiKey(secret) | Self::Jwt { token: secret, .. } => Some(secret),
@@ -78,7 +78,7 @@ impl Credentials {
         }
     }
 
-    /// The header that tells the server who calls. A new token becomes known to `secrets`.
+    /// The header with the credentials. A new token is added to `secrets`.
     pub(crate) async fn authorization(&self, secrets: &Secrets) -> Result<HeaderValue, Error> {
         match self {
             Self::ApiKey(token) | Self::Jwt { token, .. } => bearer(token),

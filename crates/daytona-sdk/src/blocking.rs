@@ -1,7 +1,8 @@
 //! Calls that block, for programs without an async runtime.
 //!
-//! The client and its builders are the same. Import [`Block`] and [`BlockStream`]: what you would await, you end with
-//! [`block`](Block::block); what is a stream, you iterate over with [`blocking_iter`](BlockStream::blocking_iter).
+//! The client and its builders are the same. Import [`Block`] and [`BlockStream`]. End a call with
+//! [`block`](Block::block) instead of `.await`, and iterate over a stream with
+//! [`blocking_iter`](BlockStream::blocking_iter).
 //!
 //! ```no_run
 //! use daytona_sdk::blocking::{Block, BlockStream};
@@ -19,8 +20,9 @@
 //! }
 //! ```
 //!
-//! The work is done on two threads of the crate's own, which the first call starts. Inside an async runtime, and on its threads for
-//! blocking work too, a blocking call is an error of kind `Unsupported` instead of a panic or a deadlock: await it there.
+//! Two threads, which the first call starts, do the work. Inside an async runtime a blocking call returns an error of
+//! kind `Unsupported` instead of a panic or a deadlock. This also holds on the runtime's threads for blocking work.
+//! Await the call there.
 
 use std::future::IntoFuture;
 use std::sync::OnceLock;
@@ -33,7 +35,7 @@ use tracing::Instrument;
 
 use crate::error::{Error, ErrorKind};
 
-/// Blocks until a call is done, where a program cannot await it.
+/// Blocks until a call is done, for programs that cannot await it.
 ///
 /// ```no_run
 /// use daytona_sdk::Daytona;
@@ -50,7 +52,7 @@ pub trait Block {
     ///
     /// # Errors
     ///
-    /// The errors of the call, and kind `Unsupported` inside an async runtime.
+    /// The errors of the call. Kind `Unsupported` inside an async runtime.
     fn block(self) -> Result<Self::Output, Error>;
 }
 
@@ -71,7 +73,7 @@ where
     }
 }
 
-/// Iterates over a stream, where a program cannot await its items.
+/// Iterates over a stream, for programs that cannot await its items.
 ///
 /// ```no_run
 /// use daytona_sdk::Daytona;
@@ -86,7 +88,7 @@ pub trait BlockStream {
     /// The type of an item.
     type Item;
 
-    /// The items. `next` waits for an item. Inside an async runtime the only item is an error.
+    /// Returns an iterator; its `next` waits for an item. Inside an async runtime the only item is an error.
     fn blocking_iter(self) -> Iter<Self::Item>;
 }
 
@@ -98,7 +100,7 @@ where
     type Item = T;
 
     fn blocking_iter(self) -> Iter<T> {
-        // One ahead of what was asked for.
+        // One item in advance.
         let (sender, receiver) = mpsc::channel(1);
         let runtime = match runtime() {
             Ok(runtime) => runtime,
@@ -114,7 +116,7 @@ where
                             return;
                         }
                     }
-                    // Nobody asks any more.
+                    // The iterator was dropped.
                     () = sender.closed() => return,
                 }
             }
@@ -131,9 +133,9 @@ pub struct Iter<T>(State<T>);
 
 #[derive(Debug)]
 enum State<T> {
-    /// A task of the runtime sends them.
+    /// A task of the runtime sends the items.
     Running(mpsc::Receiver<Result<T, Error>>),
-    /// There are no items: what is left is to say why.
+    /// There are no items, only an error that says why.
     Impossible(Option<Error>),
 }
 
@@ -152,7 +154,7 @@ impl<T> Iterator for Iter<T> {
     }
 }
 
-/// The runtime that all calls share. It lives as long as the process, so that dropping a client drops none.
+/// The runtime that all calls share. It lives as long as the process, so that no client has to drop it.
 fn runtime() -> Result<&'static Runtime, Error> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     if Handle::try_current().is_ok() {

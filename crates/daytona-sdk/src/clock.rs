@@ -1,4 +1,4 @@
-//! The seam to time: now, sleep, and chance.
+//! The seam for time: now, sleep, and chance.
 
 use std::fmt;
 use std::future::Future;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time that waits, deadlines and retries use.
+/// The time that all waits, deadlines and retries use.
 ///
-/// Implement it to control them in a test. The default follows tokio's clock, also while that is paused.
+/// Implement it to control time in a test. The default follows tokio's clock, even while that is paused.
 ///
 /// ```
 /// use std::future::Future;
@@ -43,7 +43,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time since some fixed moment. Never goes back.
     fn now(&self) -> Duration;
 
-    /// The date and time, from which the age of a snapshot follows. Default: the system's.
+    /// The date and time, for the age of a snapshot. Default: the system's.
     fn timestamp(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
     }
@@ -51,7 +51,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Waits.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A random number from 0 up to, but not including, 1, by which waits are spread.
+    /// A random number from 0 up to, but not including, 1. It spreads waits.
     fn jitter(&self) -> f64;
 }
 
@@ -85,7 +85,7 @@ impl Clock for TokioClock {
     }
 
     fn jitter(&self) -> f64 {
-        // Without a source of randomness the waits are merely not spread.
+        // Without a source of randomness, waits are only not spread.
         let random = getrandom::u32().unwrap_or(u32::MAX / 2);
         f64::from(random) / (f64::from(u32::MAX) + 1.0)
     }

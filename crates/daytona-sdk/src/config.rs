@@ -1,4 +1,4 @@
-//! How a client is set up: code over the environment over defaults.
+//! The settings of a client. Code takes precedence over the environment, and the environment over defaults.
 
 mod builder;
 mod environment;

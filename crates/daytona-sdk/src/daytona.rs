@@ -41,22 +41,22 @@ impl fmt::Debug for Daytona {
     }
 }
 
-/// The API key of a client, as [`Daytona::check`] answers.
+/// What [`Daytona::check`] returns: the API key that the client uses.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CurrentKey {
     /// Its name.
     pub name: Option<String>,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Vec<Permission>,
-    /// When it expires; none if it does not.
+    /// When it expires, if it does.
     pub expires_at: Option<jiff::Timestamp>,
-    /// The organization that it belongs to. Servers up to 0.190.0 do not name it here.
+    /// Its organization. Servers up to 0.190.0 do not send it.
     pub organization_id: Option<String>,
 }
 
 impl CurrentKey {
-    /// Which of these permissions it does not have.
+    /// Those of these permissions that the key lacks.
     pub fn missing(&self, permissions: impl IntoIterator<Item = Permission>) -> Vec<Permission> {
         let is_missing = |permission: &Permission| !self.permissions.contains(permission);
         permissions.into_iter().filter(is_missing).collect()
@@ -75,13 +75,13 @@ impl From<ApiKey> for CurrentKey {
 }
 
 impl DaytonaBuilder {
-    /// The client.
+    /// Builds the client.
     ///
     /// # Errors
     ///
-    /// An [`Error`] of kind `Config` that names the setting: no credentials, a token without an organization, an address
-    /// that is none, https without TLS or without CA certificates, a proxy or certificate that is none, settings that exclude
-    /// each other.
+    /// Kind `Config`; the message names the setting. Examples are missing credentials, a token without an organization,
+    /// an invalid address, https without TLS or CA certificates, an invalid proxy or certificate, and settings that
+    /// exclude each other.
     pub fn build(self) -> Result<Daytona, Error> {
         let client = ApiClient::new(self.settings()?);
         Ok(Daytona { client })
@@ -89,21 +89,22 @@ impl DaytonaBuilder {
 }
 
 impl Daytona {
-    /// A client that is set up by environment variables, `DAYTONA_API_KEY` above all.
+    /// Makes a client from environment variables. `DAYTONA_API_KEY` is usually enough.
     ///
     /// # Errors
     ///
-    /// As [`DaytonaBuilder::build`].
+    /// The errors of [`DaytonaBuilder::build`].
     pub fn from_env() -> Result<Self, Error> {
         DaytonaBuilder::from_env().build()
     }
 
-    /// A client that is set up in code. Nothing is read from the environment; for both see [`DaytonaBuilder::from_env`].
+    /// Starts a client that is set up in code. It reads nothing from the environment. To combine both, see
+    /// [`DaytonaBuilder::from_env`].
     pub fn builder() -> DaytonaBuilder {
         DaytonaBuilder::default()
     }
 
-    /// Base address of the API.
+    /// The base address of the API.
     pub fn api_url(&self) -> &str {
         self.client.api_url()
     }
@@ -113,7 +114,7 @@ impl Daytona {
         SnapshotService::new(self.client.clone())
     }
 
-    /// The registries with whose credentials the service pulls private images.
+    /// The registries whose credentials the service uses to pull private images.
     pub fn registries(&self) -> RegistryService {
         RegistryService::new(self.client.clone())
     }
@@ -122,7 +123,7 @@ impl Daytona {
     ///
     /// # Errors
     ///
-    /// The server's refusal.
+    /// What the server answers with.
     pub fn regions(&self) -> Call<Vec<Region>> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -132,11 +133,11 @@ impl Daytona {
         })
     }
 
-    /// Whether the service is up. Sent without credentials. Operation `health`.
+    /// Asks whether the service is up, without credentials. Operation `health`.
     ///
     /// # Errors
     ///
-    /// Why it cannot be reached, or is not the API.
+    /// Why the server cannot be reached, or that it is not the API.
     pub fn health(&self) -> Call<HealthStatus> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -146,9 +147,9 @@ impl Daytona {
         })
     }
 
-    /// The API key that the client uses: what it may do, and until when. Operation `getCurrentApiKey`.
+    /// Asks for the API key that the client uses, its permissions and its expiry. Operation `getCurrentApiKey`.
     ///
-    /// A call that lacks a permission fails only when it comes to it, perhaps after an upload. Ask before:
+    /// Without a permission, a call fails only when it needs it, perhaps after an upload. Check in advance:
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -164,8 +165,8 @@ impl Daytona {
     ///
     /// # Errors
     ///
-    /// Kind `Unauthorized` for a key that is wrong or has expired; `Unsupported` for a client with a user's token, of which the
-    /// server does not tell this.
+    /// Kind `Unauthorized` if the key is wrong or has expired. Kind `Unsupported` if the client uses a user's token,
+    /// because the server does not describe those.
     pub fn check(&self) -> Call<CurrentKey> {
         Call::new(self.client.clone(), |scope| async move {
             if !matches!(scope.client.settings().credentials, Credentials::ApiKey(_)) {

@@ -1,4 +1,4 @@
-//! The one error type.
+//! The only error type.
 
 use std::time::Duration;
 
@@ -17,11 +17,12 @@ pub use kind::ErrorKind;
 
 /// Why a call failed.
 ///
-/// [`kind`](Self::kind) says what a program can act on, and the text what a person can. [`report`](Self::report) is the long text,
-/// with causes and the end of the build log; it is also what `Debug` prints, and so what a program shows whose `main` returns this
-/// error. The errors below, down to the operating system's, are its chain of sources.
+/// [`kind`](Self::kind) is for programs, and the message is for people. [`report`](Self::report) is a longer text, with
+/// the causes and the end of the build log. `Debug` prints it too, so a program whose `main` returns this error shows
+/// it. The chain of sources goes down to the errors of the operating system.
 ///
-/// What servers and proxies say is shown on one line, with control characters escaped and without the client's own secrets.
+/// Text from servers and proxies is shown on one line, with control characters escaped and without the client's own
+/// secrets.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) {
@@ -56,22 +57,22 @@ struct Inner {
     source: Option<BoxError>,
 }
 
-/// What is known of the way of a request, beside its answer.
+/// How far a request got, if it had no good answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sending {
-    /// It may have reached the server.
+    /// The request may have reached the server.
     Unknown,
-    /// It provably never left.
+    /// The request provably never left.
     Unsent,
-    /// It never left, as nobody took the connection.
+    /// The request never left, because the connection was refused.
     Refused,
-    /// The server says that it is under maintenance, before it looks at any request.
+    /// The server said that it is under maintenance. It does so before it looks at a request.
     InMaintenance,
-    /// The answer came broken.
+    /// The answer was incomplete.
     AnswerBroken,
 }
 
-/// What is known of the snapshot that a call was about.
+/// What is known about the snapshot of the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnapshotInfo {
@@ -79,7 +80,7 @@ pub struct SnapshotInfo {
     pub id: SnapshotId,
     /// Its name.
     pub name: String,
-    /// The state in which it was last seen.
+    /// Its last known state.
     pub last_state: SnapshotState,
 }
 
@@ -94,12 +95,12 @@ impl SnapshotInfo {
 }
 
 impl Error {
-    /// An error with a text of one line.
+    /// An error with a message of one line.
     pub(crate) fn new(kind: ErrorKind, message: impl AsRef<str>) -> Self {
         Self::with_lines(kind, one_line(message.as_ref()))
     }
 
-    /// An error with a text of several lines, which was made fit to be shown.
+    /// An error with a message of several lines, which is already safe to show.
     fn with_lines(kind: ErrorKind, message: String) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -125,25 +126,25 @@ impl Error {
         self
     }
 
-    /// With what had happened before.
+    /// Adds what happened before.
     pub(crate) fn after(mut self, before: &str) -> Self {
         self.0.message = format!("{}: {}", one_line(before), self.0.message);
         self
     }
 
-    /// With what to do about it.
+    /// Adds a hint what to do.
     pub(crate) fn with_hint(mut self, hint: impl AsRef<str>) -> Self {
         self.0.hint = Some(one_line(hint.as_ref()));
         self
     }
 
-    /// With what to do about another error.
+    /// Adds the hint of another error.
     pub(crate) fn with_hint_of(mut self, other: &Self) -> Self {
         self.0.hint.clone_from(&other.0.hint);
         self
     }
 
-    /// Whether it says what to do about it.
+    /// Whether it has a hint.
     pub(crate) fn has_hint(&self) -> bool {
         self.0.hint.is_some()
     }
@@ -254,8 +255,8 @@ impl Error {
         self.is_retryable() || self.0.kind == ErrorKind::ServerError
     }
 
-    /// The snapshot that the call was about, where one is known: after a failed build, a wait that timed out, or a name that
-    /// is taken.
+    /// The snapshot that the call was about, where one is known: after a failed build, a wait that timed out, or a name
+    /// that is taken.
     pub fn snapshot(&self) -> Option<&SnapshotInfo> {
         self.0.snapshot.as_ref()
     }

@@ -1,4 +1,4 @@
-//! What the server says beside its answers: its time, and how many requests it will still take.
+//! What the headers of answers say about the server: its time, and how many more requests it accepts.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::DATE;
 use jiff::Timestamp;
 
-/// The last that was heard.
+/// The latest values.
 #[derive(Debug, Default)]
 pub(crate) struct Heard(Mutex<Last>);
 
@@ -18,33 +18,33 @@ struct Last {
     allowance: Option<Allowance>,
 }
 
-/// What is left of a limit of requests.
+/// What is left of a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
-    /// Requests in a window of time.
+    /// How many requests the window allows.
     pub(crate) limit: u64,
-    /// Those that are left of it.
+    /// How many of them are left.
     pub(crate) remaining: u64,
-    /// Until a new window begins.
+    /// How long until a new window begins.
     pub(crate) reset: Duration,
 }
 
 impl Allowance {
-    /// Whether less than this part of it is left.
+    /// Whether less than this fraction is left.
     pub(crate) fn is_below(self, part: f64) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
         let (remaining, limit) = (self.remaining as f64, self.limit as f64);
         remaining < limit * part
     }
 
-    /// The time between two requests at which what is left lasts until the window ends.
+    /// The time between requests that makes the rest last until the window ends.
     pub(crate) fn ration(self) -> Duration {
         self.reset / u32::try_from(self.remaining.max(1)).unwrap_or(u32::MAX)
     }
 }
 
 impl Heard {
-    /// Notes what stands in the headers of an answer of the API; a gateway has a time of its own.
+    /// Reads the headers of an answer of the API. The time of a gateway does not count.
     pub(crate) fn note(&self, headers: &HeaderMap) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.date = date(headers).or(last.date);
@@ -56,7 +56,7 @@ impl Heard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).date
     }
 
-    /// When something was looked at last, by the client's clock.
+    /// When something was last looked at, by the client's clock.
     pub(crate) fn last_look(&self) -> Option<Duration> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).look
     }
@@ -67,7 +67,7 @@ impl Heard {
         last.look = last.look.max(Some(now));
     }
 
-    /// What is left of the requests, as of the last answer.
+    /// The requests that are left, as of the last answer.
     pub(crate) fn allowance(&self) -> Option<Allowance> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).allowance
     }
@@ -78,7 +78,7 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
-/// The scarcest of the limits that the headers tell of; each has a name of its own as a suffix.
+/// The tightest of the rate limits in the headers. Each limit has its own suffix.
 fn allowance(headers: &HeaderMap) -> Option<Allowance> {
     const REMAINING: &str = "x-ratelimit-remaining";
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
@@ -95,19 +95,19 @@ fn allowance(headers: &HeaderMap) -> Option<Allowance> {
         .min_by(|one, other| share(one, other).cmp(&share(other, one)))
 }
 
-/// The longest time that a server is granted when it asks to be left alone. It can ask again.
+/// The longest pause that a server gets when it asks for one. It can ask again.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
-/// The longest time that any of the server's `Retry-After` headers asks for, but no more than [`LONGEST_PAUSE`]. Their names may
-/// have a suffix; that of `Retry-After-Ms` is the unit. In seconds, or as a date, of which the `Date` of the answer is the
-/// beginning.
+/// The longest pause that any `Retry-After` header of the server asks for, but at most [`LONGEST_PAUSE`]. The names of
+/// these headers may have a suffix; in `Retry-After-Ms` the suffix is the unit. The value is in seconds, or it is a
+/// date, which is compared with the answer's `Date`.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let waits = headers.iter().filter_map(|(name, value)| {
         let suffix = name.as_str().strip_prefix("retry-after")?;
         let text = value.to_str().ok()?.trim();
         let unit = if suffix == "-ms" { 1_000.0 } else { 1.0 };
         match text.parse::<f64>() {
-            // What is too much for a duration is too much.
+            // A number that is too large for a duration is still only too large.
             Ok(count) => (count >= 0.0).then(|| Duration::try_from_secs_f64(count / unit).unwrap_or(Duration::MAX)),
             Err(_) => until(text, headers),
         }
@@ -115,7 +115,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     waits.max().map(|wait| wait.min(LONGEST_PAUSE))
 }
 
-/// From the answer's date to this one.
+/// The time from the answer's date to this date.
 fn until(date: &str, headers: &HeaderMap) -> Option<Duration> {
     let now = headers.get(http::header::DATE)?.to_str().ok()?;
     let (now, then) = (

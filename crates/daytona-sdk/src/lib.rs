@@ -34,7 +34,8 @@ pub use daytona_image::{
     Image, ImagePlan, Links, LocalDir, LocalFile, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem,
     ProblemKind, Pyproject, PythonVersion, RegistryImage, Requirements, UvPipInstall, ignore,
 };
-/// The crates that this one is made of, whole: for a storage of one's own, say, or an operation that is sent by hand.
+/// The crates that this one consists of, for example for a storage of your own, or for an operation that you send
+/// yourself.
 #[doc(no_inline)]
 pub use {daytona_api as api, daytona_context as context, daytona_image as image};
 
@@ -54,7 +55,7 @@ pub mod migration {}
 #[doc = include_str!("../COOKBOOK.md")]
 pub mod cookbook {}
 
-/// The code in the README of the repository, which has to compile too.
+/// The code in the repository's README, which must compile too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;

@@ -1,4 +1,4 @@
-//! The way to the network: proxies and CA certificates, for the API, the logs and object storage alike.
+//! Proxies and CA certificates, for the API, the logs and object storage alike.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,9 +13,9 @@ use crate::address::shown;
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     pub(crate) proxies: Vec<Proxy>,
-    /// Hosts that are asked without a proxy.
+    /// Hosts that are reached without a proxy.
     pub(crate) except: Except,
-    /// Certificates of CAs beside the system's, as PEM.
+    /// CA certificates to trust in addition to the system's, as PEM.
     pub(crate) ca_certificates: Vec<Vec<u8>>,
 }
 
@@ -31,12 +31,12 @@ pub(crate) enum Scope {
 pub(crate) struct Proxy {
     scope: Scope,
     set_by: &'static str,
-    /// Or why it cannot be used, which is an error only when it would be.
+    /// Or why it cannot be used. This is an error only if the proxy would be used.
     address: Result<Url, String>,
 }
 
 impl Network {
-    /// The proxy for requests to this address. One for its scheme goes before one for all.
+    /// The proxy for requests to this address. One for the address's scheme takes precedence over one for all schemes.
     pub(crate) fn proxy_for(&self, scheme: &str, host: &str, port: Option<u16>) -> Option<&Proxy> {
         let (scope, usual_port) = match scheme {
             "http" => (Scope::Http, 80),
@@ -51,7 +51,7 @@ impl Network {
 }
 
 impl Proxy {
-    /// A proxy at this address, which may hold a user and a password.
+    /// A proxy at this address, which may contain a user and a password.
     pub(crate) fn new(address: &SecretString, scope: Scope, set_by: &'static str) -> Self {
         Self {
             scope,
@@ -60,7 +60,7 @@ impl Proxy {
         }
     }
 
-    /// Where its requests go.
+    /// The address that its requests go to.
     ///
     /// # Errors
     ///
@@ -71,14 +71,14 @@ impl Proxy {
             .map_err(|problem| format!("the proxy of `{}` {problem}", self.set_by))
     }
 
-    /// The password in its address.
+    /// The password in the address.
     pub(crate) fn password(&self) -> Option<SecretString> {
         let password = self.address.as_ref().ok()?.password()?;
         Some(SecretString::from(password))
     }
 }
 
-/// What it is and where it was set, without a password.
+/// The proxy and the place where it was set, without a password.
 impl fmt::Display for Proxy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.address.as_ref().map(|url| shown(url.as_str())).unwrap_or_default();
@@ -101,10 +101,11 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The text itself is not shown: it may hold a password.
+/// The text is not shown, because it may contain a password.
 fn parse(text: &str) -> Result<Url, String> {
     const EXPECTED: &str = "write it as `http://host:port`";
-    // As other programs take it, an address without a scheme is http. Then it needs a port: a lone word is a mistake.
+    // As in other programs, an address without a scheme is http. Then it needs a port, because a single word is more
+    // likely a mistake.
     let (text, needs_port) = if text.contains("://") {
         (text.to_owned(), false)
     } else {
@@ -112,7 +113,7 @@ fn parse(text: &str) -> Result<Url, String> {
     };
     let url = Url::parse(&text).map_err(|error| format!("is not an address ({error}): {EXPECTED}"))?;
     match url.scheme() {
-        // The parser takes the usual port away.
+        // The parser removes the default port.
         "http" | "https" if needs_port && url.port().is_none() && !text.trim_end_matches('/').ends_with(":80") => {
             Err(format!("is not an address: {EXPECTED}"))
         }
@@ -122,29 +123,29 @@ fn parse(text: &str) -> Result<Url, String> {
     }
 }
 
-/// Hosts that are asked without a proxy.
+/// Hosts that are reached without a proxy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Except(Vec<Rule>);
 
 #[derive(Debug, Clone)]
 struct Rule {
     hosts: Hosts,
-    /// None for all.
+    /// The port, or none for all ports.
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// The host of this name, and those below it.
+    /// The host of this name, and its subdomains.
     Named(String),
     At(IpAddr),
     In(IpNet),
 }
 
 impl Except {
-    /// Reads a list: `*` for every host, names, addresses and networks, separated by commas or blanks. All but networks may have a
-    /// port. What cannot be read is passed over and returned.
+    /// Parses a list: `*` for every host, names, addresses and networks, separated by commas or spaces. All but
+    /// networks may have a port. Entries that cannot be parsed are skipped and returned.
     pub(crate) fn parse(list: &str) -> (Self, Vec<&str>) {
         let entries = list.split([',', ' ', '\t', '\n']).filter(|entry| !entry.is_empty());
         let mut rules = Vec::new();
@@ -182,7 +183,7 @@ fn rule(entry: &str) -> Option<Rule> {
     if entry.contains('/') {
         return everywhere(Hosts::In(entry.parse().ok()?));
     }
-    // An IPv6 address without brackets has colons of its own.
+    // An IPv6 address without brackets contains colons itself.
     if let Ok(address) = entry.parse() {
         return everywhere(Hosts::At(address));
     }

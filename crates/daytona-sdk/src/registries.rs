@@ -12,10 +12,11 @@ use crate::address;
 use crate::api_client::ApiClient;
 use crate::snapshots::Call;
 
-/// The registries of an organization, with whose credentials the service pulls private images. Cheap to clone.
+/// The registries of an organization. The service uses their credentials to pull private images. Cheap to clone.
 ///
-/// The service takes the credentials of the registry whose address begins the name of an image. For a private image of Docker Hub write
-/// `docker.io/team/app:1`: without the host the service looks the image up with the credentials and pulls it without.
+/// The service uses the credentials of the registry whose address is the beginning of the image's name. For a private
+/// image on Docker Hub write `docker.io/team/app:1`. Without the host, the service looks up the image with the
+/// credentials, but pulls it without them.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -61,7 +62,8 @@ impl fmt::Debug for RegistryParams {
 }
 
 impl RegistryParams {
-    /// A registry: a name for people, its address with or without `https://` and path, the user and the password or token.
+    /// Describes a registry: a name for people, its address (with or without `https://` and path), the user, and the
+    /// password or token.
     pub fn new(
         name: impl Into<String>,
         url: impl Into<String>,
@@ -93,7 +95,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// The server's refusal.
+    /// What the server answers with.
     pub fn list(&self) -> Call<Vec<Registry>> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -107,7 +109,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// Kind `PermissionDenied`, and `Rejected` for an address that is none, such as one without a dot in its host.
+    /// Kind `PermissionDenied`. Kind `Rejected` for an invalid address, such as one without a dot in its host.
     pub fn add(&self, registry: RegistryParams) -> Call<Registry> {
         Call::new(self.client.clone(), move |scope| async move {
             scope.client.secrets().know(registry.password.expose_secret());
@@ -120,12 +122,12 @@ impl RegistryService {
         })
     }
 
-    /// Replaces all that is known of a registry, by its id; an empty password keeps the one that is stored. Operation
+    /// Replaces all fields of a registry, by its id. An empty password keeps the stored one. Operation
     /// `updateRegistry`.
     ///
     /// # Errors
     ///
-    /// Those of [`add`](Self::add), and kind `NotFound`.
+    /// The errors of [`add`](Self::add), and kind `NotFound`.
     pub fn replace(&self, id: impl Into<String>, registry: RegistryParams) -> Call<Registry> {
         let id: String = id.into();
         Call::new(self.client.clone(), move |scope| async move {
@@ -144,7 +146,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// Kind `NotFound`, and `PermissionDenied`.
+    /// Kinds `NotFound` and `PermissionDenied`.
     pub fn remove(&self, id: impl Into<String>) -> Call<()> {
         let id: String = id.into();
         let request = DeleteRegistry::new(id);
@@ -156,12 +158,13 @@ impl RegistryService {
         })
     }
 
-    /// Credentials for a push to the service's own registry, good for an hour: push an image as
-    /// `<registry_url>/<project>/<name>:<tag>`, and create a snapshot from that name. Operation `getRegistryPushAccess`.
+    /// Gets credentials to push an image to the service's own registry. They are valid for an hour. Push it as
+    /// `<registry_url>/<project>/<name>:<tag>`, and create a snapshot from that name. Operation
+    /// `getRegistryPushAccess`.
     ///
     /// # Errors
     ///
-    /// Kind `PermissionDenied`; `ServerError` from an installation without such a registry.
+    /// Kind `PermissionDenied`. Kind `ServerError` if the installation has no such registry.
     pub fn push_access(&self) -> Call<RegistryPushAccess> {
         Call::new(self.client.clone(), |scope| async move {
             let mut request = GetRegistryPushAccess::new();

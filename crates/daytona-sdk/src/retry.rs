@@ -1,4 +1,4 @@
-//! When a request is sent again, and after how long.
+//! Decides whether and when a request is sent again.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use daytona_api::Operation;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 
-/// Requests that are sent for one call, at the most, not counting those that nobody took.
+/// The most requests for one call, not counting refused connections.
 pub(crate) const ATTEMPTS: u32 = 4;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Upper bound for all waits of one call. If the server asks for a longer one, the call ends with that error.
+/// Upper bound for all waits of one call. If the server asks for a longer wait, the call ends with the server's error.
 const WAITS: Duration = Duration::from_mins(2);
 
-/// How long a connection that is refused is tried again: a server that starts again is there by then.
+/// How long a refused connection is retried. A server that restarts is back by then.
 const KNOCKING: Duration = Duration::from_secs(15);
 const LONGEST_KNOCK: Duration = Duration::from_secs(2);
 
-/// What is left of the attempts of a call, and of the time between them.
+/// The attempts that a call has left, and the time for waits between them.
 #[derive(Debug)]
 pub(crate) struct Budget {
     waits: ExponentialBackoff,
@@ -47,8 +47,8 @@ impl Budget {
         }
     }
 
-    /// The wait before the next attempt: what the server asks for, else a random part of a growing time. None if the attempts
-    /// are used up, or the server asks for more than there is time for.
+    /// The wait before the next attempt: the server's wish, or else a random part of a growing time. None if no
+    /// attempts are left, or if the server asks for more time than is left.
     pub(crate) fn next(&mut self, error: &Error, clock: &dyn Clock) -> Option<Duration> {
         let wait = if error.is_refused_connection() {
             self.next_knock(clock)?
@@ -62,24 +62,24 @@ impl Budget {
         Some(wait)
     }
 
-    /// The wait before a server is looked for again that took no connection.
+    /// The wait before the next try after a refused connection.
     fn next_knock(&mut self, clock: &dyn Clock) -> Option<Duration> {
         let now = clock.now();
         let since = *self.refused_since.get_or_insert(now);
-        // At least half of it: a server that is not there must not use up the attempts in no time.
+        // At least half of it: an unreachable server must not use up the attempts immediately.
         let wait = self.knocks.next()?.mul_f64(f64::midpoint(1.0, clock.jitter()));
         let end = now.saturating_sub(since).saturating_add(wait);
         (end <= KNOCKING).then_some(wait)
     }
 
-    /// How many waits there were.
+    /// How many waits there have been.
     pub(crate) fn spent(&self) -> u32 {
         self.spent
     }
 }
 
-/// Whether the request may be sent again by itself: it provably never left or was turned away by a rate limit, or doing it
-/// twice is doing it once.
+/// Whether the request may be repeated automatically: it provably never left, a rate limit turned it away, or doing it
+/// twice has the same effect as doing it once.
 pub(crate) fn may_repeat<O: Operation>(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Connection | ErrorKind::RateLimited => O::IDEMPOTENT || error.proves_nothing_was_done(),

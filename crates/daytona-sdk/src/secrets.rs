@@ -1,4 +1,4 @@
-//! Secrets that the client has, cut out of the texts of others: a server or a proxy may repeat what it was sent.
+//! Removes the client's secrets from text of others: a server or proxy may repeat what it was sent.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -8,22 +8,22 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::text::with_causes;
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 const CUT: &str = "[secret]";
 
-/// So many are remembered. Tokens and storage credentials are replaced from time to time.
+/// How many secrets are remembered. Tokens and storage credentials are replaced from time to time.
 const MOST: usize = 32;
 
-/// The first of these are those that the client was set up with. They are not forgotten.
+/// The first of these belong to the client's settings. They are never forgotten.
 const KEPT: usize = 8;
 
-/// Below this length a secret protects nothing, and cutting it out would damage every text.
+/// A shorter secret protects nothing, and removing it would damage every text.
 const SHORTEST: usize = 4;
 
-/// From this length on a secret is cut out wherever it stands. A shorter one could be a part of any word.
+/// A secret of at least this length is removed wherever it appears. A shorter one could be a part of any word.
 const UNMISTAKABLE: usize = 8;
 
-/// The secrets that a client has, or had a while ago.
+/// The current and recent secrets of a client.
 #[derive(Default)]
 pub(crate) struct Secrets(Mutex<Vec<SecretString>>);
 
@@ -63,7 +63,7 @@ impl Secrets {
         text
     }
 
-    /// The error, or its text alone if there is a secret in it.
+    /// The error, or only its text without the secret if it contains one.
     pub(crate) fn cut_error<E>(&self, error: E) -> BoxError
     where
         E: std::error::Error + Send + Sync + 'static,

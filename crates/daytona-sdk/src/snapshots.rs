@@ -316,7 +316,7 @@ impl SnapshotService {
         Call::new(self.client.clone(), verify::sweep)
     }
 
-    /// Uploads the local files of a plan, but for what is stored already, and returns their hashes in the order in which
+    /// Uploads the local files of a plan that are not stored yet, and returns their hashes in the order in which
     /// they belong into a request. [`create`](Self::create) does it by itself.
     ///
     /// # Errors

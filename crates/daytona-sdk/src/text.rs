@@ -1,14 +1,14 @@
-//! Texts of others, made fit to stand in a message.
+//! Makes text of others safe for a message.
 
 use std::error::Error;
 use std::fmt::Write;
 
-/// Characters that a terminal obeys instead of showing them, as escapes. Line feeds and tabs stay.
+/// Escapes characters that a terminal obeys instead of showing them. Line feeds and tabs stay.
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.replace("\r\n", "\n").chars() {
         if is_obeyed(character) {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(shown, "{}", character.escape_unicode());
         } else {
             shown.push(character);
@@ -17,14 +17,14 @@ pub(crate) fn escaped(text: &str) -> String {
     shown
 }
 
-/// Control characters, the separators of lines and paragraphs, and what turns the direction of text.
+/// Control characters, separators of lines and paragraphs, and characters that change the direction of text.
 fn is_obeyed(character: char) -> bool {
     let is_layout = matches!(character, '\n' | '\t');
     let turns_text = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() && !is_layout || turns_text
 }
 
-/// All on one line, and escaped.
+/// The text on one line, and escaped.
 pub(crate) fn one_line(text: &str) -> String {
     let text = escaped(text);
     if !text.contains('\n') {
@@ -44,7 +44,7 @@ pub(crate) fn beginning(text: &str) -> String {
     }
 }
 
-/// The text of an error and of what lies below it, on one line. What was said is not said again.
+/// The text of an error and its sources, on one line. What a source repeats is left out.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = one_line(&error.to_string());
     let mut cause = error.source();

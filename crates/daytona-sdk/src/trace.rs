@@ -1,6 +1,6 @@
 //! Spans: one for each operation, one for each attempt at it, with the field names of OpenTelemetry.
 //!
-//! Neither headers nor queries are ever recorded: that is where secrets are.
+//! Headers and queries, which hold secrets, are never recorded.
 
 use std::future::Future;
 
@@ -15,7 +15,7 @@ pub(crate) fn whole(what: &'static str, snapshot: &str) -> Span {
     tracing::info_span!("daytona.snapshots", otel.name = what, operation = what, snapshot)
 }
 
-/// Within the span; a failure is recorded as one.
+/// Runs a future within the span, and records a failure.
 pub(crate) async fn within<T>(span: &Span, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let outcome = future.instrument(span.clone()).await;
     if let Err(error) = &outcome {
@@ -53,7 +53,7 @@ pub(crate) fn attempt<B>(request: &Request<B>, resends: u32) -> Span {
     span
 }
 
-/// Notes the answer.
+/// Records the answer.
 pub(crate) fn answered(span: &Span, status: StatusCode) {
     span.record("http.response.status_code", status.as_u16());
     if status.is_client_error() || status.is_server_error() {
@@ -62,7 +62,7 @@ pub(crate) fn answered(span: &Span, status: StatusCode) {
     }
 }
 
-/// Notes that there was none.
+/// Records that there was no answer.
 pub(crate) fn failed(span: &Span, kind: &'static str) {
     span.record("otel.status_code", "ERROR");
     span.record("error.type", kind);
@@ -75,7 +75,7 @@ pub(crate) fn propagate(span: &Span, headers: &mut HeaderMap) {
     use opentelemetry_sdk::propagation::TraceContextPropagator;
     use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-    /// Headers as a carrier of the context.
+    /// Headers as a carrier of the trace context.
     struct Headers<'a>(&'a mut HeaderMap);
 
     impl opentelemetry::propagation::Injector for Headers<'_> {

@@ -26,8 +26,8 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// Sends all HTTP requests: to the API, to the log host and to the object storage.
 ///
-/// Implement it to use your own HTTP client. An implementation sends each request once and follows no redirect. It keeps an idle
-/// connection for less than five seconds, because the service closes it after that time without notice.
+/// Implement it to use your own HTTP client. An implementation sends each request once and follows no redirect. It
+/// keeps an idle connection for less than five seconds, because the service closes it after that time without notice.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -72,13 +72,13 @@ pub struct TransportError {
 pub enum TransportErrorKind {
     /// No connection could be made: the request provably never left.
     Connect,
-    /// The name of the host is not known: the request provably never left.
+    /// The host's name cannot be resolved: the request provably never left.
     Unresolved,
     /// The connection broke: the request may have been carried out.
     Interrupted,
     /// The transport cannot send to such an address.
     Unsupported,
-    /// The server has no certificate that is trusted: nothing was sent.
+    /// The server's certificate is not trusted: nothing was sent.
     Untrusted,
 }
 
@@ -129,7 +129,7 @@ impl std::error::Error for TransportError {
     }
 }
 
-/// A body of bytes that are there.
+/// A body whose bytes are all in memory.
 pub(crate) fn full(bytes: Bytes) -> RequestBody {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }

@@ -22,7 +22,7 @@ pub(super) struct Figures {
     pub(super) sent: u64,
     /// The peak of our memory.
     pub(super) peak_kib: u64,
-    /// At most so many seconds are aimed at.
+    /// The goal is at most this many seconds.
     pub(super) aim: Option<f64>,
     /// Whether that was reached.
     pub(super) is_reached: Option<bool>,

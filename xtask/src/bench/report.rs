@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::figures::median;
 
-/// At most so many seconds from active to returned: the median with the log and without, and the worst.
+/// The most seconds from active to returned: the median with the log and without, and the worst.
 const LATE_WITH_LOGS: f64 = 0.7;
 const LATE_IN_SILENCE: f64 = 1.1;
 const LATE_AT_WORST: f64 = 2.2;
 
-/// At most so many seconds until a creation is accepted: of a new client, and of one that has its connections.
+/// The most seconds until a creation is accepted: of a new client, and of one that has its connections.
 const ACCEPTED_BY_NEW: f64 = 0.40;
 const ACCEPTED_BY_WARM: f64 = 0.32;
 

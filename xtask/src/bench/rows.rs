@@ -66,15 +66,15 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Aim {
     pub(super) seconds: Option<f64>,
-    /// So many times the line's own limit, and so many seconds.
+    /// A multiple of the line's own limit, plus a number of seconds.
     pub(super) of_limit: Option<(f64, f64)>,
-    /// So many times as fast as Python.
+    /// This many times as fast as Python.
     pub(super) python: Option<f64>,
     /// Part of s5cmd's seconds.
     pub(super) s5cmd: Option<f64>,
     /// Part of the seconds of the better of both.
     pub(super) better: Option<f64>,
-    /// So many times the seconds of `find`.
+    /// This many times the seconds of `find`.
     pub(super) find: Option<f64>,
 }
 

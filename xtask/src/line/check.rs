@@ -82,7 +82,7 @@ fn measure(line: &Line) -> io::Result<Figures> {
     })
 }
 
-/// The rate of so many bytes over several connections, each of which has more to say than its share: none ends before.
+/// The rate of this many bytes over several connections, each of which has more to say than its share: none ends before.
 fn rate_of_many(line: &Line, bytes: u64, connections: u64) -> io::Result<f64> {
     let relay = Relay::start(line.clone(), &[taker()?])?;
     let streams: io::Result<Vec<_>> = (0..connections).map(|_| open(relay.address(0))).collect();
@@ -116,7 +116,7 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Says so many bytes, and waits for the answer.
+/// Sends this many bytes, and waits for the answer.
 fn say(stream: &mut TcpStream, bytes: u64) -> io::Result<Duration> {
     let begun = Instant::now();
     stream.write_all(&bytes.to_be_bytes())?;

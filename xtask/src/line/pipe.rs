@@ -28,7 +28,7 @@ pub(super) struct Pipe {
 /// Whether more may be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Room {
-    /// So many bytes.
+    /// This many bytes.
     Now(u64),
     /// Not before then.
     At(Instant),
@@ -74,7 +74,7 @@ impl Pipe {
         Some(parcel)
     }
 
-    /// The receiver has taken so many bytes.
+    /// The receiver has accepted this many bytes.
     pub(super) fn deliver(&mut self, bytes: u64, now: Instant) {
         self.delivered.push_back((now + self.delay, bytes));
     }

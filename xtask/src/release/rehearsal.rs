@@ -1,7 +1,7 @@
 //! A release to a registry of its own: what a stranger would get, before anybody gets it.
 //!
 //! The registry is `cargo-http-registry` on the loopback address. Each crate is published to it, and built from what was
-//! published; then projects outside of the workspace depend on it, and are run. It has a cargo home of its own, so that nothing
+//! published; then projects outside the workspace depend on it, and are run. It has a cargo home of its own, so that nothing
 //! of it stays in the user's, and nothing of the user's helps.
 
 use std::fs;
@@ -24,7 +24,7 @@ const NAME: &str = "rehearsal";
 /// A project that depends on the published crates.
 struct Consumer {
     name: &'static str,
-    /// The dependencies, but for the version and the registry.
+    /// The dependencies, except the version and the registry.
     dependencies: &'static [(&'static str, &'static str)],
     others: &'static str,
     program: &'static str,
@@ -109,7 +109,7 @@ fn depend_on_the_registry(copy: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Builds and runs a project outside of the workspace.
+/// Builds and runs a project outside the workspace.
 fn run(consumer: &Consumer, outside: &Path, version: &str, registry: &Destination) -> Result<(), Error> {
     let project = outside.join(consumer.name);
     fs::create_dir_all(project.join("src"))?;

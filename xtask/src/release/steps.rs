@@ -54,8 +54,8 @@ impl Destination {
     }
 }
 
-/// Commits, tags and publishes. What is done already is passed over, step by step, so that the same call resumes a release that
-/// broke off. What could not be committed is taken back: the tree was clean, and is again.
+/// Commits, tags and publishes. What is done already is passed over, step by step, so that the same call resumes a
+/// release that broke off. What could not be committed is taken back: the tree was clean, and is again.
 pub(super) fn execute(folder: &Path, version: &str, crates: &[&str], destination: &Destination) -> Result<(), Error> {
     if is_tagged(folder, version)? {
         say(&format!(

@@ -1,10 +1,10 @@
 //! Circles between the modules of a crate: modules that use each other, directly or round a corner.
 //!
-//! A module is a file; modules that stand in it belong to it. One uses another where its code names something that the other
-//! defines: in a private `use`, or by a path, in macros and attributes too. Imports and re-exports are followed to the
-//! definition. So a parent that declares its children and re-exports from them uses none of them, and a child that takes a
-//! sibling from its parent's re-export uses the sibling. What a method call reaches is not seen, as its type is not known
-//! here, and test code is left out.
+//! A module is a file; modules that stand in it belong to it. One uses another where its code names something that the
+//! other defines: in a private `use`, or by a path, in macros and attributes too. Imports and re-exports are followed
+//! to the definition. So a parent that declares its children and re-exports from them uses none of them, and a child
+//! that takes a sibling from its parent's re-export uses the sibling. What a method call reaches is not seen, as its
+//! type is not known here, and test code is left out.
 //!
 //! Circles that are still allowed stand in `circles.toml`.
 
@@ -179,7 +179,7 @@ impl Circles {
         modules.iter().map(|module| self.files[*module].0.clone()).collect()
     }
 
-    /// A component with so many of its circles, of all with all lines.
+    /// A component with this many of its circles; all of them have all lines.
     fn describe(&self, component: &BTreeSet<usize>, most: Option<usize>) -> String {
         let names = listed(&self.names(component));
         let mut text = format!("circle of {} modules in {}: {names}", component.len(), self.target);

@@ -47,6 +47,9 @@ impl Findings {
                 }
             }
         }
+        if name.starts_with("crates/") && name.ends_with("/README.md") {
+            self.items(name, text);
+        }
         if name == OF_THE_EXAMPLES {
             let examples = files.iter().filter_map(|file| file.strip_prefix("examples/"));
             for example in examples.filter(|file| !file.contains('/') && is_source(file)) {
@@ -56,6 +59,40 @@ impl Findings {
             }
         }
     }
+}
+
+impl Findings {
+    /// Links to items in a crate's README, which has to work on the page of a registry too: there rustdoc resolves nothing.
+    fn items(&mut self, name: &str, text: &str) {
+        let is_defined = |link: &str| text.contains(&format!("\n{link}: https://"));
+        let mut is_code = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            is_code ^= line.starts_with("```");
+            for link in shortcuts(line).filter(|link| !is_code && !is_defined(link)) {
+                self.tell(
+                    name,
+                    number,
+                    &format!("links to {link}, which only rustdoc resolves: define its address"),
+                );
+            }
+            for target in links(line).filter(|target| is_item(name, target)) {
+                self.tell(
+                    name,
+                    number,
+                    &format!("links to `{target}`, which only rustdoc resolves: define its address"),
+                );
+            }
+        }
+    }
+}
+
+/// Links of the form [`Item`].
+fn shortcuts(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices("[`").filter_map(|(start, _)| {
+        let end = start + line[start..].find("`]")? + 2;
+        let follows = line[end..].chars().next();
+        (!matches!(follows, Some('(' | ':'))).then_some(&line[start..end])
+    })
 }
 
 /// Targets of links to files.
@@ -115,7 +152,9 @@ mod tests {
                     `cargo xtask ci --full`, `cargo run --example list`, `--example NAME`\n";
         assert_eq!(page("README.md", text), <[&str; 0]>::default());
         assert_eq!(page("docs/a.md", "[up](../README.md)\n"), <[&str; 0]>::default());
-        assert_eq!(page("crates/x/README.md", "[`c`](Item)\n"), <[&str; 0]>::default());
+        assert_eq!(page("crates/x/COOKBOOK.md", "[`c`](Item)\n"), <[&str; 0]>::default());
+        let text = "[`Item`]\n```\n[`Code`]\n```\n\n[`Item`]: https://x.example/Item.html\n";
+        assert_eq!(page("crates/x/README.md", text), <[&str; 0]>::default());
         assert_eq!(
             page("ARCHITECTURE.md", "`src/a.rs` and `a.rs`\n"),
             <[&str; 0]>::default()
@@ -128,6 +167,12 @@ mod tests {
             ("README.md", "x\n[a](docs/b.md)\n", "README.md:2: links to `docs/b.md`"),
             ("docs/a.md", "[a](README.md)\n", "docs/a.md:1: links to"),
             ("docs/a.md", "[a](Item)\n", "links to `Item`"),
+            ("crates/x/README.md", "[`Item`]\n", "links to [`Item`]"),
+            (
+                "crates/x/README.md",
+                "[`c`](Item)\n",
+                "links to `Item`, which only rustdoc",
+            ),
             ("README.md", "`cargo xtask cd`\n", "`cargo xtask cd`"),
             ("README.md", "cargo run --example lost\n", "example `lost`"),
             ("ARCHITECTURE.md", "(`gone.rs`)\n", "tells of `gone.rs`"),

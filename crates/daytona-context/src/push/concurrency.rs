@@ -1,10 +1,10 @@
 //! How many requests at once are worth it.
 //!
-//! One connection over a long line carries no more than its window in each round trip, however wide the line is: there several
-//! are faster. On a narrow line they only share it. Which line it is shows in how long requests take: with `n` at once, each
-//! of `bytes / seconds`, the line carries `n · bytes / seconds`. So the limit is doubled while that raises the throughput by a
-//! tenth, and halved while it costs less than a tenth. Round trips are part of the seconds, so that small requests count as
-//! they should. No address and no clock is asked.
+//! One connection over a long line carries no more than its window in each round trip, however wide the line is: there
+//! several are faster. On a narrow line they only share it. Which line it is shows in how long requests take: with `n`
+//! at once, each of `bytes / seconds`, the line carries `n · bytes / seconds`. So the limit is doubled while that
+//! raises the throughput by a tenth, and halved while it costs less than a tenth. Round trips are part of the seconds,
+//! so that small requests count as they should. No address and no clock is asked.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ mod tests {
     }
 
     impl Line {
-        /// How long a request takes among so many.
+        /// How long a request takes when this many run at once.
         fn took(&self, bytes: f64, at_once: f64) -> Duration {
             Duration::from_secs_f64(self.round_trip + bytes / self.each.min(self.total / at_once))
         }

@@ -17,7 +17,8 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct State {
     concurrency: Concurrency,
-    /// Slots that exist. More than the limit for a while after it has shrunk: those in use are taken away when they are free.
+    /// Slots that exist. More than the limit for a while after it has shrunk: those in use are taken away when they are
+    /// free.
     existing: usize,
     in_use: usize,
     began: Instant,
@@ -89,7 +90,7 @@ impl Pool {
 }
 
 impl Slot<'_> {
-    /// The request has stored so many bytes.
+    /// The request has stored this many bytes.
     pub(super) fn completed(self, bytes: u64) {
         let mut state = self.pool.state();
         if let Some(generation) = self.measures {

@@ -24,9 +24,9 @@ use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 /// How many archives are looked for at once: such a request is nothing but a round trip.
 const HEADS: usize = 16;
 
-/// An archive of at most so many bytes is sent without looking for it first, since a look takes as long: it mostly arrives within
-/// one round trip, on a new connection too. Ten segments may be sent before the first is acknowledged (RFC 6928): 14,600
-/// bytes on most lines, of which the head of the request takes a part.
+/// An archive of at most this many bytes is sent without looking for it first, because a look takes as long: it mostly
+/// arrives within one round trip, on a new connection too. Ten segments may be sent before the first is acknowledged
+/// (RFC 6928): 14,600 bytes on most lines, of which the head of the request takes a part.
 const SENT_WITHOUT_A_LOOK: u64 = 12 * 1024;
 
 /// What a push did.
@@ -62,8 +62,8 @@ pub(super) struct Run<'a> {
     pool: Arc<Pool>,
     /// Of all requests that looked for an archive.
     shortest_round_trip: Mutex<Option<Duration>>,
-    /// Digests of archives that were hashed. What an index says is not among them: it may be wrong, and then another archive would
-    /// not be sent.
+    /// Digests of archives that were hashed. What an index says is not among them: it may be wrong, and then another
+    /// archive would not be sent.
     hashed: Mutex<HashSet<Digest>>,
 }
 

@@ -99,7 +99,7 @@ fn kind(status: u16, code: Option<&str>) -> StorageErrorKind {
         }
         (401 | 403, _) => StorageErrorKind::AccessDenied,
         (501, _) => StorageErrorKind::Refused,
-        // An answer of success that breaks off, or that is none of S3's, says nothing about the request.
+        // A successful answer that breaks off, or does not come from S3, says nothing about the request.
         (408 | 500.., _) | (200..300, None) => StorageErrorKind::Unavailable,
         _ => StorageErrorKind::Refused,
     }

@@ -1,7 +1,7 @@
 //! When a line counts as dead.
 //!
-//! What the system has taken to send is not sent yet: how much of it still waits nobody tells. So it is given the time that it
-//! takes on the slowest line that has to succeed. All requests of a session share the line, and that time.
+//! What the system has taken to send is not sent yet: how much of it still waits nobody tells. So it is given the time
+//! that it takes on the slowest line that has to succeed. All requests of a session share the line, and that time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Share {
         state.last = Instant::now();
     }
 
-    /// The connection has taken so many bytes.
+    /// The connection has accepted this many bytes.
     pub(super) fn took(&self, bytes: u64) {
         let last = Instant::now();
         let mut own = self.own();
@@ -108,8 +108,8 @@ impl Share {
         state.last = last;
     }
 
-    /// When the request counts as stalled, if nothing moves until then: nothing of all, or nothing of its own for so many times
-    /// as long as there are others that may be served before it. `None` is never.
+    /// When the request counts as stalled, if nothing moves until then: nothing of all, or nothing of its own for this
+    /// many times as long as there are others that may be served before it. `None` is never.
     pub(super) fn end(&self, limit: Duration) -> Option<Instant> {
         let own = self.own();
         let state = self.line.state();

@@ -41,9 +41,9 @@ impl RetryPolicy {
 
     /// A request is given up, and sent again, when nothing of it moves for so long. Default: 5 minutes.
     ///
-    /// What the system has taken to send is not sent yet. So the limit is extended by the time that those bytes, of up to 4 MiB
-    /// a request, take at 1 KiB/s: a line that carries as much for all requests together succeeds. A request that makes no
-    /// progress while others do has so many times as long as there are requests.
+    /// What the system has taken to send is not sent yet. So the limit is extended by the time that those bytes, of up
+    /// to 4 MiB a request, take at 1 KiB/s: a line that carries as much for all requests together succeeds. A request
+    /// that makes no progress while others do gets the limit once for each request.
     pub fn stall(mut self, limit: Duration) -> Self {
         self.stall = limit.min(ENDLESS);
         self

@@ -1,4 +1,4 @@
-//! The SDK's client, with nothing of its own will: no retries, no time-outs, no caches, no checksums, no environment.
+//! The SDK's client, with nothing of its own will: no retries, no timeouts, no caches, no checksums, no environment.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ pub(super) enum Lesson {
     Nothing,
     /// Requests are signed with another time by now.
     Known,
-    /// The store's clock is so many seconds ahead.
+    /// How many seconds the store's clock is ahead.
     Ahead(i64),
 }
 

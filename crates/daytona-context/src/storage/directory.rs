@@ -104,7 +104,8 @@ impl ObjectStorage for DirectoryStorage {
     }
 }
 
-/// A file beside the place where it belongs. Others may read it, as the umask allows: temporary files are private by default.
+/// A file beside the place where it belongs. Others may read it, as the umask allows: temporary files are private by
+/// default.
 fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".incoming-");
@@ -116,8 +117,8 @@ fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(parent)
 }
 
-/// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another push for
-/// longer, but then what lies there is the same archive. Gives the file back if it is worth another try.
+/// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another
+/// push for longer, but then what lies there is the same archive. Gives the file back if it is worth another try.
 fn put_in_place(file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Result<Option<NamedTempFile>> {
     let Err(failed) = file.persist(path) else {
         return Ok(None);

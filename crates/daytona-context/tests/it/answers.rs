@@ -79,7 +79,7 @@ async fn a_completion_whose_answer_is_lost_is_settled_by_the_object() {
     }
 }
 
-/// B10, F11: a completion that fails inside of a 200 is done again, with the same parts.
+/// B10, F11: a completion that fails inside a 200 is done again, with the same parts.
 #[tokio::test(start_paused = true)]
 async fn a_completion_that_fails_inside_a_200_is_done_again() {
     let (_folder, context) = large_file();
@@ -153,7 +153,7 @@ async fn a_refusal_keeps_its_words() {
     }
 }
 
-/// A store whose clock is so many minutes ahead, and which holds everything or nothing.
+/// A store whose clock is this many minutes ahead, and which holds everything or nothing.
 fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
     Script::new(move |_, parts, _| {
         let signed = parts.headers["x-amz-date"].to_str().unwrap();

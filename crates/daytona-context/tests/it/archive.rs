@@ -8,8 +8,8 @@ use daytona_image::Image;
 
 use crate::support::{archive, bytes, folder, write};
 
-/// If this changes, every hash changes, and with it what is stored: a breaking release. Python's tarfile makes the same bytes
-/// in its USTAR format, but for the zeros after the end.
+/// If this changes, every hash changes, and with it what is stored: a breaking release. Python's tarfile makes the same
+/// bytes in its USTAR format, except for the zeros after the end.
 #[test]
 fn the_bytes_are_pinned() {
     let folder = folder(&[("a.txt", b"alpha"), ("sub/b", b""), ("sub-c", &[9; 600])]);

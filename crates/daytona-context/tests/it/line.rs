@@ -252,7 +252,7 @@ async fn without_a_target_nothing_is_pushed_and_without_files_none_is_asked_for(
     assert!(pushed.hashes.is_empty());
 }
 
-/// H13: however many pushes there are, only so many files are open; and none after they were dropped.
+/// H13: however many pushes there are, only a limited number of files is open, and none after they were dropped.
 #[cfg(target_os = "linux")]
 #[test]
 fn many_pushes_read_few_files_at_once() {
@@ -294,7 +294,7 @@ fn many_pushes_read_few_files_at_once() {
     assert_eq!(crate::dropped::open_files(folder.path()).len(), 0);
 }
 
-/// B16: chunks outside of a runtime are an error, and no panic.
+/// B16: chunks outside a runtime are an error, and no panic.
 #[test]
 fn chunks_need_a_runtime_and_say_so() {
     let mut chunks = Payload::from_bytes("x", Digest::of(b"x")).chunks();

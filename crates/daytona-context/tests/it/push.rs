@@ -1,4 +1,4 @@
-//! Pushing to a storage of one's own.
+//! Pushing to a custom storage.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -136,7 +136,7 @@ impl Store {
     }
 }
 
-/// A folder of so many bytes, in files of at most a million.
+/// A directory of this many bytes, in files of at most a million.
 pub(crate) fn tree(bytes: usize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (number, start) in (0..bytes).step_by(1_000_000).enumerate() {
@@ -299,7 +299,7 @@ async fn what_is_refused_for_good_is_asked_once() {
     assert_eq!(store.count(Operation::PutObject), 1);
 }
 
-/// Credentials that are no longer good are fetched once for all who need them, and not for ever.
+/// Credentials that are no longer good are fetched once for all who need them, and not forever.
 #[tokio::test(start_paused = true)]
 async fn credentials_are_renewed_once_for_all() {
     let store = store(StorageOptions::new()).await;

@@ -93,7 +93,7 @@ pub(crate) fn error(status: u16, code: &str) -> Response<Bytes> {
     )
 }
 
-/// An answer with the time of a clock that is so many minutes ahead.
+/// An answer with the time of a clock that is this many minutes ahead.
 pub(crate) fn dated(mut response: Response<Bytes>, minutes: i64) -> Response<Bytes> {
     let difference = Duration::from_secs(60 * minutes.unsigned_abs());
     let now = SystemTime::now();

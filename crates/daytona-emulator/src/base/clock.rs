@@ -1,4 +1,4 @@
-//! The time that the emulator lives in.
+//! The emulator's clock.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// How many times as fast as tokio's time a clock can run.
 pub(crate) const SPEEDS: RangeInclusive<f64> = 0.001..=1e6;
 
-/// No clock is moved beyond this, so that what is scheduled after it still lies ahead: the year 9000.
+/// No clock is moved beyond this, so that everything that is scheduled after it is still in the future: the year 9000.
 const LAST: Timestamp = Timestamp::constant(221_845_392_000, 0);
 
 /// The emulator's time: it runs, or a test holds it and moves it.
@@ -50,7 +50,7 @@ impl Clock {
         }
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         now(&self.lock())
     }
@@ -61,7 +61,7 @@ impl Clock {
         *state = State::Held { now: now(&state) };
     }
 
-    /// Lets the time run on from where it is.
+    /// Lets the time run on.
     pub fn release(&self) {
         let mut state = self.lock();
         *state = State::Running {
@@ -73,7 +73,7 @@ impl Clock {
         self.moved.send_replace(());
     }
 
-    /// Moves the time forward, whether it is held or runs; at most to the year 9000.
+    /// Moves the time forward, whether it is held or runs, at most to the year 9000.
     pub fn advance(&self, by: Duration) {
         match &mut *self.lock() {
             State::Running { base, .. } => *base = after(*base, by).min(LAST),
@@ -82,7 +82,7 @@ impl Clock {
         self.moved.send_replace(());
     }
 
-    /// Waits until it is that time.
+    /// Waits until this time.
     pub(crate) async fn sleep_until(&self, time: Timestamp) {
         let mut moved = self.moved.subscribe();
         loop {
@@ -104,7 +104,8 @@ impl Clock {
         }
     }
 
-    /// Waits for a while in which others get their turn. A clock that is held would never end it: there, one turn is the while.
+    /// Waits for a while in which other tasks get their turn. On a held clock the wait would never end, so there it is
+    /// a single turn.
     pub(crate) async fn pause(&self, length: Duration) {
         let state = *self.lock();
         match state {
@@ -134,7 +135,7 @@ fn scaled(elapsed: Duration, speed: f64) -> Duration {
     }
 }
 
-/// A time some while later; the end of time if that is too far.
+/// The time after this duration, or the end of time if that is too far.
 pub(crate) fn after(time: Timestamp, by: Duration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }

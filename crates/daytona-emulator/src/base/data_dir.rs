@@ -14,7 +14,7 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the folder where it is not there, for its owner alone, and takes it.
+    /// Makes the directory where it is not there, for its owner alone, and takes it.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl DataDir {
     }
 }
 
-/// A folder that nobody but its owner can look into.
+/// A directory that nobody but its owner can look into.
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -73,7 +73,7 @@ pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// An error with the file or folder that it is about.
+/// An error with the file or directory that it is about.
 pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,13 +1,13 @@
 //! Where the members of a plain tar archive are.
 //!
-//! The headers are read, the contents are not: they are found again by their offset. The crate `tar` parses the headers, but
-//! going through the members is done here, because it would read a name of any length into memory.
+//! The headers are read, the contents are not: they are found again by their offset. The crate `tar` parses the
+//! headers, but going through the members is done here, because it would read a name of any length into memory.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use tar::{EntryType, Header, PaxExtensions};
 
-/// Names and PAX records may have so many bytes.
+/// The most bytes in a name or a PAX record.
 const LARGEST_RECORD: u64 = 1024 * 1024;
 
 /// A member whose bytes are all there.

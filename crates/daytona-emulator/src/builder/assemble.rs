@@ -23,7 +23,7 @@ const LARGEST_DOCKERFILE: u64 = 1024 * 1024;
 /// Files of a context, so that no archive fills the memory with names.
 const LARGEST_COUNT: usize = 1_000_000;
 
-/// Bytes of the names in a context, with those of folders.
+/// Bytes of the names in a context, with those of directories.
 const LARGEST_NAMES: usize = 256 * 1024 * 1024;
 
 /// The longest name of a member, as on Linux.
@@ -37,7 +37,7 @@ const MOST_MEMBERS: usize = 4_000_000;
 pub(crate) struct BuildContext {
     /// The Dockerfile that is built: the generated one, unless an archive brought another.
     pub(crate) dockerfile: String,
-    /// Every file, and the folders that they are in.
+    /// Every file, and the directories that they are in.
     pub(crate) tree: Tree,
     /// Files of the tree, and the sum of their sizes.
     pub(crate) count: usize,
@@ -139,7 +139,7 @@ impl BuildContext {
         })
     }
 
-    /// Puts a file at a path, with the folders above it.
+    /// Puts a file at a path, with the directories above it.
     fn put(&mut self, name: &str, mode: u32, content: Content) {
         for (end, _) in name.match_indices('/') {
             let folder = &name[..end];

@@ -1,29 +1,29 @@
-//! What cannot be known of an image without running something.
+//! What cannot be known about an image without running something.
 
 use std::fmt;
 
-/// Something that the emulator cannot know without running it or looking into it.
+/// Something that the emulator cannot know without running or opening it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// What an image from a registry holds.
+    /// The files of an image from a registry.
     BaseImage {
         /// Its name.
         image: String,
     },
-    /// What a `RUN` step made.
+    /// The files that a `RUN` step wrote.
     Run {
         /// Its line in the Dockerfile.
         line: usize,
     },
-    /// What `ADD` got from another place, or out of an archive that the emulator cannot read.
+    /// The files that `ADD` got from a remote source, or from an archive that the emulator cannot read.
     Added {
         /// Its line in the Dockerfile.
         line: usize,
         /// Where it came from.
         source: String,
     },
-    /// What `COPY --from` found where nothing is known.
+    /// The files that `COPY --from` copied from an unknown place.
     Copied {
         /// Its line in the Dockerfile.
         line: usize,
@@ -47,14 +47,14 @@ impl fmt::Display for Unknown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// A `RUN` step came after it, which may have changed it.
+    /// A later `RUN` step may have changed it.
     RunAfter {
         /// The line of the step.
         line: usize,
     },
-    /// The target may be a directory of the base image, and the file in it.
+    /// The target may be a directory of the base image, and then the file is in it.
     TargetMayBeDirectory,
-    /// The target is below the working directory of the base image, and not known; it is shown below the root.
+    /// The target is below the working directory of the base image, which is unknown. It is shown below the root.
     WorkdirOfBaseImage,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of an image without having run anything.
+//! What is known about an image without running anything.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,27 +14,28 @@ use super::tree::{Node, Tree};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct BuiltImage {
-    /// Everything that is known, by its path without the leading slash.
+    /// Everything that is known, by path without the leading slash.
     pub(super) nodes: BTreeMap<String, Known>,
-    /// What may have put anything anywhere, in the order of the build.
+    /// The steps that may have put anything anywhere, in the order of the build.
     pub(super) unknown: Vec<Unknown>,
-    /// Variables that were set with `ENV`.
+    /// The variables that `ENV` sets.
     pub env: BTreeMap<String, String>,
     /// The working directory, if the Dockerfile sets one.
     pub workdir: Option<String>,
     /// The user, if the Dockerfile sets one.
     pub user: Option<String>,
-    /// The entrypoint as Docker would start it, if the Dockerfile sets one. The service stores another: see the snapshot.
+    /// The entrypoint as Docker would start it, if the Dockerfile sets one. The service stores another one: see the
+    /// snapshot.
     pub entrypoint: Option<Vec<String>>,
     /// The command as Docker would start it, if the Dockerfile sets one.
     pub cmd: Option<Vec<String>>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Ports, as they were written.
+    /// Ports, as written.
     pub exposed: Vec<String>,
 }
 
-/// What is at a path of an image.
+/// What an image has at a path.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Lookup<'a> {
@@ -42,11 +43,11 @@ pub enum Lookup<'a> {
     File(&'a ImageFile),
     /// A directory.
     Directory,
-    /// A link, and the path in it.
+    /// A link, and the path that it holds.
     Link(&'a str),
     /// A named pipe or a device.
     Special,
-    /// Something may be there or not, and this is the last step that may have put it there.
+    /// Unknown. This is the last step that may have put something there.
     Unknown(&'a Unknown),
     /// Nothing.
     Absent,
@@ -60,9 +61,9 @@ pub struct ImageFile {
     pub path: String,
     /// Its permissions.
     pub mode: u32,
-    /// User and group, as numbers where they follow from the Dockerfile, else as `--chown` says; `None` for root.
+    /// User and group, as numbers if they follow from the Dockerfile, else as `--chown` names them. `None` for root.
     pub owner: Option<String>,
-    /// A reason why this may not be what is in the real image.
+    /// A reason why the file may be different in the real image.
     pub doubt: Option<Doubt>,
     content: Content,
 }
@@ -77,7 +78,7 @@ impl ImageFile {
     ///
     /// # Errors
     ///
-    /// If the archive that holds them cannot be read.
+    /// If the archive that contains them cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.content.reader()?.read_to_end(&mut bytes)?;
@@ -120,7 +121,7 @@ impl BuiltImage {
         self.nodes = known.collect();
     }
 
-    /// What is at a path. Links are not followed.
+    /// What is at a path. Does not follow links.
     pub fn lookup(&self, path: &str) -> Lookup<'_> {
         let path = clean(path);
         match self.nodes.get(path.as_str()) {
@@ -132,7 +133,7 @@ impl BuiltImage {
             None if path.is_empty() => return Lookup::Directory,
             None => {}
         }
-        // Below something unknown everything is.
+        // Everything below an unknown path is unknown.
         let mut parents = path.match_indices('/').map(|(index, _)| &path[..index]);
         let unknown = parents.find_map(|parent| match self.nodes.get(parent) {
             Some(Known::Unknown(unknown)) => Some(unknown),
@@ -142,7 +143,7 @@ impl BuiltImage {
         unknown.map_or(Lookup::Absent, Lookup::Unknown)
     }
 
-    /// The file at a path, if one is known to be there.
+    /// The file at a path, if it is known to be there.
     pub fn file(&self, path: &str) -> Option<&ImageFile> {
         match self.lookup(path) {
             Lookup::File(file) => Some(file),
@@ -150,7 +151,7 @@ impl BuiltImage {
         }
     }
 
-    /// All files that are known, sorted by their paths.
+    /// All known files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
         self.nodes.values().filter_map(|node| match node {
             Known::File(file) => Some(file),
@@ -158,13 +159,13 @@ impl BuiltImage {
         })
     }
 
-    /// What may have put more into the image, in the order of the build. Empty if everything is known, as for
+    /// The steps that may have put more into the image, in the order of the build. Empty if everything is known, as for
     /// `FROM scratch` without a `RUN`.
     pub fn unknown(&self) -> &[Unknown] {
         &self.unknown
     }
 
-    /// Paths of which only this is known: that something is there.
+    /// Paths where something is, but nothing else is known.
     pub fn unknown_paths(&self) -> impl Iterator<Item = (String, &Unknown)> {
         self.nodes.iter().filter_map(|(path, node)| match node {
             Known::Unknown(unknown) => Some((format!("/{path}"), unknown)),

@@ -13,7 +13,7 @@ pub(crate) fn clean(path: &str) -> String {
     names.join("/")
 }
 
-/// A name below a folder.
+/// A name below a directory.
 pub(super) fn join(folder: &str, name: &str) -> String {
     match (folder, name) {
         ("", name) => name.to_owned(),
@@ -22,7 +22,7 @@ pub(super) fn join(folder: &str, name: &str) -> String {
     }
 }
 
-/// The folder of a path.
+/// The directory of a path.
 pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

@@ -217,10 +217,11 @@ fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The path of a member on the disk; none if it could be another place than the one below the folder that it is joined to.
+/// The path of a member on the disk; none if it could be another place than the one below the directory that it is
+/// joined to.
 ///
-/// On Windows a back slash divides names, a colon names a drive or a stream, dots and blanks at the end of a name do not count,
-/// and some names are devices, whatever their ending.
+/// On Windows a backslash divides names, a colon names a drive or a stream, dots and blanks at the end of a name do not
+/// count, and some names are devices, whatever their ending.
 fn on_disk(name: &str, is_windows: bool) -> Option<PathBuf> {
     let is_plain = |part: &str| {
         let is_other = is_windows && (part.contains(['\\', ':']) || part.ends_with(['.', ' ']) || is_device(part));

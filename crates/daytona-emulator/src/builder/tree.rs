@@ -15,9 +15,9 @@ const MOST_LINKS: usize = 255;
 /// How long a path may be, as on Linux.
 const LONGEST_PATH: usize = 4096;
 
-/// Files, folders and links by their paths. The root is always there.
+/// Files, directories and links by their paths. The root is always there.
 ///
-/// Paths have no leading slash. They are kept with NUL in place of the slash, so that what is in a folder follows it.
+/// Paths have no leading slash. They are kept with NUL in place of the slash, so that what is in a directory follows it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tree {
     entries: BTreeMap<Arc<str>, Entry>,
@@ -121,7 +121,7 @@ impl Tree {
         self.get(path).map(|entry| &entry.node)
     }
 
-    /// Whether it is the root, or a folder.
+    /// Whether it is the root, or a directory.
     pub(crate) fn is_directory(&self, path: &str) -> bool {
         path.is_empty() || self.node(path).is_some_and(Node::is_directory)
     }
@@ -140,7 +140,7 @@ impl Tree {
         }
     }
 
-    /// Everything below a path, by its path from there on; a folder comes before what is in it.
+    /// Everything below a path, by its path from there on; a directory comes before what is in it.
     pub(crate) fn below(&self, path: &str) -> impl Iterator<Item = (String, &Entry)> {
         let key = key(path);
         let start = if key.is_empty() { 0 } else { key.len() + 1 };
@@ -170,7 +170,7 @@ impl Tree {
         entries.map(|(path, entry)| (path.replace('\0', "/"), entry))
     }
 
-    /// Follows the links of a path below a folder, which they cannot leave. What is not there is part of the result.
+    /// Follows the links of a path below a directory, which they cannot leave. What is not there is part of the result.
     pub(crate) fn resolve(&self, root: &str, path: &str, follows_last: bool) -> Result<Place, Astray> {
         let mut place = Place {
             path: root.to_owned(),

@@ -1,23 +1,23 @@
-//! Sandboxes and private images, as users of the emulator see them.
+//! Sandboxes and private images, as seen by users of the emulator.
 
 use super::Emulator;
 use crate::server::shown_sandbox;
 use crate::state::sandbox_script::SandboxScript;
 
 impl Emulator {
-    /// Says what is to become of sandboxes that are created from now on. Of several scripts the first that fits counts.
+    /// Adds a script for sandboxes that are created from now on. If several scripts match, the first one applies.
     pub fn script_sandboxes(&self, script: SandboxScript) {
         self.keep(|core| core.script_sandboxes(script));
     }
 
-    /// Makes images private whose full name begins with this, such as `registry.example/team` or `docker.io/acme`: to look them up
-    /// and to pull them takes a registry with credentials.
+    /// Makes images private whose full name begins with this, such as `registry.example/team` or `docker.io/acme`. A
+    /// registry with credentials is needed to look them up and to pull them.
     pub fn require_credentials(&self, beginning: impl Into<String>) {
         self.keep(|core| core.require_credentials(beginning.into()));
     }
 
-    /// Adds a sandbox of a snapshot, by the snapshot's name, past the API: it runs already, and does not stop by itself. Returns its id;
-    /// none if there is no such snapshot.
+    /// Adds a sandbox of a snapshot, by the snapshot's name, without a creation over the API. It is already running,
+    /// and does not stop by itself. Returns its id, or none if there is no such snapshot.
     pub fn add_sandbox(&self, snapshot: &str, name: &str) -> Option<String> {
         self.keep(|core| core.add_sandbox(snapshot, name))
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::random::{new_id, random};
 
-/// An organization: its limits, and whether it is suspended. Snapshots of one are not seen by another.
+/// An organization: its limits, and whether it is suspended. Organizations do not see each other's snapshots.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, Organization};
@@ -59,7 +59,7 @@ impl Organization {
         }
     }
 
-    /// Takes this id instead of a new one.
+    /// Uses this id instead of a new one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
@@ -77,7 +77,7 @@ impl Organization {
         self
     }
 
-    /// What all its sandboxes together may have: cores, GB of memory, GB of disk. Default: no limit.
+    /// The total for all its sandboxes: cores, GB of memory, GB of disk. Default: no limit.
     pub fn total_limits(mut self, cpu: f64, memory: f64, disk: f64) -> Self {
         self.total = Some((cpu, memory, disk));
         self
@@ -95,13 +95,13 @@ impl Organization {
         self
     }
 
-    /// Takes its default region away, without which nothing can be created.
+    /// Removes its default region. Without one, nothing can be created.
     pub fn without_default_region(mut self) -> Self {
         self.has_default_region = false;
         self
     }
 
-    /// Suspends it: it can look, but not create or activate.
+    /// Suspends it: it can read, but not create or activate.
     pub fn suspended(mut self, reason: impl Into<String>) -> Self {
         self.suspension = Some(Suspension {
             reason: reason.into(),
@@ -110,7 +110,7 @@ impl Organization {
         self
     }
 
-    /// Suspends it with an end. The real server 0.190.0 lets creations through all the same, and so does the emulator.
+    /// Suspends it until a given time. The real server 0.190.0 still accepts creations, and so does the emulator.
     pub fn suspended_until(mut self, reason: impl Into<String>, until: Timestamp) -> Self {
         self.suspension = Some(Suspension {
             reason: reason.into(),
@@ -126,7 +126,7 @@ impl Organization {
     }
 }
 
-/// What an API key permits beyond looking.
+/// A permission of an API key, in addition to reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Permission {
@@ -178,7 +178,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// All that there are, in the server's order.
+    /// All permissions, in the server's order.
     pub(crate) const ALL: [Self; 15] = [
         Self::WriteRegistries,
         Self::DeleteRegistries,
@@ -216,20 +216,20 @@ pub struct ApiKey {
     /// Id of the user that it belongs to.
     #[serde(default = "own_user")]
     pub(crate) user: String,
-    /// When it was made; without it, when the emulator's world was.
+    /// When it was created. Default: when the emulator's world was.
     #[serde(default)]
     pub(crate) created: Option<Timestamp>,
     #[serde(default)]
     pub(crate) used: Option<Timestamp>,
 }
 
-/// The user that keys and tokens belong to unless another is named.
+/// The user of keys and tokens that name no other user.
 fn own_user() -> String {
     "emulator".to_owned()
 }
 
 impl ApiKey {
-    /// A new key of the organization with this id, with all permissions and no end.
+    /// A new key of the organization with this id. It has all permissions and does not expire.
     pub fn new(organization_id: impl Into<String>) -> Self {
         Self {
             value: format!("dtn_{}", random(64)),
@@ -243,31 +243,31 @@ impl ApiKey {
         }
     }
 
-    /// With this name. Default: `emulator`.
+    /// Sets its name. Default: `emulator`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Of the user with this id. Default: `emulator`.
+    /// Sets its user, by id. Default: `emulator`.
     pub fn user(mut self, id: impl Into<String>) -> Self {
         self.user = id.into();
         self
     }
 
-    /// Takes this value instead of a new one.
+    /// Uses this value instead of a new one.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
         self
     }
 
-    /// Permits only this. Default: everything.
+    /// Allows only this. Default: everything.
     pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
         self.permissions = permissions.into_iter().collect();
         self
     }
 
-    /// Ends at this time of the emulator's clock. Default: never.
+    /// Expires at this time of the emulator's clock. Default: never.
     pub fn expires(mut self, at: Timestamp) -> Self {
         self.expires = Some(at);
         self
@@ -304,7 +304,7 @@ fn all_permissions() -> Vec<Permission> {
 }
 
 impl UserToken {
-    /// A new token, in the form of a JWT, of a user who is in the organizations with these ids.
+    /// A new token, in the form of a JWT, of a user who belongs to the organizations with these ids.
     pub fn new<I: Into<String>>(organization_ids: impl IntoIterator<Item = I>) -> Self {
         Self {
             // The header says `{"alg":"HS256","typ":"JWT"}`; what follows is chance, as nobody but the emulator reads it.
@@ -316,25 +316,25 @@ impl UserToken {
         }
     }
 
-    /// Permits only this, as the user's role may. Default: everything.
+    /// Allows only this, as if by the user's role. Default: everything.
     pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
         self.permissions = permissions.into_iter().collect();
         self
     }
 
-    /// Of the user with this id. Default: `emulator`.
+    /// Sets its user, by id. Default: `emulator`.
     pub fn user(mut self, id: impl Into<String>) -> Self {
         self.user = id.into();
         self
     }
 
-    /// Takes this value instead of a new one.
+    /// Uses this value instead of a new one.
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
         self
     }
 
-    /// Ends at this time of the emulator's clock. Default: never.
+    /// Expires at this time of the emulator's clock. Default: never.
     pub fn expires(mut self, at: Timestamp) -> Self {
         self.expires = Some(at);
         self

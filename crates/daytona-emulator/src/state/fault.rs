@@ -12,7 +12,7 @@ use crate::base::range::{duration, within};
 use crate::state::script::milliseconds;
 use crate::wire::operation::Operation;
 
-/// Something that goes wrong with some calls of an operation.
+/// A fault that affects some calls of an operation.
 ///
 /// ```
 /// use daytona_emulator::{Fault, Operation};
@@ -37,7 +37,7 @@ use crate::wire::operation::Operation;
 /// Over HTTP it is JSON with the same names in camel case, times in milliseconds:
 /// `{"effect": {"status": {"status": 503}}, "on": "getSnapshot", "nth": 2, "times": 2}`,
 /// `{"effect": {"gatewayPage": {"status": 524, "carriedOut": true}}, "on": "createSnapshot"}`,
-/// `{"effect": "ignore", "on": "removeSnapshot", "whileUnderWay": true}`. A number outside of its range is refused there.
+/// `{"effect": "ignore", "on": "removeSnapshot", "whileUnderWay": true}`. A number outside its range is refused there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[must_use]
@@ -94,7 +94,7 @@ pub(crate) struct StatusAnswer {
     /// The whole body, as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) body: Option<String>,
-    /// Whether what is asked for is done before this is answered.
+    /// Whether the request is carried out before this answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) carried_out: bool,
 }
@@ -120,20 +120,20 @@ impl Fault {
         }
     }
 
-    /// Answers with this status, 200 to 999, instead of doing anything, in the envelope that the asked service has for it: the
-    /// API, the log host or object storage. A number that no answer can have becomes 500.
+    /// Answers with this status, 200 to 999, without carrying out the request. The envelope is that of the service: the
+    /// API, the log host or object storage. An impossible status becomes 500.
     pub fn status(status: u16) -> Self {
         Self::new(Effect::Status(StatusAnswer::new(status)))
     }
 
-    /// Answers with the HTML page of a gateway between client and server, instead of doing anything: 502 or 504 as a reverse
-    /// proxy writes it, 520 to 530 as a content delivery network does. A status outside of 400 to 599 becomes 502.
+    /// Answers with the HTML page of a gateway, without carrying out the request: 502 or 504 as a reverse proxy writes
+    /// it, 520 to 530 as a content delivery network does. A status outside 400 to 599 becomes 502.
     pub fn gateway_page(status: u16) -> Self {
         Self::new(Effect::GatewayPage(StatusAnswer::new(status)))
     }
 
-    /// Does what is asked first, and then gives the answer of [`Fault::status`] or [`Fault::gateway_page`]; other faults stay as
-    /// they are.
+    /// Carries out the request before the answer of [`Fault::status`] or [`Fault::gateway_page`]. Other faults do not
+    /// change.
     pub fn carried_out(mut self) -> Self {
         if let Some(answer) = self.answer() {
             answer.carried_out = true;
@@ -141,25 +141,27 @@ impl Fault {
         self
     }
 
-    /// Answers a deletion, an activation or a deactivation as usual, and does nothing. Other calls are not hit.
+    /// Answers a deletion, an activation or a deactivation as usual, but does not carry it out. Does not affect other
+    /// calls.
     pub fn ignore() -> Self {
         Self::new(Effect::Ignore)
     }
 
-    /// Does a deletion or a deactivation, and undoes it: the snapshot is `removing` or `inactive` until the next thing would have
-    /// happened to it, or for a second, and then goes on as if nobody had asked. The measured server does so by itself where the
-    /// call lands in the inspection of an image or in the last check of a build. Other calls are not hit.
+    /// Carries out a deletion or a deactivation, and then undoes it. The snapshot is `removing` or `inactive` for a
+    /// second, or until the next event would have happened to it, and then goes on as before. The measured server does
+    /// this if the call comes during the inspection of an image or the last check of a build. Does not affect other
+    /// calls.
     pub fn undo() -> Self {
         Self::new(Effect::Undo)
     }
 
-    /// Sets a header of the answer, in place of one that it has. One that cannot be a header is left out.
+    /// Sets a header of the answer, and replaces one of the same name. An invalid header is left out.
     pub fn with_header(name: &str, value: &str) -> Self {
         let (name, value) = (name.to_owned(), value.to_owned());
         Self::new(Effect::WithHeader { name, value })
     }
 
-    /// Takes a header out of the answer: its `Date`, say.
+    /// Removes a header of the answer, for example its `Date`.
     pub fn without_header(name: &str) -> Self {
         Self::new(Effect::WithoutHeader(name.to_owned()))
     }
@@ -169,17 +171,17 @@ impl Fault {
         Self::new(Effect::Delay(duration))
     }
 
-    /// Breaks the connection without doing anything.
+    /// Breaks the connection without carrying out the request.
     pub fn disconnect() -> Self {
         Self::new(Effect::Disconnect)
     }
 
-    /// Does what is asked, then breaks the connection without an answer.
+    /// Carries out the request, then breaks the connection without an answer.
     pub fn lose_answer() -> Self {
         Self::new(Effect::LoseAnswer)
     }
 
-    /// Does what is asked, and answers with a body that is neither text nor JSON nor XML.
+    /// Carries out the request, and answers with a body that is neither text nor JSON nor XML.
     pub fn malformed() -> Self {
         Self::new(Effect::Malformed)
     }
@@ -189,7 +191,7 @@ impl Fault {
         Self::new(Effect::Truncate(bytes))
     }
 
-    /// Sends this many bytes of the answer's body and then nothing more, with the connection left open.
+    /// Sends this many bytes of the answer's body and then nothing more, but keeps the connection open.
     pub fn stall(bytes: u64) -> Self {
         Self::new(Effect::Stall(bytes))
     }
@@ -199,17 +201,17 @@ impl Fault {
         Self::new(Effect::ResetUpload(bytes))
     }
 
-    /// Takes this many bytes of the request's body and then nothing more, with the connection left open.
+    /// Reads this many bytes of the request's body and then nothing more, but keeps the connection open.
     pub fn stall_upload(bytes: u64) -> Self {
         Self::new(Effect::StallUpload(bytes))
     }
 
-    /// Takes the request's body no faster than this many bytes a second, on the emulator's clock.
+    /// Reads the request's body no faster than this many bytes a second, by the emulator's clock.
     pub fn throttle_upload(bytes_per_second: u64) -> Self {
         Self::new(Effect::ThrottleUpload(bytes_per_second.max(1)))
     }
 
-    /// Adds a header to the answer of [`Fault::status`] or [`Fault::gateway_page`]; other faults have none.
+    /// Adds a header to the answer of [`Fault::status`] or [`Fault::gateway_page`]. Other faults do not change.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Some(answer) = self.answer() {
             answer.headers.insert(name.to_owned(), value.to_owned());
@@ -233,37 +235,37 @@ impl Fault {
         self
     }
 
-    /// Only calls of this operation. Default: every request.
+    /// Affects only calls of this operation. Default: every request.
     pub fn on(mut self, operation: Operation) -> Self {
         self.on = Some(operation);
         self
     }
 
-    /// Only calls for the part of an upload with this number, counted from 1.
+    /// Affects only calls for the part with this number of an upload, counted from 1.
     pub fn part(mut self, number: u32) -> Self {
         self.part = Some(number);
         self
     }
 
-    /// Only calls for a snapshot that is pending, pulling or building when they come; others are not counted.
+    /// Affects and counts only calls for a snapshot that is pending, pulling or building when they come.
     pub fn while_under_way(mut self) -> Self {
         self.while_under_way = true;
         self
     }
 
-    /// From the n-th matching call after the fault was set, counted from 1. Default: the first.
+    /// Begins with the n-th matching call after the fault was set, counted from 1. Default: the first.
     pub fn nth(mut self, call: u64) -> Self {
         self.nth = call.max(1);
         self
     }
 
-    /// This many calls. Default: one.
+    /// Affects this many calls. Default: one.
     pub fn times(mut self, calls: u64) -> Self {
         self.times = calls;
         self
     }
 
-    /// Every call.
+    /// Affects every call.
     pub fn always(self) -> Self {
         self.times(u64::MAX)
     }
@@ -275,7 +277,7 @@ impl Fault {
         }
     }
 
-    /// What is wrong with its numbers and names, if anything is.
+    /// The problem with its numbers and names, if there is one.
     pub(crate) fn check(&self) -> Result<(), String> {
         within("nth", self.nth, 1..=u64::MAX)?;
         within("times", self.times, 1..=u64::MAX)?;

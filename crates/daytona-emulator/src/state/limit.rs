@@ -21,7 +21,7 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// So many requests and so many failed logins in a window; the last failed login is refused already.
+    /// How many requests and failed logins are allowed in a window. The last failed login is already refused.
     pub fn new(requests: u32, failed_logins: u32, window: Duration) -> Self {
         Self {
             requests,

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Id of the region that is there from the beginning, and is every organization's default.
+/// Id of the region that exists from the beginning, and is every organization's default.
 pub(crate) const DEFAULT: &str = "us";
 
-/// A region beside `us`, which is there from the beginning.
+/// A region in addition to `us`, which exists from the beginning.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, Region};
@@ -39,7 +39,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// A region for everybody, whose name is its id.
+    /// A region for all organizations, whose name is its id.
     pub fn shared(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -50,7 +50,7 @@ impl Region {
         }
     }
 
-    /// A region of one organization's own.
+    /// A region of one organization.
     pub fn custom(id: impl Into<String>, name: impl Into<String>, organization_id: impl Into<String>) -> Self {
         Self {
             name: Some(name.into()),
@@ -59,13 +59,13 @@ impl Region {
         }
     }
 
-    /// It has runners with these GPUs. Default: with none.
+    /// Adds runners with these GPUs. Default: no GPUs.
     pub fn gpu_types<I: Into<String>>(mut self, types: impl IntoIterator<Item = I>) -> Self {
         self.gpu_types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Only these GPUs may be asked for. Default: all.
+    /// Allows requests for only these GPUs. Default: all.
     pub fn allowed_gpu_types<I: Into<String>>(mut self, types: impl IntoIterator<Item = I>) -> Self {
         self.allowed_gpu_types = Some(types.into_iter().map(Into::into).collect());
         self

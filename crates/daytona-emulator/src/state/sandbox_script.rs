@@ -1,4 +1,4 @@
-//! Scripts of sandboxes: what a test wants to become of them.
+//! Scripts that decide what happens to sandboxes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::base::range::{LONGEST, duration, within};
 use crate::builder::pattern;
 use crate::state::script::optional_milliseconds;
 
-/// What becomes of the sandboxes that it is for, instead of a good start and a good end.
+/// Decides what happens to the matching sandboxes. Without a script they start and end well.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, SandboxScript};
@@ -20,7 +20,8 @@ use crate::state::script::optional_milliseconds;
 /// # }
 /// ```
 ///
-/// Over HTTP it is JSON with the same names in camel case, times in milliseconds: `{"snapshot": "my-app*", "takes": 40000}`.
+/// Over HTTP it is JSON with the same names in camel case, times in milliseconds: `{"snapshot": "my-app*", "takes":
+/// 40000}`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[must_use]
@@ -51,7 +52,7 @@ pub struct SandboxScript {
 }
 
 impl SandboxScript {
-    /// For sandboxes of this name; `*` stands for any text without a slash.
+    /// Matches sandboxes of this name; `*` stands for any text without a slash.
     pub fn for_name(pattern: impl Into<String>) -> Self {
         Self {
             name: Some(pattern.into()),
@@ -59,7 +60,7 @@ impl SandboxScript {
         }
     }
 
-    /// For sandboxes from the snapshot of this name; `*` stands for any text without a slash.
+    /// Matches sandboxes of the snapshot of this name; `*` stands for any text without a slash.
     pub fn for_snapshot(pattern: impl Into<String>) -> Self {
         Self {
             snapshot: Some(pattern.into()),
@@ -67,61 +68,62 @@ impl SandboxScript {
         }
     }
 
-    /// For so many sandboxes only. Default: all that come.
+    /// Applies only to this many sandboxes. Default: all.
     pub fn times(mut self, sandboxes: u64) -> Self {
         self.times = Some(sandboxes);
         self
     }
 
-    /// The start takes so long, at most a year.
+    /// The start takes this long, at most a year.
     pub fn takes(mut self, duration: Duration) -> Self {
         self.takes = Some(duration.min(LONGEST));
         self
     }
 
-    /// The start fails, and the runner says this.
+    /// The start fails with this message of the runner.
     pub fn fails(mut self, reason: impl Into<String>) -> Self {
         self.fails = Some(reason.into());
         self
     }
 
-    /// The failure counts as one that can be recovered from.
+    /// The failure counts as one from which the sandbox can recover.
     pub fn recoverable(mut self) -> Self {
         self.recoverable = true;
         self
     }
 
-    /// The runner dies: the sandbox is being created for ever, and cannot be deleted.
+    /// The runner dies: the sandbox stays in creation forever, and cannot be deleted.
     pub fn hangs(mut self) -> Self {
         self.hangs = true;
         self
     }
 
-    /// The deletion fails on the runner, which says this. Nothing but a list with `includeErroredDeleted` shows it.
+    /// The deletion fails on the runner with this message. Only a list with `includeErroredDeleted` shows it.
     pub fn removal_fails(mut self, reason: impl Into<String>) -> Self {
         self.removal_fails = Some(reason.into());
         self
     }
 
-    /// A snapshot of it takes so long, at most a year.
+    /// A snapshot of the sandbox takes this long, at most a year.
     pub fn capture_takes(mut self, duration: Duration) -> Self {
         self.capture_takes = Some(duration.min(LONGEST));
         self
     }
 
-    /// A snapshot of it fails, which leaves no trace.
+    /// A snapshot of the sandbox fails without a trace.
     pub fn capture_fails(mut self) -> Self {
         self.capture_fails = true;
         self
     }
 
-    /// A snapshot of it can be seen so long after the sandbox has gone back to its state. Default: just before.
+    /// A snapshot of the sandbox becomes visible this long after the sandbox is back in its state. Default: just
+    /// before.
     pub fn record_lags(mut self, duration: Duration) -> Self {
         self.record_lags = Some(duration.min(LONGEST));
         self
     }
 
-    /// What is wrong with its numbers, if anything is.
+    /// The problem with its numbers, if there is one.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times {
             within("times", times, 1..=u64::MAX)?;

@@ -34,7 +34,7 @@ impl StateFile {
         }
     }
 
-    /// Whether there is nothing to write after so many changes.
+    /// Whether everything up to this number of changes is written.
     pub(super) fn is_written(&self, changes: u64) -> bool {
         self.path.is_none() || *self.lock() == changes
     }

@@ -1,4 +1,4 @@
-//! Scripts: what a test wants to become of a snapshot.
+//! Scripts that decide what happens to a snapshot.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::range::{LONGEST, duration, fraction, within};
 use crate::builder::{RunRule, pattern};
 
-/// What becomes of the snapshots that it is for, instead of what usually would.
+/// Decides what happens to the matching snapshots, instead of the usual course.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, Script};
@@ -67,7 +67,7 @@ pub struct Script {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ScriptedState {
-    /// Time after the state before.
+    /// The time after the previous state.
     #[serde(with = "milliseconds")]
     pub(crate) after: Duration,
     pub(crate) state: SnapshotState,
@@ -76,7 +76,7 @@ pub(crate) struct ScriptedState {
 }
 
 impl Script {
-    /// For snapshots of this name; `*` stands for any text without a slash.
+    /// Matches snapshots of this name; `*` stands for any text without a slash.
     pub fn for_name(pattern: impl Into<String>) -> Self {
         Self {
             name: Some(pattern.into()),
@@ -84,7 +84,7 @@ impl Script {
         }
     }
 
-    /// For snapshots of this registry image; `*` stands for any text without a slash.
+    /// Matches snapshots of this registry image; `*` stands for any text without a slash.
     pub fn for_image(pattern: impl Into<String>) -> Self {
         Self {
             image: Some(pattern.into()),
@@ -92,7 +92,7 @@ impl Script {
         }
     }
 
-    /// For snapshots that are built from a Dockerfile with this text in it.
+    /// Matches snapshots that are built from a Dockerfile that contains this text.
     pub fn for_dockerfile(containing: impl Into<String>) -> Self {
         Self {
             dockerfile: Some(containing.into()),
@@ -100,34 +100,34 @@ impl Script {
         }
     }
 
-    /// For so many snapshots only. Default: all that come.
+    /// Applies only to this many snapshots. Default: all.
     pub fn times(mut self, snapshots: u64) -> Self {
         self.times = Some(snapshots);
         self
     }
 
-    /// The pull or the build takes so long, at most a year. Where the runner has the image already, the snapshot is active before
-    /// its pull has ended, as on the real server: until then another pull of it fails.
+    /// The pull or the build takes this long, at most a year. If the runner already has the image, the snapshot is
+    /// active before its pull has ended, as on the real server. Until then another pull of it fails.
     pub fn takes(mut self, duration: Duration) -> Self {
         self.takes = Some(duration.min(LONGEST));
         self
     }
 
-    /// The registry is asked for so long, at most a year: before the pull of an image, when the snapshot is pending, and before a
-    /// built one becomes active whose end only the periodic task notices. A deletion or a deactivation that comes meanwhile is
-    /// undone.
+    /// The request to the registry takes this long, at most a year. It happens before the pull of an image, while the
+    /// snapshot is pending, and before a built snapshot becomes active if only the periodic task notices the end of the
+    /// build. A deletion or a deactivation during that time is undone.
     pub fn inspection_takes(mut self, duration: Duration) -> Self {
         self.inspection_takes = Some(duration.min(LONGEST));
         self
     }
 
-    /// The pull or the build fails with this reason. It is done for that, even if it was done before.
+    /// The pull or the build fails with this reason. It takes place even if an earlier one would do.
     pub fn fails(mut self, reason: impl Into<String>) -> Self {
         self.fails = Some(reason.into());
         self
     }
 
-    /// No runner takes the build, because another is under way: `build_failed`.
+    /// No runner accepts the build, because another one is running: `build_failed`.
     pub fn rejected(mut self) -> Self {
         self.rejected = true;
         self
@@ -139,32 +139,32 @@ impl Script {
         self
     }
 
-    /// The answer to the creation says `active` already, as it does where the image is ready in the region. Such a snapshot never
-    /// has a runner, and no address of a log.
+    /// The answer to the creation already says `active`, as it does if the image is ready in the region. Such a
+    /// snapshot never has a runner, and its log has no address.
     pub fn active_at_once(mut self) -> Self {
         self.active_at_once = true;
         self
     }
 
-    /// The image has this size in GiB. Over the organization's limit the snapshot fails.
+    /// The image has this size in GiB. If it is over the organization's limit, the snapshot fails.
     pub fn size(mut self, gibibytes: f64) -> Self {
         self.size = Some(gibibytes);
         self
     }
 
-    /// The log of the build has these lines, and nothing else. It is built for that, even if it was built before.
+    /// The log of the build has exactly these lines. The build takes place even if an earlier one would do.
     pub fn log<I: Into<String>>(mut self, lines: impl IntoIterator<Item = I>) -> Self {
         self.log = Some(lines.into_iter().map(Into::into).collect());
         self
     }
 
-    /// `RUN` steps with this text in them print something and end with this status; any but 0 fails the build. It is built for
-    /// that, even if it was built before.
+    /// `RUN` steps that contain this text print something and exit with this status. Any status but 0 fails the build.
+    /// The build takes place even if an earlier one would do.
     pub fn run_fails(self, containing: impl Into<String>, exit: i32, prints: impl Into<String>) -> Self {
         self.run(containing, exit, prints)
     }
 
-    /// `RUN` steps with this text in them print something.
+    /// `RUN` steps that contain this text print something.
     pub fn run_prints(self, containing: impl Into<String>, prints: impl Into<String>) -> Self {
         self.run(containing, 0, prints)
     }
@@ -178,13 +178,13 @@ impl Script {
         self
     }
 
-    /// The snapshot goes into this state, some time after the one before. With one such state, nothing else happens to it.
-    /// Any text is a state; one that the service does not have is a test of clients.
+    /// The snapshot goes into this state, some time after the previous one. With one such state, nothing else happens
+    /// to it. Any text is accepted as a state, so that clients can be tested with unknown ones.
     pub fn state(self, after: Duration, state: impl Into<SnapshotState>) -> Self {
         self.scripted(after, state.into(), None)
     }
 
-    /// Like [`Script::state`], with the reason of a failure.
+    /// Like [`Script::state`], with a reason for a failure.
     pub fn failure(self, after: Duration, state: impl Into<SnapshotState>, reason: impl Into<String>) -> Self {
         self.scripted(after, state.into(), Some(reason.into()))
     }
@@ -203,7 +203,7 @@ impl Script {
         self.fails.is_some() || self.log.is_some() || !self.run.is_empty()
     }
 
-    /// What is wrong with its numbers, if anything is.
+    /// The problem with its numbers, if there is one.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times {
             within("times", times, 1..=u64::MAX)?;

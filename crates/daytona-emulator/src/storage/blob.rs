@@ -26,7 +26,7 @@ pub(crate) enum Blob {
 pub(crate) struct ObjectFile {
     path: PathBuf,
     is_obsolete: AtomicBool,
-    /// The folder, if it goes with its last file.
+    /// The directory, if it goes with its last file.
     _scratch: Option<Arc<TempDir>>,
 }
 

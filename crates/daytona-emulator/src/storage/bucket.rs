@@ -23,7 +23,7 @@ use super::incoming::{self, CHUNK, Said, internal};
 use super::stored::{Stored, Tag};
 use super::{Storage, listing};
 
-/// All parts but the last have at least so many bytes.
+/// All parts but the last have at least this many bytes.
 const SMALLEST_PART: u64 = 5 * 1024 * 1024;
 
 pub(super) struct Bucket(pub(super) Storage);

@@ -1,4 +1,4 @@
-//! The index of a folder of objects: a small file for each object, which names the file with its bytes.
+//! The index of a directory of objects: a small file for each object, which names the file with its bytes.
 //!
 //! An object is there when its index file is. That file is renamed into its place once the bytes are whole, so that a
 //! process that is killed at any time leaves either the old object or the new one.
@@ -22,11 +22,11 @@ struct Entry {
     etag: String,
     #[serde(default)]
     modified: Option<Timestamp>,
-    /// Name of the file in the same folder.
+    /// Name of the file in the same directory.
     data: String,
 }
 
-/// Reads the folder, and takes away what no index file names.
+/// Reads the directory, and takes away what no index file names.
 pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
     let mut objects = BTreeMap::new();
     let mut data = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
             Some("json") => {
                 let text = std::fs::read(&path).map_err(named(&path))?;
                 let entry: Entry = serde_json::from_slice(&text).map_err(|error| named(&path)(error.into()))?;
-                // The name came from a file that anybody may have written: it must not lead out of the folder.
+                // The name came from a file that anybody may have written: it must not lead out of the directory.
                 let is_plain = Path::new(&entry.data).file_name() == Some(entry.data.as_ref());
                 let bytes = folder.join(&entry.data);
                 let is_whole = is_plain && std::fs::metadata(&bytes).is_ok_and(|found| found.len() == entry.size);

@@ -28,8 +28,8 @@ impl Default for StorageOptions {
 }
 
 impl StorageOptions {
-    /// A store without peculiarities, in temporary files. Bucket-level requests, deletion and abortion are refused by policy
-    /// in any case. An object may have 16 GiB, all of them together 32 GiB.
+    /// A store without peculiarities, in temporary files. A policy always refuses bucket-level requests, deletion and
+    /// abortion. An object may have 16 GiB, and all objects together 32 GiB.
     pub fn new() -> Self {
         Self {
             in_memory: false,
@@ -46,20 +46,20 @@ impl StorageOptions {
         }
     }
 
-    /// Keeps objects in memory instead of in temporary files. With a data directory they are in files all the same.
+    /// Keeps objects in memory instead of temporary files. With a data directory, they are still in files.
     pub fn in_memory(mut self) -> Self {
         self.in_memory = true;
         self
     }
 
-    /// The largest object and the largest sum of all objects, in bytes. Default: 16 GiB and 32 GiB. What does not fit is
-    /// refused with `EntityTooLarge` while it comes in.
+    /// The largest object and the largest sum of all objects, in bytes. An upload that does not fit is refused with
+    /// `EntityTooLarge`. Default: 16 GiB and 32 GiB.
     pub fn limits(mut self, object: u64, total: u64) -> Self {
         (self.largest_object, self.largest_total) = (object, total);
         self
     }
 
-    /// Answers `HEAD` and `GET` of a missing key with 403, as AWS does for callers that may not list.
+    /// Answers `HEAD` and `GET` of a missing key with 403, as AWS does for callers that may not list objects.
     pub fn forbidden_when_missing(mut self) -> Self {
         self.forbidden_when_missing = true;
         self
@@ -71,19 +71,20 @@ impl StorageOptions {
         self
     }
 
-    /// Refuses chunked bodies, of HTTP and of AWS alike.
+    /// Refuses chunked bodies, both of HTTP and of AWS.
     pub fn refuse_chunked_framing(mut self) -> Self {
         self.refuse_chunked_framing = true;
         self
     }
 
-    /// Lets credentials expire once this many objects or parts were put with them.
+    /// Lets credentials expire after this many objects or parts.
     pub fn expire_after_parts(mut self, parts: u32) -> Self {
         self.expire_after_parts = Some(parts);
         self
     }
 
-    /// Takes only requests that are signed for this region, and names it to others. Default: any region is good.
+    /// Accepts only requests that are signed for this region, and names it in the error for others. Default: any
+    /// region.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -101,7 +102,7 @@ impl StorageOptions {
         self
     }
 
-    /// Takes bodies no faster than this, on the emulator's clock.
+    /// Reads bodies no faster than this, by the emulator's clock.
     pub fn bytes_per_second(mut self, bytes: u64) -> Self {
         self.bytes_per_second = Some(bytes.max(1));
         self

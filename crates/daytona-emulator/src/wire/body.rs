@@ -23,8 +23,8 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {
 /// A body that nobody wants is read no further than this; then the connection is closed after the answer.
 const MOST_UNWANTED: u64 = 64 * 1024 * 1024;
 
-/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer. One that is very
-/// large is let go.
+/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer. One
+/// that is very large is let go.
 pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
     let mut left = MOST_UNWANTED;
     while let Some(frame) = body.frame().await {
@@ -92,7 +92,7 @@ pub(crate) async fn read_limited(mut body: ResponseBody, limit: usize) -> Result
     Ok(Some(bytes))
 }
 
-/// Reads so many bytes of a body.
+/// Reads this many bytes of a body.
 pub(crate) async fn read_some(mut body: ResponseBody, bytes: u64) -> Result<ResponseBody, ServiceError> {
     let mut seen = 0;
     while seen < bytes {
@@ -131,7 +131,7 @@ pub(crate) fn cut(body: ResponseBody, bytes: u64, breaks: bool) -> ResponseBody 
     StreamBody::new(head.chain(tail)).boxed_unsync()
 }
 
-/// A body that comes no faster than so many bytes a second.
+/// A body that comes at no more than this many bytes a second.
 pub(crate) fn throttle(body: ResponseBody, bytes_per_second: u64, clock: &Clock) -> ResponseBody {
     let begin = clock.now();
     let slow = stream::unfold((body, clock.clone(), 0), move |(mut body, clock, seen)| async move {

@@ -295,7 +295,7 @@ async fn a_clients_mistake_is_no_error_of_the_emulator() {
     }
 }
 
-/// A stand-in for podman that builds for ever: it ends with the emulator.
+/// A stand-in for podman that builds forever: it ends with the emulator.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_build_of_an_engine_ends_with_the_program() {

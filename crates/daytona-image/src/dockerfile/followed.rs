@@ -45,7 +45,7 @@ pub(crate) struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     Copy(Copied),
-    /// Makes a folder, which is named from the root on.
+    /// Makes a directory, which is named from the root on.
     Folder(String),
     /// Puts something somewhere, and takes nothing away.
     Adds,
@@ -60,7 +60,7 @@ pub(crate) struct Copied {
     pub(crate) taking: Option<usize>,
     /// The names of the heredocs among its sources, which come last.
     pub(crate) heredocs: Vec<String>,
-    /// Named from the root on; a slash at its end says that it is a folder.
+    /// Named from the root on; a slash at its end says that it is a directory.
     pub(crate) target: String,
     pub(crate) keeps_parents: bool,
     /// Whether a file may be an archive, of which the contents come.

@@ -18,7 +18,7 @@ pub(crate) struct Reading {
     pub(crate) errors: Vec<SyntaxError>,
 }
 
-/// Room is made for so many instructions at once, and for more when they are there.
+/// Room is made for this many instructions at first, and for more when needed.
 const MOST_RESERVED: usize = 10_000;
 
 /// What stands for one instruction: its line, continued ones joined.

@@ -1,7 +1,7 @@
 //! The patterns of `${name#pattern}`, `${name%pattern}` and `${name/pattern/replacement}`.
 //!
-//! `*` is any text, `?` any character, and a backslash takes away their meaning. BuildKit turns them into regular expressions:
-//! the leftmost match wins, and neither matches a line feed.
+//! `*` is any text, `?` any character, and a backslash takes away their meaning. BuildKit turns them into regular
+//! expressions: the leftmost match wins, and neither matches a line feed.
 
 use super::budget::{Budget, WordError};
 
@@ -23,7 +23,7 @@ impl Pattern {
             tokens.push(match character {
                 '*' => Token::Any,
                 '?' => Token::One,
-                // What has to be escaped inside of `${…}` is no part of the pattern.
+                // What has to be escaped inside `${…}` is no part of the pattern.
                 '\\' if matches!(characters.peek(), Some('}' | '/')) => continue,
                 '\\' => match characters.next() {
                     Some(escaped @ ('*' | '?' | '\\')) => Token::Character(escaped),
@@ -103,8 +103,8 @@ impl Pattern {
         Ok(None)
     }
 
-    /// Length of the shortest or longest beginning of the text that matches. All possibilities run at once: each is how much of
-    /// the pattern has been matched so far.
+    /// Length of the shortest or longest beginning of the text that matches. All possibilities run at once: each is how
+    /// much of the pattern has been matched so far.
     fn matched(
         &self,
         text: impl Iterator<Item = char>,

@@ -2,15 +2,16 @@
 
 use super::glob;
 
-/// Something that an instruction takes from the build context. Paths are clean and relative to its root; empty is all of it.
+/// Something that an instruction takes from the build context. Paths are clean and relative to its root; empty is all
+/// of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Wanted {
-    /// A file, or a folder and all below it.
+    /// A file, or a directory and all below it.
     Path(String),
     /// What a pattern of `filepath.Match` matches, component by component.
     Glob(String),
-    /// What a pattern of `COPY --parents` matches, in which `**` stands for any number of folders. The folder before `/./` is
-    /// not created below the target.
+    /// What a pattern of `COPY --parents` matches, in which `**` stands for any number of directories. The directory
+    /// before `/./` is not created below the target.
     Parents { base: String, pattern: String },
 }
 
@@ -55,7 +56,7 @@ impl Wanted {
         !matches!(self, Self::Path(_))
     }
 
-    /// The folders at its beginning that are no pattern.
+    /// The directories at its beginning that are no pattern.
     pub(crate) fn fixed(&self) -> String {
         match self {
             Self::Path(path) => path.clone(),
@@ -72,8 +73,9 @@ impl Wanted {
         }
     }
 
-    /// The pattern that BuildKit asks its client by, which is read as those of ignore files are, unless it means the same as the
-    /// path. A source of a plain `COPY` has to match as both: in `st[*]r` the pattern of ignore files sees any name.
+    /// The pattern that BuildKit asks its client by, which is read as those of ignore files are, unless it means the
+    /// same as the path. A source of a plain `COPY` has to match as both: in `st[*]r` the pattern of ignore files sees
+    /// any name.
     pub(crate) fn asked(&self) -> Option<String> {
         match self {
             Self::Path(path) => {
@@ -102,7 +104,7 @@ impl Wanted {
         }
     }
 
-    /// Whether it means what has this name, and not only a folder around it.
+    /// Whether it means what has this name, and not only a directory around it.
     pub(crate) fn names(&self, name: &str) -> bool {
         match self {
             Self::Path(path) => path == name,
@@ -111,7 +113,7 @@ impl Wanted {
         }
     }
 
-    /// Whether something below this folder may be wanted.
+    /// Whether something below this directory may be wanted.
     pub(crate) fn may_hold(&self, folder: &str) -> bool {
         let path = self.path();
         let mut patterns = path.split('/');
@@ -134,7 +136,7 @@ fn is_same_in_both_senses(pattern: &str) -> bool {
     pattern.chars().all(is_plain) && !pattern.contains("**")
 }
 
-/// The folders at the beginning of a pattern that are no pattern.
+/// The directories at the beginning of a pattern that are no pattern.
 fn fixed(pattern: &str) -> &str {
     let mut end = 0;
     for component in pattern.split('/').take_while(|component| !glob::is_pattern(component)) {

@@ -78,7 +78,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands before it.
+/// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands
+/// before it.
 #[derive(Default)]
 struct Words {
     finished: Vec<String>,
@@ -286,7 +287,7 @@ impl<'l, 'a> Reader<'l, 'a> {
         }
     }
 
-    /// A word inside of `${…}`.
+    /// A word inside `${…}`.
     fn inner(&mut self, end: char, keeps_escapes: bool) -> Result<String, WordError> {
         if self.depth == MAX_NESTING {
             return WordError::invalid(format!("`${{…}}` is nested more than {MAX_NESTING} times"));

@@ -1,8 +1,8 @@
 //! One pattern, and how it is matched.
 //!
-//! moby turns a pattern into a comparison where it can and into one of Go's regular expressions where it cannot; what an odd
-//! pattern means follows from that translation. So it is the same here, but for the engine: all possibilities run at once, so
-//! that time is bounded, and whether a pattern could match below a directory can be asked.
+//! moby turns a pattern into a comparison where it can and into one of Go's regular expressions where it cannot; what
+//! an odd pattern means follows from that translation. So it is the same here, except for the engine: all possibilities
+//! run at once, so that time is bounded, and whether a pattern could match below a directory can be asked.
 
 use super::expression::Expression;
 use super::syntax;

@@ -1,24 +1,24 @@
-//! The name that a local source has in the context.
+//! The name of a local source in the context.
 
 use std::path::{Component, Path};
 
-/// Folder of the context that sources without a usable name of their own are put into, one folder a step.
+/// Directory of the context for sources that have no usable name of their own, with a directory for each step.
 pub(crate) const NEUTRAL: &str = ".ctx";
 
-/// Names at the root of the context that have a meaning there: the server puts the generated Dockerfile into the first,
-/// and the image builder obeys the others.
+/// Names with a special meaning at the root of the context: the server writes the generated Dockerfile to the first,
+/// and the image builder reads the others.
 pub(crate) const RESERVED: [&str; 3] = ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"];
 
-/// Where a local source goes in the context, by its spelling alone.
+/// The place of a local source in the context. Only the spelling of its path decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Under its own relative path; empty for the context's root itself.
+    /// Its own relative path. Empty for the root of the context.
     Own(String),
-    /// Somewhere neutral: its path says where it lies on this machine, or leads out of the base folder.
+    /// A neutral place: the path would show where the source is on this machine, or leads out of the base directory.
     Neutral,
 }
 
-/// The place of the path that the caller wrote; `None` if it is not UTF-8.
+/// The place of the caller's path, or `None` if it is not UTF-8.
 pub(crate) fn place(path: &Path) -> Option<Place> {
     let mut names: Vec<&str> = Vec::new();
     for component in path.components() {
@@ -50,7 +50,7 @@ pub(crate) fn covers(root: &str, name: &str) -> bool {
     root.is_empty() || name.strip_prefix(root).is_some_and(below)
 }
 
-/// Whether the name's first component has a meaning of its own in the context.
+/// Whether the name's first component has a special meaning in the context.
 pub(crate) fn is_taken(name: &str) -> bool {
     let first = name.split('/').next().unwrap_or_default();
     first == NEUTRAL || RESERVED.contains(&first)
@@ -60,7 +60,7 @@ pub(crate) fn is_taken(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The official Python SDK's names: ours are the same, but for paths that show where they lie, or climb out.
+    /// The official Python SDK's names. Ours are the same, except for paths that show where they are or lead out.
     #[test]
     fn names_are_those_of_the_vectors_or_neutral() {
         let fixture: serde_json::Value = serde_json::from_str(include_str!("../../tests/fixtures/image.json")).unwrap();

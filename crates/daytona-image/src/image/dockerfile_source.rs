@@ -1,10 +1,10 @@
-//! Where a Dockerfile comes from, and the folder that its sources are in.
+//! A Dockerfile's source, and the directory of its build context.
 
 use std::path::{Path, PathBuf};
 
 use crate::walk::Links;
 
-/// A Dockerfile for [`Image::from_dockerfile`](crate::Image::from_dockerfile): a file, or a text.
+/// A Dockerfile for [`Image::from_dockerfile`](crate::Image::from_dockerfile): a file, or its text.
 ///
 /// ```
 /// use daytona_image::{DockerfileSource, Image};
@@ -35,7 +35,7 @@ pub struct DockerfileCommands {
     pub(crate) context: ContextDir,
 }
 
-/// The root of a build context, and what is left out of it.
+/// The root of a build context, and its ignore patterns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ContextDir {
     pub(crate) path: Option<PathBuf>,
@@ -50,7 +50,7 @@ impl ContextDir {
 }
 
 impl DockerfileSource {
-    /// The Dockerfile at `path`. Its folder is the root of the build context, unless another is given.
+    /// The Dockerfile at `path`. Its directory is the root of the build context, unless you set another.
     pub fn path(path: impl Into<PathBuf>) -> Self {
         Self {
             origin: Origin::Path(path.into()),
@@ -60,7 +60,7 @@ impl DockerfileSource {
         }
     }
 
-    /// A Dockerfile in a text. The plan's base folder is the root of the build context, unless another is given.
+    /// The text of a Dockerfile. The plan's base directory is the root of the build context, unless you set another.
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             origin: Origin::Text(text.into()),
@@ -72,11 +72,12 @@ impl DockerfileSource {
 
     /// Gives an `ARG` of the Dockerfile a value, as `docker build --build-arg` does. The last value for a name counts.
     ///
-    /// The service takes no build arguments, so that the value becomes the default of every `ARG` of this name in the text that
-    /// is sent. A predefined one such as `HTTP_PROXY`, which needs no `ARG`, gets one in each stage that runs something. A name
-    /// that nothing declares is a warning of the plan.
+    /// The service has no build arguments. So the value becomes the default of every `ARG` of this name in the text
+    /// that is sent. A predefined argument such as `HTTP_PROXY` needs no `ARG`, so it gets one in each stage that runs
+    /// something. If no `ARG` declares the name, the plan has a warning.
     ///
-    /// Values are public: they stand in the snapshot's record and in the history of the image. Never put a secret there.
+    /// Values are public: anybody can read them in the snapshot's record and in the history of the image. Never pass a
+    /// secret.
     ///
     /// ```
     /// use daytona_image::{DockerfileSource, Image};
@@ -91,22 +92,22 @@ impl DockerfileSource {
         self
     }
 
-    /// Builds the stage of this name instead of the last one, as `docker build --target` does. Upper and lower case are the same.
+    /// Builds the stage of this name instead of the last one, as `docker build --target` does. Case does not matter.
     ///
-    /// Stages that it does not need are not sent, and what a sandbox starts is the `ENTRYPOINT` of this stage.
+    /// Stages that it does not need are not sent, and a sandbox starts the `ENTRYPOINT` of this stage.
     pub fn target(mut self, stage: impl Into<String>) -> Self {
         self.target = Some(stage.into());
         self
     }
 
-    /// The root of the build context, in which the sources of `COPY` and `ADD` are looked for.
+    /// Sets the root of the build context, where the sources of `COPY` and `ADD` are looked up.
     pub fn context_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.context.set(path.into());
         self
     }
 
-    /// Leaves out what these patterns match, by [Docker's rules](crate::ignore). They come after those of the Dockerfile's
-    /// own `<Dockerfile>.dockerignore`, or else of the context's `.dockerignore`.
+    /// Leaves out the files that these patterns match, by [Docker's rules](crate::ignore). They come after those of the
+    /// Dockerfile's own `<Dockerfile>.dockerignore`, or else of the context's `.dockerignore`.
     pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.context.ignore.extend(patterns.into_iter().map(Into::into));
         self
@@ -128,14 +129,14 @@ impl DockerfileCommands {
         }
     }
 
-    /// The root of the build context, in which the sources of `COPY` and `ADD` are looked for. Default: the plan's base
-    /// folder.
+    /// Sets the root of the build context, where the sources of `COPY` and `ADD` are looked up. Default: the plan's
+    /// base directory.
     pub fn context_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.context.set(path.into());
         self
     }
 
-    /// Leaves out what these patterns match, after the rules of the context's `.dockerignore`.
+    /// Leaves out the files that these patterns match. They come after the rules of the context's `.dockerignore`.
     pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.context.ignore.extend(patterns.into_iter().map(Into::into));
         self

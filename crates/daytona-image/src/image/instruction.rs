@@ -1,4 +1,4 @@
-//! What a step says, before any of it is checked.
+//! The content of a step, before it is checked.
 
 use super::apt::AptInstall;
 use super::dockerfile_source::{DockerfileCommands, DockerfileSource};
@@ -85,9 +85,9 @@ impl Instruction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// A text for the image's shell. May span lines if each but the last ends in a backslash.
+    /// A text for the image's shell. It may have several lines if each but the last ends in a backslash.
     Shell(String),
-    /// An executable and its arguments, run without a shell and taken literally.
+    /// An executable and its arguments. It runs without a shell, and nothing is expanded.
     Exec(Vec<String>),
 }
 
@@ -122,7 +122,7 @@ impl<S: Into<String>, const N: usize> From<[S; N]> for Command {
     }
 }
 
-/// What [`Image::run_commands`](crate::Image::run_commands) runs: one text, one [`Command`], or a list of either.
+/// The argument of [`Image::run_commands`](crate::Image::run_commands): one text, one [`Command`], or a list of either.
 ///
 /// ```
 /// use daytona_image::{Command, Commands, Image};

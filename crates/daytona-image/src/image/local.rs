@@ -1,10 +1,10 @@
-//! Options of local files and folders.
+//! Options for local files and directories.
 
 use std::path::{Path, PathBuf};
 
 use crate::walk::Links;
 
-/// A local folder to copy into the image, with options.
+/// A local directory to copy into the image, with options.
 ///
 /// ```
 /// use daytona_image::{Image, Links, LocalDir};
@@ -34,7 +34,7 @@ pub struct LocalFile {
     pub(crate) owner: Owner,
 }
 
-/// Whose the copies are in the image, and who may do what with them.
+/// The owner and the mode of the copies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Owner {
     pub(crate) chown: Option<String>,
@@ -51,21 +51,22 @@ impl LocalFile {
     }
 }
 
-/// The same options for whatever is copied.
+/// The options that files and directories share.
 macro_rules! owner_options {
     ($name:ident) => {
         impl $name {
-            /// Makes the copy belong to this user: a name or an id, with a group after a colon if need be. Default: root.
+            /// Sets the owner of the copy: a name or an id, optionally with a group after a colon. Default: root.
             ///
-            /// A `RUN chown` in a later step would double the size of what it changes.
+            /// A `RUN chown` in a later step would double the size of the files that it changes.
             pub fn chown(mut self, owner: impl Into<String>) -> Self {
                 self.owner.chown = Some(owner.into());
                 self
             }
 
-            /// Gives the copy this mode, such as `0o755`. Default: 0755 for a file that its owner may execute, else 0644.
+            /// Sets the mode of the copy, such as `0o755`. Default: 0755 for a file that its owner may execute, else
+            /// 0644.
             ///
-            /// As with Docker's `COPY --chmod`, a mode other than 0755 and 0644 is that of copied folders too.
+            /// As with Docker's `COPY --chmod`, a mode other than 0755 and 0644 also applies to copied directories.
             pub fn chmod(mut self, mode: u32) -> Self {
                 self.owner.chmod = Some(mode);
                 self
@@ -78,7 +79,7 @@ owner_options!(LocalDir);
 owner_options!(LocalFile);
 
 impl LocalDir {
-    /// The folder at `path`.
+    /// The directory at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -88,8 +89,8 @@ impl LocalDir {
         }
     }
 
-    /// Leaves out what these patterns match, by [Docker's rules](crate::ignore) and relative to the folder. They come after
-    /// those of the folder's own `.dockerignore`, which apply in any case, and so have the last word.
+    /// Leaves out the files that these patterns match, by [Docker's rules](crate::ignore), relative to the directory.
+    /// They come after the rules of the directory's own `.dockerignore`, which always apply, and so take precedence.
     pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.ignore.extend(patterns.into_iter().map(Into::into));
         self
@@ -102,7 +103,7 @@ impl LocalDir {
     }
 }
 
-/// The usual ways to name a path.
+/// The usual types for a path.
 macro_rules! from_path {
     ($name:ident) => {
         impl From<&str> for $name {

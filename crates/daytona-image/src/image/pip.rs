@@ -1,4 +1,4 @@
-//! Options of `pip install`, and of what stands in for it.
+//! Options of `pip install` and `uv pip install`.
 
 use crate::problem::ProblemKind;
 use crate::quote;
@@ -27,7 +27,7 @@ pub struct UvPipInstall {
     options: PipOptions,
 }
 
-/// What pip can be told.
+/// The options that pip and uv share.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct PipOptions {
     pub(super) find_links: Vec<String>,
@@ -38,7 +38,7 @@ pub(super) struct PipOptions {
 }
 
 impl PipOptions {
-    /// The options in the order of the official SDKs, each with a blank before it.
+    /// The options in the order of the official SDKs, each after a space.
     pub(super) fn render(&self, pre: &str) -> Result<String, Vec<ProblemKind>> {
         let mut options = String::new();
         let mut add = |name: &str, value: &str| {
@@ -110,23 +110,23 @@ impl UvPipInstall {
     }
 }
 
-/// The same options for each way to name packages.
+/// The options that all ways to name packages share.
 macro_rules! pip_options {
     ($name:ident) => {
         impl $name {
-            /// A page or folder of packages to look at (`--find-links`). May be called again for a further one.
+            /// A page or directory with packages (`--find-links`). Can be called more than once.
             pub fn find_links(mut self, url: impl Into<String>) -> Self {
                 self.options.find_links.push(url.into());
                 self
             }
 
-            /// The index to use instead of PyPI (`--index-url`). An empty one counts as none.
+            /// The index to use instead of PyPI (`--index-url`). An empty one is ignored.
             pub fn index_url(mut self, url: impl Into<String>) -> Self {
                 self.options.index_url = Some(url.into());
                 self
             }
 
-            /// An index to use besides (`--extra-index-url`). May be called again for a further one.
+            /// An additional index (`--extra-index-url`). Can be called more than once.
             pub fn extra_index_url(mut self, url: impl Into<String>) -> Self {
                 self.options.extra_index_urls.push(url.into());
                 self
@@ -138,7 +138,7 @@ macro_rules! pip_options {
                 self
             }
 
-            /// Further options, handed to the shell as they are.
+            /// More options. They are passed to the shell unchanged.
             pub fn extra_options(mut self, options: impl Into<String>) -> Self {
                 self.options.extra_options = Some(options.into());
                 self
@@ -152,7 +152,7 @@ pub(super) use pip_options;
 pip_options!(PipInstall);
 pip_options!(UvPipInstall);
 
-/// The usual ways to name packages.
+/// The usual types for packages.
 macro_rules! from_packages {
     ($name:ident) => {
         impl From<&str> for $name {

@@ -38,10 +38,10 @@ impl Pyproject {
         }
     }
 
-    /// Takes the optional dependencies of these groups too, which pip calls extras. Names are compared as pip does.
+    /// Also installs the optional dependencies of these groups, which pip calls extras. Names are compared as pip does.
     ///
-    /// A dependency on an extra of the project itself is replaced by what that extra holds: the project is not on an index, or
-    /// somebody else's is.
+    /// A dependency on an extra of the project itself is replaced by the dependencies of that extra. The package index
+    /// does not have the project, or has somebody else's of that name.
     pub fn optional<S: Into<String>>(mut self, groups: impl IntoIterator<Item = S>) -> Self {
         self.groups.extend(groups.into_iter().map(Into::into));
         self
@@ -96,7 +96,7 @@ impl Pyproject {
     }
 }
 
-/// What to say of a group that there is not.
+/// The message for a group that does not exist.
 fn unknown(group: &str, extras: &Extras, groups: &BTreeMap<String, toml::Value>, dynamic: &[String]) -> String {
     let is_same = |name: &&String| requirement::normalized(name) == requirement::normalized(group);
     if groups.keys().any(|name| is_same(&name)) {
@@ -119,7 +119,7 @@ fn unknown(group: &str, extras: &Extras, groups: &BTreeMap<String, toml::Value>,
     format!("it has no group `{group}` of optional dependencies: {there}")
 }
 
-/// The optional dependencies of a project, under the names that other ones of its own use.
+/// The optional dependencies of a project, by the names that its other dependencies use for them.
 struct Extras {
     /// Normalized; empty if the project has no name.
     name: String,
@@ -135,7 +135,7 @@ impl Extras {
             .map(|(_, group)| group)
     }
 
-    /// Replaces what names the project itself by what its extras hold, until nothing of its own is left.
+    /// Replaces dependencies on the project itself by those of its extras, until none is left.
     fn expand(&self, packages: Vec<String>) -> Result<Vec<String>, Vec<String>> {
         let mut expanded: Vec<String> = Vec::new();
         let mut problems = Vec::new();
@@ -178,7 +178,7 @@ impl Extras {
     }
 }
 
-/// Extras that name each other with markers could go on for ever.
+/// Extras that refer to each other with markers could go on forever.
 const MOST_EXTRAS: usize = 1_000;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Which Python `debian_slim` gives.
+//! The Python version of `debian_slim`.
 
 use crate::problem::ProblemKind;
 
@@ -6,7 +6,7 @@ use crate::problem::ProblemKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PythonVersion(String);
 
-/// The release that each series stands for, as in all official SDKs.
+/// The release of each series, as in all official SDKs.
 const RELEASES: [(&str, &str); 5] = [
     ("3.9", "3.9.22"),
     ("3.10", "3.10.17"),
@@ -16,7 +16,7 @@ const RELEASES: [(&str, &str); 5] = [
 ];
 
 impl PythonVersion {
-    /// The series that are supported.
+    /// The supported series.
     pub const SERIES: [&'static str; 5] = ["3.9", "3.10", "3.11", "3.12", "3.13"];
 
     /// The full version, such as `3.12.10`.
@@ -36,7 +36,7 @@ impl PythonVersion {
         }
     }
 
-    /// `3.N` or `3.N.N`, each with an optional `rc` suffix, as its second and third part.
+    /// `3.N` or `3.N.N`. The second and third part may each have an `rc` suffix.
     fn parts(&self) -> Option<(&str, Option<&str>)> {
         let rest = self.0.strip_prefix("3.")?;
         let (minor, micro) = match rest.split_once('.') {

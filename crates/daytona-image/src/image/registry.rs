@@ -1,15 +1,15 @@
-//! References to images of a registry, as the service takes them.
+//! References to images in a registry, as the service accepts them.
 
 use std::fmt;
 
-/// An image of a registry that a snapshot can be made from: with a tag other than `latest`, or with a digest.
+/// An image in a registry that can become a snapshot: with a tag other than `latest`, or with a digest.
 ///
-/// The rules are the service's own: it does not tell a registry's port from a tag, so that `localhost:5000/x` passes
-/// there; here it does not, because no tag is named.
+/// The rules are the service's own, with one difference. The service confuses a registry's port with a tag, so it
+/// accepts `localhost:5000/x`. Here that is an error, because it has no tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegistryImage(String);
 
-/// Why a text is no image that a snapshot can be made from.
+/// Why an image cannot become a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` cannot be used as an image: {problem}", .image.escape_debug())]
 pub struct RegistryImageError {
@@ -18,7 +18,7 @@ pub struct RegistryImageError {
 }
 
 impl RegistryImage {
-    /// Reads a reference such as `ubuntu:22.04`, `registry:5000/team/app:1.0` or `app@sha256:…`.
+    /// Parses a reference such as `ubuntu:22.04`, `registry:5000/team/app:1.0` or `app@sha256:…`.
     ///
     /// # Errors
     ///

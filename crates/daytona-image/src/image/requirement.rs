@@ -37,27 +37,27 @@ impl<'a> Requirement<'a> {
     }
 }
 
-/// A name as pip compares it: lower case, with one `-` for each run of `-`, `_` and `.`.
+/// A name as pip compares it: lower case, and each run of `-`, `_` and `.` becomes one `-`.
 pub(crate) fn normalized(name: &str) -> String {
     let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
-/// The requirement, needed only where this marker holds too.
+/// The requirement, limited to where this marker holds too.
 pub(crate) fn with_marker(requirement: &str, marker: &str) -> String {
     if marker.is_empty() {
         return requirement.to_owned();
     }
     match split_marker(requirement) {
         (before, "") => {
-            // In an address a semicolon needs a blank before it.
+            // After a URL, a semicolon needs a space before it.
             format!("{} ; {marker}", before.trim_end())
         }
         (before, own) => format!("{} ; ({own}) and ({marker})", before.trim_end()),
     }
 }
 
-/// What stands before the marker, and the marker. In an address a semicolon begins one only after a blank.
+/// The part before the marker, and the marker. After a URL, a semicolon starts a marker only if a space comes first.
 fn split_marker(text: &str) -> (&str, &str) {
     let text = text.trim();
     let split = if text.contains('@') && text.contains("://") {
@@ -68,7 +68,7 @@ fn split_marker(text: &str) -> (&str, &str) {
     split.map_or((text, ""), |(before, marker)| (before.trim(), marker.trim()))
 }
 
-/// What is wrong with a requirement that names a file or folder of this machine.
+/// The problem of a requirement that names a file or directory on this machine.
 pub(crate) fn local_path(requirement: &str) -> Option<&'static str> {
     const LOCAL: &str = "is a path of this machine, which is not sent: copy it with `add_local_file` or `add_local_dir` and install it \
                          with `run_commands`";

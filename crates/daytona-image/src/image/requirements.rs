@@ -7,15 +7,16 @@ use super::pip::{PipOptions, pip_options};
 use super::requirement;
 use crate::problem::ProblemKind;
 
-/// Where a requirements file goes in the image.
+/// The path of a requirements file in the image.
 pub(crate) const REQUIREMENTS_TARGET: &str = "/.requirements.txt";
 
-/// Where a requirements file and those that it names go.
+/// The directory for a requirements file and the files that it names.
 pub(crate) const REQUIREMENTS_FOLDER: &str = "/.requirements";
 
 /// A requirements file and pip's options.
 ///
-/// Files that it names with `-r` and `-c`, and that those name, are sent along. They have to lie in its folder or below.
+/// Files that it names with `-r` and `-c` are sent too, and so are the files that those name. They must be in its
+/// directory or below.
 ///
 /// ```
 /// use daytona_image::{Image, Requirements};
@@ -42,23 +43,23 @@ impl Requirements {
         }
     }
 
-    /// The command for the file at this path of the image, a word of a shell.
+    /// The command for the file at this path in the image, which is a word of a shell.
     pub(crate) fn command(&self, target: &str) -> Result<String, Vec<ProblemKind>> {
         let options = self.options.render(" --pre")?;
         Ok(format!("python -m pip install -r {target}{options}"))
     }
 }
 
-/// A line of a requirements file that has to do with this machine.
+/// A line of a requirements file that concerns this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Named {
-    /// Another file, by its path from the one that it stands in.
+    /// Another file, by its path relative to this file.
     File(String),
-    /// What cannot work, and what to do.
+    /// A line that cannot work, and what to do.
     Problem(String),
 }
 
-/// What the lines of a requirements file name, each with its number, counted from 1.
+/// The files that the lines of a requirements file name, each with its line number, counted from 1.
 pub(crate) fn named(text: &str) -> Vec<(usize, Named)> {
     let mut named = Vec::new();
     for (line, text) in logical_lines(text) {
@@ -68,7 +69,7 @@ pub(crate) fn named(text: &str) -> Vec<(usize, Named)> {
     named
 }
 
-/// Lines without comments, those that end in a backslash joined with the next.
+/// Lines without comments. A line that ends in a backslash is joined with the next.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Vec::new();
@@ -136,7 +137,7 @@ fn of_line(line: &str) -> Vec<Named> {
     named
 }
 
-/// Options whose value is a file or folder.
+/// Options whose value is a file or directory.
 #[derive(Clone, Copy)]
 enum File {
     Requirements,
@@ -144,7 +145,7 @@ enum File {
     Links,
 }
 
-/// An option of interest, and its value if that stands in the same word.
+/// An option of interest, and its value if that is in the same word.
 fn split_option(word: &str) -> Option<(File, Option<String>)> {
     const LONG: [(&str, File); 4] = [
         ("--requirement", File::Requirements),
@@ -171,7 +172,7 @@ fn split_option(word: &str) -> Option<(File, Option<String>)> {
     Some((*option, value.map(str::to_owned)))
 }
 
-/// The words of a line as a shell takes them apart.
+/// The words of a line, as a shell splits it.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut has_word) = (Vec::new(), String::new(), None, false);
     let mut characters = line.chars();

@@ -18,7 +18,7 @@ use crate::walk::{DOCKERIGNORE, Found, Links, Selection, Walk, WalkProblem, Walk
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContextRoot {
     pub(crate) path: PathBuf,
-    /// Ignore rules that come before those of the folder.
+    /// Ignore rules that come before those of the directory.
     pub(crate) own_rules: Option<PathBuf>,
     pub(crate) dir: ContextDir,
 }
@@ -265,7 +265,7 @@ impl Finder {
 
     /// What was found for a pattern.
     fn pattern(&mut self, want: &Want, line: usize, mut walked: Walked) -> Outcome {
-        // The folder that it begins with may be missing.
+        // The directory that it begins with may be missing.
         walked
             .problems
             .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
@@ -353,7 +353,8 @@ pub(crate) struct Finished {
     pub(crate) warnings: Vec<(usize, String)>,
 }
 
-/// The ignore rules of a context: those beside the Dockerfile or else those of the folder, and those that were given in code.
+/// The ignore rules of a context: those beside the Dockerfile or else those of the directory, and those that were given
+/// in code.
 fn rules(options: &PlanOptions, context: &ContextRoot) -> Result<IgnoreRules, Vec<ProblemKind>> {
     let candidates = context
         .own_rules

@@ -1,4 +1,4 @@
-//! A plan that is made, and what it tells of itself.
+//! A finished plan, and the questions that it answers.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use crate::ignore::Rule;
 
 /// What would be built and sent: the text of a Dockerfile, and all members of its build context.
 ///
-/// A plan is fixed: what it lists is what is packed, and a file that changes afterwards is noticed when it is read.
+/// A plan does not change. Exactly the members that it lists are packed. A file that changes later is noticed when it
+/// is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImagePlan {
     pub(super) dockerfile: String,
@@ -17,29 +18,30 @@ pub struct ImagePlan {
     pub(super) excluded: Vec<ExcludedPath>,
     pub(super) entrypoint: Vec<String>,
     pub(super) warnings: Vec<PlanWarning>,
-    /// Where paths were looked for, to explain further ones.
+    /// The directories of the plan, to explain further paths.
     pub(super) options: PlanOptions,
 }
 
-/// What becomes of a local path.
+/// What happens to a local path.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Explanation<'a> {
-    /// It, or what is in it, is sent as these members.
+    /// The path, or its content, is sent as these members.
     Sent(Vec<&'a Member>),
-    /// An ignore rule leaves it out.
+    /// An ignore rule excludes it.
     Excluded(&'a ExcludedPath),
-    /// No step takes it.
+    /// No step copies it.
     NotTaken,
 }
 
-/// A local file or directory that an ignore rule leaves out.
+/// A local file or directory that an ignore rule excludes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExcludedPath {
     /// Number of the step, counted from 1.
     pub step: usize,
-    /// Its path below the folder of the step, `/`-separated. Of a directory that was not looked into only the directory.
+    /// Its path relative to the directory of the step, `/`-separated. If the walk did not enter a directory, only the
+    /// directory is listed.
     pub name: String,
     /// The local path itself.
     pub path: PathBuf,
@@ -58,18 +60,18 @@ impl ImagePlan {
         &self.members
     }
 
-    /// What the service will start in a sandbox. It reads the Dockerfile's text by rules of its own; where Docker would start
-    /// something else, a warning says so.
+    /// The command that the service will start in a sandbox. The service reads the Dockerfile by its own rules. If
+    /// Docker would start something else, a warning says so.
     pub fn entrypoint(&self) -> &[String] {
         &self.entrypoint
     }
 
-    /// What the ignore rules leave out, and by which rule.
+    /// The paths that the ignore rules exclude, with the deciding rule.
     pub fn excluded(&self) -> &[ExcludedPath] {
         &self.excluded
     }
 
-    /// Bytes of all members together.
+    /// The total size of all members in bytes.
     pub fn total_size(&self) -> u64 {
         self.members.iter().map(Member::size).sum()
     }
@@ -82,10 +84,10 @@ impl ImagePlan {
         members
     }
 
-    /// What becomes of a local path: sent, and under which names, or left out, and by which rule.
+    /// Explains what happens to a local path: it is sent, and under which names, or it is left out, and by which rule.
     ///
-    /// The path is read as those of the steps were; a file that several steps send has several names. Looks at the file
-    /// system to find out what the path leads to.
+    /// The path is resolved like those of the steps. A file that several steps send has several names. This looks at
+    /// the file system to see what the path leads to.
     pub fn explain(&self, path: impl AsRef<Path>) -> Explanation<'_> {
         let path = self
             .options
@@ -104,7 +106,7 @@ impl ImagePlan {
         excluded.map_or(Explanation::NotTaken, Explanation::Excluded)
     }
 
-    /// What is allowed, but may surprise.
+    /// What is allowed, but may surprise you.
     pub fn warnings(&self) -> &[PlanWarning] {
         &self.warnings
     }

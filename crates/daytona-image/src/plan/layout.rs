@@ -78,7 +78,7 @@ impl<'a> Tree<'a> {
     /// Whether the source can be at `root` without meeting another one.
     fn has_room(&self, root: &str, source: &Source) -> bool {
         if root.is_empty() {
-            // `COPY .` takes in everything: it has to be the only one. A folder of a reserved name would clash with the
+            // `COPY .` takes in everything: it has to be the only one. A directory of a reserved name would clash with the
             // server's own file.
             let is_clash = |found: &Found| RESERVED.iter().any(|name| found.name.starts_with(&format!("{name}/")));
             return self.is_all_one && !source.walked.files.iter().any(is_clash);
@@ -161,8 +161,8 @@ impl<'a> Tree<'a> {
         problems
     }
 
-    /// The step and a message for each file that its name keeps out of the tree, and for the generated Dockerfile that takes
-    /// its place. A Dockerfile that is the generated one to the byte is not missed.
+    /// The step and a message for each file that its name keeps out of the tree, and for the generated Dockerfile that
+    /// takes its place. A Dockerfile that is the generated one to the byte is not missed.
     pub(crate) fn displaced(&self, dockerfile: &str) -> Vec<(usize, String)> {
         let mut notes = Vec::new();
         for (number, name, found) in &self.reserved {
@@ -197,7 +197,8 @@ impl<'a> Tree<'a> {
         name == RESERVED[0] && found.any(|(_, _, found)| self.is_text(found, dockerfile))
     }
 
-    /// Whether a file holds this text. One that was read as a Dockerfile is not read again, and no other is if its size tells.
+    /// Whether a file holds this text. One that was read as a Dockerfile is not read again, and no other is if its size
+    /// tells.
     fn is_text(&self, found: &Found, text: &str) -> bool {
         if let Some((_, held)) = self.dockerfiles.iter().find(|(path, _)| *path == found.source) {
             return held == text;
@@ -210,7 +211,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The path and the folders above it, from the longest to the shortest, without the root.
+/// The path and the directories above it, from the longest to the shortest, without the root.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(parent, _)| parent))
 }

@@ -14,7 +14,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// What was found, under its name in the context.
+    /// A file that was found, with its name in the context.
     pub(super) fn new(name: &str, found: &Found) -> Self {
         Self {
             name: name.to_owned(),
@@ -39,13 +39,13 @@ impl Member {
         self.fingerprint.size()
     }
 
-    /// Its mode in the context: 0755 if its owner may execute it, else 0644. On Windows, where no file says so, it is 0755 unless
-    /// the image gives it one with `chmod`.
+    /// Its mode in the context: 0755 if its owner may execute it, else 0644. Windows has no such bit, so there it is
+    /// 0755 unless the image sets it with `chmod`.
     pub fn mode(&self) -> u32 {
         if self.executable { 0o755 } else { 0o644 }
     }
 
-    /// What the file was like when it was planned.
+    /// The state of the file when it was planned.
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }

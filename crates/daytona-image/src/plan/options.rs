@@ -1,4 +1,4 @@
-//! Where a plan looks for local files.
+//! Options of a plan.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use crate::cancel::Cancellation;
 use crate::problem::ProblemKind;
 use crate::walk::WalkProblem;
 
-/// Where a plan looks for local files.
+/// Where a plan looks for local files, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct PlanOptions {
@@ -17,7 +17,8 @@ pub struct PlanOptions {
 }
 
 impl PlanOptions {
-    /// Lets another thread stop the plan: it then fails, and [`PlanError::is_cancelled`](crate::PlanError::is_cancelled) says so.
+    /// Lets another thread stop the plan. The plan then fails, and
+    /// [`PlanError::is_cancelled`](crate::PlanError::is_cancelled) returns true.
     pub fn cancellation(mut self, cancellation: &Cancellation) -> Self {
         self.cancellation = cancellation.clone();
         self
@@ -43,25 +44,25 @@ impl PlanOptions {
         self
     }
 
-    /// The folder that relative paths start from. Default: the process's current folder.
+    /// The directory where relative paths start. Default: the process's current directory.
     pub fn base_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.base_dir = Ok(folder.into());
         self
     }
 
-    /// The folder that `~` stands for. Default: the home folder of the user.
+    /// The directory that `~` stands for. Default: the user's home directory.
     pub fn home(mut self, folder: impl Into<PathBuf>) -> Self {
         self.home = Some(folder.into());
         self
     }
 
-    /// The folder that a path starts from.
+    /// The directory where a path starts.
     pub(crate) fn base_of(&self, path: &Path) -> Option<&Path> {
         let is_relative = !path.is_absolute() && !path.starts_with("~");
         self.base_dir.as_deref().ok().filter(|_| is_relative)
     }
 
-    /// The path in full, by its spelling alone.
+    /// The absolute path. Only its spelling counts.
     pub(crate) fn resolve(&self, path: &Path) -> Result<PathBuf, ProblemKind> {
         if let Ok(rest) = path.strip_prefix("~") {
             let home = self
@@ -81,7 +82,7 @@ impl PlanOptions {
     }
 }
 
-/// The process's current folder and the user's home folder.
+/// The process's current directory and the user's home directory.
 impl Default for PlanOptions {
     fn default() -> Self {
         Self {

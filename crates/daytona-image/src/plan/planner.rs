@@ -118,7 +118,7 @@ impl Planner<'_> {
         for note in &followed.problems {
             let problem = escape::text(&note.text).to_string();
             let line = self.line(note.part, note.line);
-            // What is no instruction of its kind has been told already.
+            // An invalid instruction has already been reported.
             let step = self.parts[note.part].step;
             let is_told = |problem: &Problem| problem.step == step && problem.line.is_some() && problem.line == line;
             if self.problems.iter().any(is_told) {
@@ -304,7 +304,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Names at the root that mean something there cannot be copied from there, but for the Dockerfile itself.
+    /// Names with a special meaning at the root cannot be copied from there, except the Dockerfile itself.
     fn refuse_reserved(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str) {
         for part in parts {
             for (line, name) in &part.taken.named {

@@ -12,15 +12,15 @@ use crate::plan::resolve::{self, Source};
 use crate::problem::ProblemKind;
 use crate::walk::{Walk, read_text};
 
-/// So many files may name each other in a row.
+/// How deep requirements files may be nested.
 const DEEPEST: usize = 32;
 
-/// So many files may a requirements file name, directly or not.
+/// The most files that a requirements file may name, directly or not.
 const MOST_FILES: usize = 1_000;
 
 /// A requirements file and what it names.
 pub(crate) struct Collected {
-    /// Each file, and its name below the folder that all of them go to; the first one is the file itself.
+    /// Each file, and its name below the directory that all of them go to; the first one is the file itself.
     pub(crate) files: Vec<(Source, String)>,
 }
 
@@ -76,7 +76,7 @@ fn collector_source(root: &Path, shown: &Path, name: &str) -> Result<Source, Vec
 }
 
 struct Collector {
-    /// The folder of the file itself, which no other may leave.
+    /// The directory of the file itself, which no other may leave.
     root: PathBuf,
     shown: PathBuf,
     seen: HashSet<String>,

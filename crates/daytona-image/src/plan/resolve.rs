@@ -11,12 +11,12 @@ use crate::plan::PlanOptions;
 use crate::problem::ProblemKind;
 use crate::walk::{DOCKERIGNORE, Found, ReadError, Walk, WalkProblem, Walked, read_rules, read_text};
 
-/// A local file or folder, ready to be placed in the context.
+/// A local file or directory, ready to be placed in the context.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// Where its spelling would place it.
     pub(crate) place: Place,
-    /// Last component of its path; empty for a folder such as `.` or `/`.
+    /// Last component of its path; empty for a directory such as `.` or `/`.
     pub(crate) last: String,
     /// What there is to send. For a file the one name is empty.
     pub(crate) walked: Walked,
@@ -42,7 +42,7 @@ pub(crate) fn file(options: &PlanOptions, path: &Path) -> Result<Source, Vec<Pro
     named(path, walked)
 }
 
-/// A local folder and all that is to be sent of it.
+/// A local directory and all that is to be sent of it.
 pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Vec<ProblemKind>> {
     let path = &dir.path;
     let (source, metadata) = locate(options, path)?;
@@ -70,7 +70,7 @@ pub(crate) fn folder(options: &PlanOptions, dir: &LocalDir) -> Result<Source, Ve
     named(path, walked)
 }
 
-/// The rules of the folder's own `.dockerignore`, and then those that were given in code.
+/// The rules of the directory's own `.dockerignore`, and then those that were given in code.
 fn rules(folder: &Path, dir: &LocalDir) -> Result<IgnoreRules, Vec<ProblemKind>> {
     let given = IgnoreRules::new(&dir.ignore).map_err(|error| vec![WalkProblem::InvalidPattern { error }.into()])?;
     let shown = dir.path.join(DOCKERIGNORE);
@@ -91,7 +91,8 @@ fn named(path: &Path, walked: Walked) -> Result<Source, Vec<ProblemKind>> {
     })
 }
 
-/// A Dockerfile, by a path without links, and its text. Where it is a link it may lead to another file of its folder, as in BuildKit, and not out of it.
+/// A Dockerfile, by a path without links, and its text. Where it is a link it may lead to another file of its
+/// directory, as in BuildKit, and not out of it.
 pub(crate) fn dockerfile(options: &PlanOptions, path: &Path) -> Result<(PathBuf, String), Vec<ProblemKind>> {
     if path.as_os_str().is_empty() {
         return Err(vec![ProblemKind::Empty { what: "the path" }]);

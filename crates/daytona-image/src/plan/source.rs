@@ -1,4 +1,4 @@
-//! The caller's own lines: read, and with the folder that their sources are in.
+//! The caller's own lines: read, and with the directory that their sources are in.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
-//! Targets that cannot be: a folder that is copied onto a file, or a file onto a folder.
+//! Targets that cannot be: a directory that is copied onto a file, or a file onto a directory.
 //!
-//! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and makes no
-//! file of a folder, so that this stays true until something runs. Whatever is not certain is not refused.
+//! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and
+//! makes no file of a directory, so that this stays true until something runs. Whatever is not certain is not refused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::dockerfile::sources::{Wanted, clean};
 use crate::escape;
 use crate::walk::Found;
 
-/// So many things are kept of all stages together; beyond that nothing is refused any more.
+/// How much is remembered for all stages together. Beyond that nothing is refused.
 const MOST_KEPT: usize = 200_000;
 
 /// Bytes of a path that Linux takes.
@@ -72,7 +72,7 @@ struct Stage {
     /// Whether there is nothing else.
     is_closed: bool,
     known: HashMap<String, (Kind, Origin)>,
-    /// Folders of the context whose contents were copied, by their targets: the part, the folder, the line.
+    /// Directories of the context whose contents were copied, by their targets: the part, the directory, the line.
     copied: HashMap<String, Vec<(usize, String, usize)>>,
 }
 
@@ -178,7 +178,7 @@ impl Builder<'_> {
                 join(target, last(&origin.source))
             }
             Some((Kind::Folder, _)) => join(target, last(&origin.source)),
-            // It may be a folder, too.
+            // It may be a directory, too.
             None if !stage.is_closed => {
                 self.parent(stage, target, origin)?;
                 return Ok(());
@@ -205,7 +205,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A folder is made, with those above it, unless it is there.
+    /// A directory is made, with those above it, unless it is there.
     fn folder(&self, stage: &mut Stage, path: &str, origin: &Origin) -> Result<(), String> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         for end in ends.filter(|end| *end > 0) {
@@ -257,7 +257,7 @@ impl Origin {
     }
 }
 
-/// What a source is: a file or folder, or what its pattern matches, in the order in which they are copied.
+/// What a source is: a file or directory, or what its pattern matches, in the order in which they are copied.
 fn items(wanted: &Wanted, files: &[Found]) -> Vec<(String, Kind)> {
     match wanted {
         Wanted::Path(path) => kind_of(path, files)

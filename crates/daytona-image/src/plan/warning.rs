@@ -1,11 +1,11 @@
-//! What is allowed, but may surprise.
+//! What is allowed, but may surprise you.
 
 use std::fmt;
 use std::panic::Location;
 
 use crate::problem::DockerfileLine;
 
-/// Something in an image that is allowed, but may surprise.
+/// Something in an image that is allowed, but may surprise you.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlanWarning {
@@ -15,9 +15,9 @@ pub struct PlanWarning {
     pub method: &'static str,
     /// Where it was called.
     pub location: &'static Location<'static>,
-    /// The line of the caller's own Dockerfile that it is about.
+    /// The line of the caller's own Dockerfile.
     pub line: Option<DockerfileLine>,
-    /// What it is, in words.
+    /// The warning, in words.
     pub message: String,
 }
 

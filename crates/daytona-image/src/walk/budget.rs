@@ -7,13 +7,13 @@ use super::problem::WalkProblem;
 use super::within::Steps;
 use crate::cancel::Cancellation;
 
-/// A context may have so many files and folders, with those that are left out.
+/// The most files and directories in a context, including those that are left out.
 pub const MOST_ENTRIES: usize = 1_000_000;
 
-/// So many of them may be reached through links: each is there once for every way to it, and a few links make many ways.
+/// How many of them may be reached through links. Each counts once for every path to it, and a few links make many paths.
 pub const MOST_THROUGH_LINKS: usize = 100_000;
 
-/// So many components of paths may be looked up for links.
+/// How many components of paths may be looked up for links.
 const MOST_LINK_STEPS: usize = 5_000_000;
 
 /// What a walk may take, on all of its threads together.

@@ -42,7 +42,8 @@ mod unix {
         1024
     };
 
-    /// Whether a directory can be opened by a path of this length later, to read its files. It also bounds the depth of the walk.
+    /// Whether a directory can be opened by a path of this length later, to read its files. It also bounds the depth of
+    /// the walk.
     pub(crate) fn check_length(length: usize) -> io::Result<()> {
         if length < LONGEST_PATH {
             Ok(())
@@ -82,7 +83,7 @@ mod unix {
             Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
         }
 
-        /// The names of its entries, and no more than so many.
+        /// The names of its entries, at most this many.
         pub(crate) fn names(&self, most: usize) -> io::Result<Vec<OsString>> {
             let mut names = Vec::new();
             for entry in Dir::read_from(&self.0)? {

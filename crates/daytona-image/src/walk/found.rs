@@ -16,7 +16,7 @@ pub struct Walked {
     pub files: Vec<Found>,
     /// What the ignore rules left out, sorted by name. Of a directory that was not looked into only the directory itself.
     pub excluded: Vec<Excluded>,
-    /// Directories below the root that are not ignored and have no file to send, but for those inside of another.
+    /// Directories below the root that are not ignored and have no file to send, except those inside another one.
     pub empty: Vec<String>,
     /// Links, sorted by name: what they lead to is sent in their place, under their own names. Not those that were named.
     pub followed: Vec<String>,
@@ -72,8 +72,8 @@ impl Found {
         })
     }
 
-    /// Whether the build gives it other permissions than it has here, but for its group's right to write, which depends on the
-    /// user's umask.
+    /// Whether the build gives it other permissions than it has here, except for its group's right to write, which depends
+    /// on the user's umask.
     pub(super) fn loses_mode(&self) -> bool {
         let canonical = if self.is_executable { 0o755 } else { 0o644 };
         self.mode.is_some_and(|mode| (mode ^ canonical) & !0o020 != 0)

@@ -27,7 +27,7 @@ impl Helpers {
         Self(AtomicUsize::new(count))
     }
 
-    /// As many as are free and worth it for so many pieces of work; none if that is none.
+    /// As many as are free and worth it for this many pieces of work, perhaps none.
     pub(super) fn hire(&self, pieces: usize) -> Option<Hired<'_>> {
         let count = self.take(pieces / WORTH);
         (count > 0).then_some(Hired { helpers: self, count })
@@ -53,8 +53,8 @@ pub(super) struct Hired<'a> {
 }
 
 impl Hired<'_> {
-    /// Does `step` with each piece of work, here and on the other threads, each of which has a worker of its own. Returns these
-    /// workers.
+    /// Does `step` with each piece of work, here and on the other threads, each of which has a worker of its own.
+    /// Returns these workers.
     pub(super) fn share<Piece: Send, Worker: Send>(
         self,
         work: Vec<Piece>,

@@ -25,14 +25,14 @@ pub enum WalkProblem {
         /// How its last name is spelled on the disk.
         exists_as: String,
     },
-    /// A file or folder that cannot be read.
+    /// A file or directory that cannot be read.
     Unreadable {
         /// The path.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// A link whose target is outside of the folder that was named.
+    /// A link whose target is outside the directory that was named.
     LinkEscape {
         /// The link.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum WalkProblem {
         /// The link.
         path: PathBuf,
     },
-    /// A link to one of the folders that it lies in, or to itself.
+    /// A link to one of the directories that it lies in, or to itself.
     LinkLoop {
         /// The link.
         path: PathBuf,
@@ -71,16 +71,16 @@ pub enum WalkProblem {
         /// Which, where, and why.
         error: IgnoreError,
     },
-    /// More files and folders than a context may have.
+    /// More files and directories than a context may have.
     TooManyEntries {
-        /// The folder that was walked.
+        /// The directory that was walked.
         path: PathBuf,
         /// As many may be in it.
         limit: usize,
     },
-    /// Links that lead to more files and folders than a context may have through them.
+    /// Links that lead to more files and directories than a context may have through them.
     TooManyThroughLinks {
-        /// The folder that was walked.
+        /// The directory that was walked.
         path: PathBuf,
         /// As many may be reached through links.
         limit: usize,
@@ -167,8 +167,8 @@ impl std::error::Error for WalkProblem {
     }
 }
 
-/// A path as messages show it: with its control characters escaped, and without the mark `\\?\` of paths that Windows takes to
-/// the letter.
+/// A path as messages show it: with its control characters escaped, and without the mark `\\?\` of paths that Windows
+/// takes to the letter.
 pub fn shown(path: &Path) -> impl fmt::Display + use<> {
     escape::path(path)
 }

@@ -1,7 +1,7 @@
 //! The one way to read a small local file: a Dockerfile, ignore rules, requirements, a `pyproject.toml`.
 //!
-//! Only a regular file inside of its folder is read, and never more of it than [`LARGEST_TEXT`]. Links are followed with the
-//! folder as the root of everything, so that none leads out; a FIFO or a device is not waited for.
+//! Only a regular file inside its directory is read, and never more of it than [`LARGEST_TEXT`]. Links are followed
+//! with the directory as the root of everything, so that none leads out; a FIFO or a device is not waited for.
 
 use std::fmt;
 use std::fs;
@@ -20,11 +20,11 @@ pub const LARGEST_TEXT: u64 = 4 * 1024 * 1024;
 pub enum ReadError {
     /// Nothing has this name.
     NotFound,
-    /// It is a folder.
+    /// It is a directory.
     Folder,
     /// It is a FIFO, socket or device.
     Special,
-    /// It is a link that leads out of its folder, or to nothing in it.
+    /// It is a link that leads out of its directory, or to nothing in it.
     LinkOut,
     /// It is a link that leads back to itself.
     LinkLoop,
@@ -87,8 +87,8 @@ pub fn is_in_use(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION))
 }
 
-/// Reads the text at `name` below the folder `root`. The way to `root` may go through links, `name` only through those that
-/// stay inside.
+/// Reads the text at `name` below the directory `root`. The way to `root` may go through links, `name` only through
+/// those that stay inside.
 ///
 /// # Errors
 ///

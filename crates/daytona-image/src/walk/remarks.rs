@@ -10,8 +10,8 @@ use crate::escape;
 const SHOWN: usize = 10;
 
 impl Walked {
-    /// A sentence for each kind of thing that does not reach the build though nobody asked to leave it out. `folder` is put before
-    /// names.
+    /// A sentence for each kind of thing that does not reach the build though nobody asked to leave it out. `folder` is
+    /// put before names.
     pub fn remarks(&self, folder: &str) -> Vec<String> {
         let below = |name: &str| match folder {
             "" => format!("`{}`", escape::text(name)),

@@ -1,4 +1,4 @@
-//! The ignore rules of a folder.
+//! The ignore rules of a directory.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use super::problem::WalkProblem;
 use super::read::{ReadError, read_lines};
 use crate::ignore::IgnoreRules;
 
-/// The file with a folder's ignore rules.
+/// The file with a directory's ignore rules.
 pub const DOCKERIGNORE: &str = ".dockerignore";
 
-/// The rules in the file `name` of a folder, if it is there. `shown` names the file in messages.
+/// The rules in the file `name` of a directory, if it is there. `shown` names the file in messages.
 ///
-/// As in BuildKit, a folder of that name is passed over.
+/// As in BuildKit, a directory of that name is passed over.
 ///
 /// # Errors
 ///

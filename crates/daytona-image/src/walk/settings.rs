@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use crate::ignore::IgnoreRules;
 
-/// What to do with what cannot be sent below a folder: a link that leads out of it, to nothing, or back to a folder that it
-/// lies in, and a FIFO, socket or device.
+/// What to do with what cannot be sent below a directory: a link that leads out of it, to nothing, or back to a
+/// directory that it lies in, and a FIFO, socket or device.
 ///
 /// Other links are sent as what they lead to, under their own names: the service has no links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Links {
-    /// It is left out, with one warning that lists all of it. It is an error nevertheless where it is named itself. The default.
+    /// It is left out, with one warning that lists all of it. It is an error nevertheless where it is named itself. The
+    /// default.
     #[default]
     Skip,
     /// It is an error.
@@ -32,11 +33,11 @@ pub(super) struct Settings {
     pub(super) meanwhile: Option<fn(&std::path::Path)>,
 }
 
-/// What a walk is after, where that is not all of a folder. Names are relative to the root and `/`-separated.
+/// What a walk is after, where that is not all of a directory. Names are relative to the root and `/`-separated.
 pub(crate) trait Selection: fmt::Debug + Send + Sync {
-    /// Whether the file of this name is wanted, or all of the folder.
+    /// Whether the file of this name is wanted, or all of the directory.
     fn takes(&self, name: &str) -> bool;
 
-    /// Whether something below the folder of this name may be wanted. Links on the way to it are not followed.
+    /// Whether something below the directory of this name may be wanted. Links on the way to it are not followed.
     fn may_hold(&self, folder: &str) -> bool;
 }

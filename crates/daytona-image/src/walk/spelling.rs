@@ -1,9 +1,9 @@
 //! Whether a name is the one that is on the disk, letter for letter.
 //!
-//! Disks of Windows and macOS find a file by names that are not its own: with other case, by a short form, with a dot behind it,
-//! in another normal form of Unicode. Ignore rules and the archive know the file's own name only. So a name that was not read
-//! from the disk itself is looked for in the listing of its directory. That also keeps out what is no name there but a path: on
-//! Windows `a\b`, `C:` and `file:stream`.
+//! Disks of Windows and macOS find a file by names that are not its own: with other case, by a short form, with a dot
+//! behind it, in another normal form of Unicode. Ignore rules and the archive know the file's own name only. So a name
+//! that was not read from the disk itself is looked for in the listing of its directory. That also keeps out what is no
+//! name there but a path: on Windows `a\b`, `C:` and `file:stream`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -24,8 +24,8 @@ pub(super) enum Spelling {
     Missing,
 }
 
-/// Looks for a name in a directory, of whose entries no more than so many are read. Where every file has one name only, nothing is
-/// read.
+/// Looks for a name in a directory, and reads only a limited number of its entries. Where every file has one name only,
+/// nothing is read.
 pub(super) fn of(directory: &Directory, name: &OsStr, most: usize) -> io::Result<Spelling> {
     if !IS_LENIENT {
         return Ok(Spelling::Exact);
@@ -47,8 +47,8 @@ fn found_by(directory: &Directory, names: Vec<OsString>, wanted: &OsStr) -> Opti
     names.into_iter().find(is_it)
 }
 
-/// Whether a name is written with combining characters where one character would do: an accent behind its letter, the parts of a
-/// Korean syllable. So HFS+ of macOS wrote all names, and archives that were made there still have them.
+/// Whether a name is written with combining characters where one character would do: an accent behind its letter, the
+/// parts of a Korean syllable. So HFS+ of macOS wrote all names, and archives that were made there still have them.
 pub(super) fn is_decomposed(name: &str) -> bool {
     name.chars().zip(name.chars().skip(1)).any(|pair| match pair {
         (letter, '\u{300}'..='\u{304}' | '\u{306}'..='\u{308}' | '\u{30a}'..='\u{30c}' | '\u{327}' | '\u{328}') => {

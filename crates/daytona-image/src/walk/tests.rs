@@ -11,7 +11,7 @@ use super::{Links, Selection, Walk, WalkProblem, Walked};
 use crate::cancel::Cancellation;
 use crate::ignore::IgnoreRules;
 
-/// Puts a link to the folder beside the root in the place of what is called `swapped`.
+/// Puts a link to the directory beside the root in the place of what is called `swapped`.
 fn swap(path: &Path) {
     let root = path.ancestors().find(|path| path.ends_with("root"));
     let Some(outside) = root.and_then(Path::parent).map(|parent| parent.join("outside")) else {
@@ -48,7 +48,7 @@ fn a_link_that_is_swapped_in_leads_nowhere() {
             fs::write(folder.path().join("outside/secret"), "").unwrap();
             let mut walk = Walk::new(&root).links(links);
             if through_a_link {
-                // Followed before the folder itself is come to.
+                // Followed before the directory itself is come to.
                 symlink("swapped", root.join("a-link")).unwrap();
             }
             walk.settings.meanwhile = Some(swap);
@@ -84,7 +84,7 @@ fn several_threads_find_what_one_finds() {
     for (outer, inner) in (0..12).flat_map(|outer| (0..20).map(move |inner| (outer, inner))) {
         let below = folder.path().join(format!("{outer}/{inner}"));
         fs::create_dir_all(&below).unwrap();
-        // A few of everything, and folders with nothing in them.
+        // A few of everything, and directories with nothing in them.
         match (outer + inner) % 6 {
             0 => symlink("gone", below.join("broken")).unwrap(),
             1 => symlink("..", below.join("loop")).unwrap(),
@@ -151,7 +151,7 @@ fn a_tree_deeper_than_a_path_is_a_problem() {
     assert!(walked.directories_read < 200, "{}", walked.directories_read);
 }
 
-/// Each folder has two links to the next: two ways to it, four to the one after that.
+/// Each directory has two links to the next: two ways to it, four to the one after that.
 fn link_bomb(folder: &Path, levels: usize) {
     for level in 0..levels {
         let here = folder.join(format!("d{level}"));
@@ -318,7 +318,7 @@ fn names_that_are_not_unicode() {
     assert_eq!((walked.files.len(), walked.problems.len()), (1, 0));
 }
 
-/// All names with an ending, in whatever folder.
+/// All names with an ending, in whatever directory.
 #[derive(Debug)]
 struct Ending(&'static str);
 

@@ -17,7 +17,7 @@ use super::within::{self, Lost};
 
 use crate::ignore::{Decision, Rule};
 
-/// So many directories of a path stay open. Others are opened again when the walk comes back to them.
+/// How many directories of a path stay open. Others are opened again when the walk comes back to them.
 const OPEN: usize = 16;
 
 /// The root of a walk.

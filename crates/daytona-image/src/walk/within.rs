@@ -1,4 +1,4 @@
-//! Where a path leads that may go through links, with a folder as the root of everything.
+//! Where a path leads that may go through links, with a directory as the root of everything.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -39,7 +39,7 @@ pub(super) trait Steps {
     fn step(&self) -> io::Result<()>;
 }
 
-/// Unbounded but for the length of the chain.
+/// Limited only by the length of the chain.
 pub(super) struct Free;
 
 impl Steps for Free {
@@ -48,7 +48,8 @@ impl Steps for Free {
     }
 }
 
-/// Follows a path below the directory `start`, which lies at `from` below `root`. Absolute targets and `..` end at the root.
+/// Follows a path below the directory `start`, which lies at `from` below `root`. Absolute targets and `..` end at the
+/// root.
 pub(super) fn resolve(root: &Directory, from: &Path, path: &Path, steps: &impl Steps) -> Result<Reached, Lost> {
     let mut ahead = VecDeque::new();
     push(&mut ahead, path);
@@ -161,7 +162,7 @@ fn push(ahead: &mut VecDeque<Step>, path: &Path) {
     }
 }
 
-/// Whether a link's target, read as the file system does, is outside of the root.
+/// Whether a link's target, read as the file system does, is outside the root.
 fn leaves(folder: &Path, target: &Path) -> bool {
     let mut depth = folder.components().count();
     for component in target.components() {

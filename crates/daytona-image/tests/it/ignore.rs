@@ -54,7 +54,7 @@ fn paths_are_ignored_as_docker_does() {
         (&["! a", "b"], &["b"], &["a"]),
         // Characters that stand for themselves.
         (&["a.b", "c+d", "(e)", "f$", "{g}", "^h", "i|j"], &["a.b", "c+d", "(e)", "f$", "{g}", "^h", "i|j"], &["axb", "ccd", "e"]),
-        // But for these, beside a wildcard: moby hands them on to its regular expressions.
+        // Except these, beside a wildcard: moby hands them on to its regular expressions.
         (&["i|*j"], &["i", "ix", "xj"], &["x", "x/i"]),
         (&["a{2}*"], &["aa", "aax"], &["a", "a{2}"]),
         (&["^?"], &["a"], &["^a"]),

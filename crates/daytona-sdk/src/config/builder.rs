@@ -1,4 +1,4 @@
-//! What is set: in code, in the environment, and in files.
+//! The settings that were made in code, in the environment, and in files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -65,8 +65,8 @@ impl DaytonaBuilder {
         self
     }
 
-    /// The JWT to authenticate with; it needs an [`organization_id`](Self::organization_id). Replaces a key that was set
-    /// before.
+    /// The JWT to authenticate with. It needs an [`organization_id`](Self::organization_id). Replaces a key that was
+    /// set before.
     pub fn jwt_token(mut self, token: impl Into<SecretString>) -> Self {
         self.jwt_token = Some(token.into());
         self.api_key = None;
@@ -74,7 +74,7 @@ impl DaytonaBuilder {
         self
     }
 
-    /// Where a JWT comes from that has an end: asked before each request. It needs an
+    /// Provides JWTs that expire. The client asks it before each request. It needs an
     /// [`organization_id`](Self::organization_id). Replaces a key or token that was set before.
     pub fn token_provider(mut self, provider: impl TokenProvider) -> Self {
         self.token_provider = Some(Arc::new(provider));
@@ -83,104 +83,106 @@ impl DaytonaBuilder {
         self
     }
 
-    /// The organization that a JWT is used for. An API key has its own, whatever is set here.
+    /// The organization that a JWT is used for. An API key always uses its own organization.
     pub fn organization_id(mut self, id: impl Into<String>) -> Self {
         self.organization_id = Some(id.into());
         self
     }
 
-    /// A file of lines `NAME=value`, such as `.env`, from which credentials and the target are taken where neither code nor
-    /// environment set them. Of several files the first counts. Never the address of the API, and never a proxy: a file that
-    /// happens to lie in the working folder must not decide where the key goes. Default: no file is read.
+    /// A file of lines `NAME=value`, such as `.env`. The client takes credentials and the target from it if neither
+    /// code nor the environment sets them. If you name several files, the first that has a value counts. The address of
+    /// the API and proxies are never read from a file: a file that happens to be in the working directory must not
+    /// decide where the key goes. Default: no file is read.
     pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.env_files.push(path.into());
         self
     }
 
-    /// Base address of the API. Default: `https://app.daytona.io/api`. A slash at its end does not matter; a host outside of ASCII is
-    /// used in its punycode form. It holds no user, password or query.
+    /// Base address of the API. Default: `https://app.daytona.io/api`. A slash at the end does not matter. A host that
+    /// is not ASCII is sent as punycode. A user, password or query is an error.
     pub fn api_url(mut self, url: impl Into<String>) -> Self {
         self.api_url = Some(Address(url.into()));
         self
     }
 
-    /// The region that snapshots are created in unless they say another. Default: the organization's.
+    /// The region for snapshots that name none. Default: the organization's.
     pub fn target(mut self, region: impl Into<String>) -> Self {
         self.target = Some(region.into());
         self
     }
 
-    /// How long a connection may take to be made. Default: 10 seconds.
+    /// The time limit for making a connection. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
     }
 
-    /// How long a request to the API may take until its answer begins, and the answer until it is there, each besides the time that
-    /// its bytes take on a line of 1 KiB a second. Default: 60 seconds. Uploads and logs are not bound by it.
+    /// The time limit until the answer to a request begins, and again until it is complete. Each limit is longer by the
+    /// time that the bytes take at 1 KiB a second. It does not apply to uploads and logs. Default: 60 seconds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// How long an upload may make no progress before it is given up and the request sent again. A slow line that makes some
-    /// progress now and then does not count as stalled. Default: 60 seconds.
+    /// How long an upload may make no progress before its request is given up and sent again. A slow line that makes
+    /// some progress does not count as stalled. Default: 60 seconds.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall_timeout = Some(timeout);
         self
     }
 
-    /// How long an operation that waits may take in all, unless it says so itself: creation, ensuring, activation. Default:
-    /// 130 minutes, as the server ends a build at 120.
+    /// The total time limit for an operation that waits (creation, ensuring, activation), unless the call sets its own.
+    /// Default: 130 minutes, because the server ends a build at 120.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = Some(timeout);
         self
     }
 
-    /// Bytes of a request's body above which it is refused before it is sent. Default: [`MAX_REQUEST_BODY`](super::MAX_REQUEST_BODY); for a server that
-    /// takes more.
+    /// The largest request body in bytes. A larger one is refused before it is sent. Set it for a server that accepts
+    /// more. Default: [`MAX_REQUEST_BODY`](super::MAX_REQUEST_BODY).
     pub fn max_request_body(mut self, bytes: usize) -> Self {
         self.max_request_body = Some(bytes);
         self
     }
 
-    /// The proxy for all requests: those to the API, to the log host and to object storage. An http or https address, which
-    /// may hold a user and a password: `http://user:password@host:port`, or just `host:port`. Takes precedence over the
-    /// environment's.
+    /// The proxy for all requests to the API, to the log host and to object storage. It is an http or https address,
+    /// with or without user and password (`http://user:password@host:port`), or just `host:port`. It takes precedence
+    /// over the environment's.
     pub fn proxy(mut self, address: impl Into<SecretString>) -> Self {
         self.proxy = Some(address.into());
         self
     }
 
-    /// Hosts that are asked without a proxy, separated by commas: names, which stand for their subdomains too, IP addresses, and
-    /// networks such as `10.0.0.0/8`; `*` is every host. Names and addresses may have a port. Takes precedence over the
-    /// environment's.
+    /// Hosts that are reached without a proxy, separated by commas. An entry is a name (which includes its subdomains),
+    /// an IP address, a network such as `10.0.0.0/8`, or `*` for every host. Names and addresses may have a port. It
+    /// takes precedence over the environment's.
     pub fn no_proxy(mut self, hosts: impl Into<String>) -> Self {
         self.no_proxy = Some(hosts.into());
         self
     }
 
-    /// Certificates of authorities to trust beside the system's, in PEM format, one or several. Can be called again.
+    /// CA certificates to trust in addition to the system's, in PEM format, one or several. You can call it more than
+    /// once.
     pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca_certificates.push(pem.into());
         self
     }
 
-    /// Sends requests in another way than over sockets of its own. Proxies, certificates and the time to connect are then the
-    /// transport's own affair: setting them here too is an error.
+    /// Sends requests with your own transport instead of the built-in one. Proxies, certificates and the connect
+    /// timeout are then up to that transport, so setting them here as well is an error.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Goes by another time than tokio's.
+    /// Uses another clock than tokio's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
     }
 
-    /// Stores build contexts in another way than with the service's temporary S3 credentials: in a folder or in memory
-    /// ([`context`](crate::context) has both), or as you like.
+    /// Stores build contexts in your own storage instead of the service's S3 storage. [`context`](crate::context) has
+    /// storages in a directory and in memory.
     pub fn object_storage(mut self, storage: impl ObjectStorage + 'static) -> Self {
         self.object_storage = Some(Arc::new(storage));
         self
@@ -191,8 +193,8 @@ impl DaytonaBuilder {
         self.api_key.is_some() || self.jwt_token.is_some() || self.token_provider.is_some()
     }
 
-    /// Settings from the environment: the variables whose names are the `ENV_…` constants. What is set in code afterwards
-    /// takes precedence. An empty variable counts as not set.
+    /// Takes settings from the environment, from the variables that the constants `ENV_…` name. What you set in code
+    /// afterwards takes precedence. An empty variable counts as not set.
     pub fn from_env() -> Self {
         Self::from_variables(environment::variable)
     }
@@ -219,11 +221,11 @@ impl DaytonaBuilder {
         builder
     }
 
-    /// Sets what is not set yet. Neither the address of the API nor a proxy: these decide where the key goes.
+    /// Sets what is not set yet, except the address of the API and proxies: these decide where the key goes.
     fn fill(&mut self, set: impl Fn(&str) -> Option<String>) {
         if !self.has_credentials() {
             self.api_key = set(ENV_API_KEY).map(SecretString::from);
-            // As in the official SDKs, a key makes a token irrelevant.
+            // As in the official SDKs, a token is ignored if there is a key.
             self.jwt_token = set(ENV_JWT_TOKEN)
                 .filter(|_| self.api_key.is_none())
                 .map(SecretString::from);
@@ -249,7 +251,7 @@ impl DaytonaBuilder {
     }
 }
 
-/// An address as it was given: it may hold a password where none belongs.
+/// The address as it was given. It may hold a password by mistake.
 #[derive(Clone)]
 pub(super) struct Address(pub(super) String);
 
@@ -259,7 +261,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Proxies that environment variables name, each with the variable. Their addresses may hold credentials.
+/// Proxies from environment variables, each with its variable. Their addresses may hold credentials.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EnvironmentProxies {
     pub(super) http: Option<(&'static str, SecretString)>,

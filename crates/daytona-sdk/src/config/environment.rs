@@ -1,6 +1,6 @@
-//! What a client's settings are where code does not say: environment variables, and files of them for those who ask.
+//! Settings that are not set in code: environment variables, and files of them on request.
 //!
-//! This is the only place that reads environment variables.
+//! No other module reads environment variables.
 
 use std::fs;
 use std::path::Path;
@@ -15,16 +15,16 @@ pub const ENV_JWT_TOKEN: &str = "DAYTONA_JWT_TOKEN";
 pub const ENV_ORGANIZATION_ID: &str = "DAYTONA_ORGANIZATION_ID";
 /// Variable with the base address of the API.
 pub const ENV_API_URL: &str = "DAYTONA_API_URL";
-/// Variable with the region that snapshots are created in.
+/// Variable with the region for snapshots that name none.
 pub const ENV_TARGET: &str = "DAYTONA_TARGET";
-/// Variable with the proxy for http addresses. In lower case only: a web server sets the one in upper case from a header of
-/// its caller.
+/// Variable with the proxy for http addresses. Read in lower case only: a web server sets the upper-case variable from
+/// a header of its caller.
 pub const ENV_HTTP_PROXY: &str = "http_proxy";
-/// Variables with the proxy for https addresses; the first that is set counts.
+/// Variables with the proxy for https addresses. The first that is set counts.
 pub const ENV_HTTPS_PROXY: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
-/// Variables with the proxy for addresses that the others do not cover; the first that is set counts.
+/// Variables with the proxy for addresses that the other proxies do not cover. The first that is set counts.
 pub const ENV_ALL_PROXY: [&str; 2] = ["all_proxy", "ALL_PROXY"];
-/// Variables with the hosts that are asked without a proxy, separated by commas; the first that is set counts.
+/// Variables with the hosts that are reached without a proxy, separated by commas. The first that is set counts.
 pub const ENV_NO_PROXY: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 /// The value of a variable of this process.
@@ -33,7 +33,7 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The variables of a file of lines `NAME=value`. Values may stand in quotes; `export` and comments are as in a shell.
+/// The variables of a file of lines `NAME=value`. Values may be quoted. `export` and comments work as in a shell.
 pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let unreadable =
         |error: std::io::Error| config(format!("`{}` cannot be read: {error}", path.display())).with_source(error);
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
             let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             Some((name.to_owned(), value_of(value)?)).filter(|_| is_name)
         });
-        // Without its text, which may be a secret.
+        // The text is left out, because it may be a secret.
         let wrong = || {
             config(format!(
                 "line {number} of `{}` is not of the form `NAME=value`",
@@ -68,14 +68,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     Ok(variables)
 }
 
-/// The text of a file, without the mark that editors of Windows begin it with. `None` if it is not UTF-8.
+/// The text of a file without its byte order mark. `None` if it is not UTF-8.
 fn text(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
-    // UTF-16 without a mark, of plain letters, is UTF-8 too.
+    // UTF-16 text of plain ASCII letters without a mark is valid UTF-8 too.
     (!text.contains('\0')).then(|| text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// What stands after the `=`: in quotes up to the closing one, else up to a comment.
+/// The value after the `=`: up to the closing quote, or else up to a comment.
 fn value_of(text: &str) -> Option<String> {
     let text = text.trim();
     match text.chars().next() {
@@ -88,7 +88,7 @@ fn value_of(text: &str) -> Option<String> {
     }
 }
 
-/// An error of a setting.
+/// An error about a setting.
 pub(super) fn config(message: impl AsRef<str>) -> Error {
     Error::new(ErrorKind::Config, message)
 }

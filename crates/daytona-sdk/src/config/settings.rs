@@ -1,4 +1,4 @@
-//! From what was set to settings that can work.
+//! Checks the settings and completes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,20 +19,20 @@ use crate::error::Error;
 use crate::network::{Except, Network, Proxy, Scope};
 use crate::transport::{ReqwestTransport, Transport};
 
-/// How long a connection may take to be made.
+/// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take. The address of a build log can take 30 seconds.
+/// How long an answer may take. The request for the address of a build log can take 30 seconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long an upload may make no progress.
 const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The server ends a build after 120 minutes; this leaves room for what comes before and after.
+/// The server ends a build after 120 minutes. This leaves time for the upload before it and the last looks after it.
 const OPERATION_TIMEOUT: Duration = Duration::from_mins(130);
 
 impl DaytonaBuilder {
-    /// The settings, checked.
+    /// The checked settings.
     pub(crate) fn settings(mut self) -> Result<Settings, Error> {
         self.fill_from_files()?;
         let given = self.api_url.as_ref().map_or(DEFAULT_API_URL, |address| &address.0);
@@ -169,8 +169,8 @@ impl DaytonaBuilder {
             except,
             ca_certificates: self.ca_certificates.clone(),
         };
-        // One that is set in code is wrong whether it is used or not; of the environment's, which others set too, only one that is
-        // used.
+        // A proxy that is set in code must be right even if it is not used. One from the environment, which others may
+        // have set, must be right only if it is used.
         let proxy = match &self.proxy {
             Some(_) => network.proxies.first(),
             None => network.proxy_for(api_url.scheme(), api_url.host_str().unwrap_or_default(), api_url.port()),
@@ -182,7 +182,7 @@ impl DaytonaBuilder {
     }
 }
 
-/// The address, if requests can be sent there.
+/// The address, if requests can be sent to it.
 fn api_url(text: &str) -> Result<Url, Error> {
     let trimmed = text.trim();
     let wrong = |problem: &str| {
@@ -191,7 +191,7 @@ fn api_url(text: &str) -> Result<Url, Error> {
             shown(trimmed)
         ))
     };
-    // The parser drops some of them without a word.
+    // The parser silently drops some of them.
     if trimmed.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(wrong("it holds a blank or a control character"));
     }
@@ -215,7 +215,7 @@ fn api_url(text: &str) -> Result<Url, Error> {
     }
 }
 
-/// A secret that can stand in a header.
+/// A secret that can be sent in a header.
 fn header_safe(secret: &SecretString, what: &str) -> Result<SecretString, Error> {
     let text = secret.expose_secret().trim();
     if text.is_empty() {
@@ -269,7 +269,7 @@ mod tests {
                 .build()
                 .is_ok()
         );
-        // A key makes the token irrelevant, whole or not.
+        // If there is a key, the token is ignored, even an incomplete one.
         assert!(from(&[(ENV_JWT_TOKEN, "jwt"), (ENV_API_KEY, "key")]).build().is_ok());
     }
 

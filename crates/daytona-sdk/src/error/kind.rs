@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What kind of failure an [`Error`](crate::Error) is: what a program can act on.
+/// The kind of an [`Error`](crate::Error), for programs that act on it.
 ///
 /// | kind | what it means | what helps |
 /// |---|---|---|
@@ -43,27 +43,27 @@ pub enum ErrorKind {
     InvalidImage,
     /// A local file cannot be read, or changed while it was sent.
     LocalFile,
-    /// The object storage refused or failed.
+    /// The object storage refused an upload, or failed.
     ObjectStorage,
-    /// A feature of this crate that is turned off, or an operation that this server does not know.
+    /// The feature of this crate is off, or this server does not know the operation.
     Unsupported,
     /// The credentials are missing, wrong or expired.
     Unauthorized,
-    /// The credentials do not allow it.
+    /// The credentials lack a permission.
     PermissionDenied,
     /// The organization is suspended.
     Suspended,
     /// There is no such thing.
     NotFound,
-    /// The name is taken. [`Error::snapshot`](crate::Error::snapshot) is the one that has it, where it can be seen.
+    /// The name is taken. [`Error::snapshot`](crate::Error::snapshot) has its snapshot, if it can be seen.
     AlreadyExists,
-    /// The name is taken, but no snapshot that has it can be seen: it may be about to be removed.
+    /// The name is taken, but its snapshot cannot be seen. It may be about to be removed.
     NameReserved,
-    /// There is a snapshot of that name, with another definition: the text says what differs.
+    /// The snapshot of that name has another definition; the message says what differs.
     DefinitionMismatch,
     /// The server does not accept the request.
     Rejected,
-    /// The organization has used up what it may have.
+    /// The organization has reached a quota.
     QuotaExceeded,
     /// The snapshot was changed less than ten minutes ago and cannot be activated yet.
     Cooldown,
@@ -71,11 +71,12 @@ pub enum ErrorKind {
     AlreadyActive,
     /// The server asks to slow down.
     RateLimited,
-    /// The server cannot be reached behind what stands before it, is overloaded, or is under maintenance (502 to 504, 520 to 530).
+    /// The server cannot be reached through its gateway, is overloaded, or is under maintenance (502 to 504, 520 to
+    /// 530).
     Unavailable,
-    /// The server failed at the request (500), and would fail at it again.
+    /// The server failed (500), and a retry would fail too.
     ServerError,
-    /// The answer is not what the operation promises.
+    /// The answer is not what the operation should return.
     Decode,
     /// What answered is not the API, and the API has never answered this client.
     NotAnApi,
@@ -83,16 +84,16 @@ pub enum ErrorKind {
     Connection,
     /// The answer took too long.
     Timeout,
-    /// The deadline of a wait has passed. The build goes on; [`Error::snapshot`](crate::Error::snapshot) says which to wait for
-    /// again.
+    /// The deadline of a wait has passed. The build goes on. [`Error::snapshot`](crate::Error::snapshot) says what to
+    /// wait for again.
     WaitTimeout,
     /// The build or the pull failed.
     BuildFailed,
-    /// A sandbox of the snapshot was created, and did not start: [`Error::reason`](crate::Error::reason).
+    /// A sandbox of the snapshot was created, but did not start: [`Error::reason`](crate::Error::reason).
     DoesNotStart,
-    /// No runner of the service can take what was asked for.
+    /// No runner of the service has room for the request.
     NoRunner,
-    /// The sandbox is being started, stopped, captured or deleted by somebody else, so that nothing else can be done with it.
+    /// Somebody else is starting, stopping, capturing or deleting the sandbox, so nothing else can be done with it.
     Busy,
     /// The snapshot was deleted or deactivated while it was waited for.
     Gone,

@@ -1,4 +1,4 @@
-//! How an error reads.
+//! How an error is shown.
 
 use std::error::Error as _;
 use std::fmt::{self, Write};
@@ -7,8 +7,8 @@ use super::Error;
 use crate::text::escaped;
 
 impl Error {
-    /// Everything that helps a person, on several lines: the message, its causes, the server's reason, the end of the build log,
-    /// and what to do. Nothing is said twice.
+    /// Everything that helps a person, on several lines: the message, its causes, the server's reason, the end of the
+    /// build log, and what to do. Nothing appears twice.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) {
@@ -19,7 +19,7 @@ impl Error {
     /// ```
     pub fn report(&self) -> String {
         let mut report = String::new();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = self.write_report(&mut report);
         report
     }
@@ -69,7 +69,7 @@ impl Error {
     }
 }
 
-/// One part of a report. Further lines stand below the first.
+/// Adds a part of the report. Further lines are indented below the first.
 fn part(to: &mut dyn Write, name: &str, text: &str) -> fmt::Result {
     write!(to, "\n  {name}: ")?;
     for (number, line) in text.trim().lines().enumerate() {
@@ -81,7 +81,7 @@ fn part(to: &mut dyn Write, name: &str, text: &str) -> fmt::Result {
     Ok(())
 }
 
-/// The message, what to do about it, and how often it was tried.
+/// The message, how often the call was tried, and what to do about it.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.message)?;

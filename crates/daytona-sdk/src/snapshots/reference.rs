@@ -1,4 +1,4 @@
-//! How a snapshot is named.
+//! Names a snapshot by id or by name.
 
 use std::future::Future;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind};
 
 /// A snapshot, by its id or by its name.
 ///
-/// A [`SnapshotId`] or a `&Snapshot` is an id. A string is an id or a name, which the server decides as it does for the official
-/// SDKs: it first tries a string that looks like an id as one.
+/// A [`SnapshotId`] or a `&Snapshot` is an id. A string is an id or a name. The server decides, as it does for the
+/// official SDKs: if the string looks like an id, it first looks for that id.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -37,7 +37,7 @@ impl SnapshotRef {
         }
     }
 
-    /// Whether it names this snapshot.
+    /// Whether this snapshot is meant.
     pub(crate) fn names(&self, snapshot: &Snapshot) -> bool {
         let is_id = snapshot.id.as_str().eq_ignore_ascii_case(self.as_str());
         match self {
@@ -46,7 +46,7 @@ impl SnapshotRef {
         }
     }
 
-    /// The snapshot, if it is the one that was asked for.
+    /// The snapshot, if it is the requested one.
     pub(crate) fn check(&self, found: Snapshot) -> Result<Snapshot, Error> {
         if self.names(&found) {
             return Ok(found);
@@ -62,12 +62,12 @@ impl SnapshotRef {
 
     /// Whether the text may be an id.
     fn looks_like_an_id(text: &str) -> bool {
-        // As the service writes them; other spellings of a UUID it knows as names only.
+        // As the service writes them. It treats other spellings of a UUID only as names.
         text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
     }
 
-    /// Carries out what takes an id only, with as few requests as possible: what looks like an id is tried as one, and only where
-    /// there is none of that id is it looked up as a name.
+    /// Runs an operation that needs an id, with as few requests as possible. A string that looks like an id is tried as
+    /// one. Only if there is no such id, it is looked up as a name.
     pub(crate) async fn resolve<T, F>(
         &self,
         client: &ApiClient,

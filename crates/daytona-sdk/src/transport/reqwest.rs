@@ -13,22 +13,22 @@ use crate::error::{Error, ErrorKind};
 use crate::network::{Network, Proxy};
 use crate::text::with_causes;
 
-/// The service closes a connection that was idle for five seconds without a word.
+/// The service closes a connection without notice when it has been idle for five seconds.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub(crate) struct ReqwestTransport {
     client: Client,
     network: Arc<Network>,
-    /// Why https addresses cannot be used, if they cannot.
+    /// The reason why https addresses cannot be used, if there is one.
     tls_problem: Option<String>,
 }
 
 impl ReqwestTransport {
     /// # Errors
     ///
-    /// Kind `Config` for a certificate that is none. That the system has no CA certificates is no error before an https address is
-    /// used, and that a proxy cannot be used is none before it would be.
+    /// Kind `Config` for an invalid certificate. Missing CA certificates of the system are an error only when an https
+    /// address is used, and an unusable proxy only when it would be used.
     pub(crate) fn new(connect_timeout: Duration, stall_timeout: Duration, network: Network) -> Result<Self, Error> {
         let network = Arc::new(network);
         let builder = || {
@@ -37,8 +37,8 @@ impl ReqwestTransport {
                 .redirect(reqwest::redirect::Policy::none())
                 .connect_timeout(connect_timeout)
                 .pool_idle_timeout(IDLE_TIMEOUT)
-                // HTTP/2 would carry all of an upload over one connection, which over a long line is a fraction of what several
-                // carry, and would let logs and polls wait behind it.
+                // HTTP/2 would send a whole upload over one connection. On a long line that is a fraction of what
+                // several connections carry, and logs and polls would wait behind it.
                 .http1_only();
             if network.proxies.is_empty() {
                 return builder;
@@ -78,16 +78,17 @@ impl ReqwestTransport {
         self.network.proxy_for(uri.scheme_str()?, uri.host()?, uri.port_u16())
     }
 
-    /// Why https addresses cannot be used, if they cannot.
+    /// The reason why https addresses cannot be used, if there is one.
     pub(crate) fn tls_problem(&self) -> Option<&str> {
         self.tls_problem.as_deref()
     }
 }
 
-/// Nothing below gives up on a connection before the caller's limits do. By default the client sets a time-out of 30 seconds, which the
-/// system counts, on a line whose window is small, from the first byte that did not fit, although others pass all the time.
+/// No lower layer ends a connection before the caller's limits do. By default the client sets a timeout of 30 seconds.
+/// On a line with a small window the system counts it from the first byte that did not fit, although other bytes pass
+/// all the time.
 fn with_stall_timeout(builder: ClientBuilder, limit: Duration) -> ClientBuilder {
-    // Probes keep a connection open in what lies between, and end it only after the limit.
+    // Probes keep the connection open in routers on the way, and end it only after the limit.
     let builder = builder
         .tcp_keepalive_interval((limit / 64).clamp(Duration::from_secs(15), Duration::from_hours(1)))
         .tcp_keepalive_retries(100);
@@ -119,7 +120,7 @@ fn with_certificates(builder: ClientBuilder, network: &Network) -> Result<Client
     Err(Error::new(ErrorKind::Config, message))
 }
 
-/// A client that trusts nobody, for http addresses.
+/// A client that trusts no CA, for http addresses.
 #[cfg(feature = "rustls")]
 fn without_tls(builder: ClientBuilder) -> ClientBuilder {
     builder.tls_certs_only([])
@@ -158,7 +159,7 @@ fn kind_of(error: &reqwest::Error) -> TransportErrorKind {
     }
 }
 
-/// Which proxy a request goes through is decided by us: reqwest matches neither `*` for addresses nor ports.
+/// We decide which proxy a request uses, because reqwest matches neither `*` for addresses nor ports.
 fn reqwest_proxy(network: Arc<Network>) -> reqwest::Proxy {
     reqwest::Proxy::custom(move |url| {
         let proxy = network.proxy_for(url.scheme(), url.host_str()?, url.port())?;

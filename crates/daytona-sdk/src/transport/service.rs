@@ -1,4 +1,4 @@
-//! The transport over a service in this process.
+//! The transport to a service in this process.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ use daytona_context::BoxError;
 pub struct ServiceTransport<S>(Mutex<S>);
 
 impl<S> ServiceTransport<S> {
-    /// A transport to this service, which is cloned for each request.
+    /// A transport to this service. Each request uses a clone of it.
     pub fn new(service: S) -> Self {
         Self(Mutex::new(service))
     }

@@ -155,7 +155,7 @@ async fn what_is_accepted_may_be_unknown_for_a_while() {
     let (emulator, daytona) = in_process(Emulator::builder().build_time(SECOND * 30));
     emulator.inject(Fault::status(404).on(Operation::GetSnapshot).times(4));
     daytona.snapshots().create(image_params("x")).await.unwrap();
-    // But not for ever.
+    // But not forever.
     emulator.inject(Fault::status(404).on(Operation::GetSnapshot).always());
     let begun = tokio::time::Instant::now();
     let error = daytona.snapshots().create(image_params("y")).await.unwrap_err();

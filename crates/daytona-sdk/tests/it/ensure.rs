@@ -135,7 +135,7 @@ async fn what_has_failed_is_replaced_only_on_request() {
     assert_eq!(count(&emulator, Operation::RemoveSnapshot), 0);
     let replaced = daytona.snapshots().ensure(image_params("x")).replace().await.unwrap();
     assert_ne!(replaced.id, failed);
-    // What fails again is not replaced for ever.
+    // What fails again is not replaced forever.
     let other = || CreateSnapshotParams::new("y", Image::base("y:1"));
     emulator.script(Script::for_name("y").fails("exit code: 8"));
     for _ in 0..2 {
@@ -152,7 +152,7 @@ async fn what_is_being_removed_is_waited_for() {
     daytona.snapshots().delete(&first).await.unwrap();
     let second = ensure(&daytona, image_params("x")).await.unwrap();
     assert_ne!(first.id, second.id);
-    // Taken by something that nobody sees, for a while and for ever.
+    // Taken by something that nobody sees, for a while and forever.
     emulator.inject(Fault::status(409).on(Operation::CreateSnapshot).times(3));
     ensure(&daytona, image_params("y")).await.unwrap();
     emulator.inject(Fault::status(409).on(Operation::CreateSnapshot).always());

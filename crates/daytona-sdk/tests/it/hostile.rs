@@ -64,7 +64,7 @@ async fn asked(server: &MockServer) -> usize {
     server.received_requests().await.unwrap().len()
 }
 
-/// Refuses so many connections, then answers with a body.
+/// Refuses this many connections, then answers with a body.
 #[derive(Debug)]
 struct Away {
     refusals: usize,
@@ -389,7 +389,7 @@ async fn neither_user_nor_query_of_a_log_address_shows() {
         assert!(!text.contains("hidden"), "{address}: {text}");
         drop(guard);
     }
-    // It is used as it is, but for the user.
+    // It is used unchanged, except for the user.
     let requests = log.received_requests().await.unwrap();
     assert!(!requests.is_empty());
     for request in requests {

@@ -102,7 +102,7 @@ async fn what_is_there_all_the_time_comes_exactly_once() {
                 let (name, id) = &ids[(state >> 33) % ids.len()];
                 emulator.remove_snapshot(id);
                 deleted.lock().unwrap().insert(name.clone());
-                // Not for ever, or the walk would never catch up.
+                // Not forever, or the walk would never catch up.
                 if page < 20 {
                     seeded(emulator, 1_000 + page * 50 + turn);
                 }

@@ -1,4 +1,4 @@
-//! What settings come to: headers, tokens, proxies, certificates, connections. Over sockets, but for what needs none.
+//! What settings come to: headers, tokens, proxies, certificates, connections. Over sockets where needed.
 
 use std::net::Ipv4Addr;
 use std::process::Command;

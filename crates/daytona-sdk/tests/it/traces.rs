@@ -47,7 +47,7 @@ impl MakeWriter<'_> for OfThread {
 }
 
 impl Traced {
-    /// Traces what this thread does from now on, at the finest level, but for what the emulator does in it.
+    /// Traces what this thread does from now on, at the finest level, except the emulator.
     pub(crate) fn begin() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {

@@ -176,7 +176,7 @@ async fn every_call_may_have_a_timeout() {
     assert!(begun.elapsed() <= SECOND * 9);
 }
 
-/// A server that does not know pages answers with the first one for ever.
+/// A server that does not know pages answers with the first one forever.
 #[tokio::test]
 async fn a_list_without_pages_comes_to_an_end() {
     let server = wiremock::MockServer::start().await;

@@ -92,7 +92,7 @@ fn with_secrets(modules: &[Module]) -> BTreeSet<String> {
     secret.map(|def| def.name.to_string()).collect()
 }
 
-/// Refuses types that Rust cannot have: one that contains itself, and a secret inside of what is compared.
+/// Refuses types that Rust cannot have: one that contains itself, and a secret inside what is compared.
 pub(super) fn check(modules: &[Module]) -> Result<()> {
     let mut parts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let secret = with_secrets(modules);
@@ -131,7 +131,7 @@ pub(super) fn check(modules: &[Module]) -> Result<()> {
             if field.ty.name().is_some_and(|name| secret.contains(&name.to_string())) {
                 return Err(unknown(
                     &format!("{holder}.{}", field.wire),
-                    "a schema with secrets inside of another one, which would be compared",
+                    "a schema with secrets inside another one, which would be compared",
                 ));
             }
         }
@@ -142,8 +142,8 @@ pub(super) fn check(modules: &[Module]) -> Result<()> {
     }
 }
 
-/// A type that contains itself, directly or through others. Types whose parts are all done are done themselves; what is left
-/// when no more can be done goes round in a circle.
+/// A type that contains itself, directly or through others. Types whose parts are all done are done themselves; what is
+/// left when no more can be done goes round in a circle.
 fn circle(parts: &BTreeMap<String, Vec<String>>) -> Option<&str> {
     let mut holders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();

@@ -33,7 +33,7 @@ pub(super) struct Import {
     pub(super) line: usize,
     /// It serves this module alone, so that it is no re-export.
     pub(super) is_private: bool,
-    /// It stands inside of a function, where no other module can see it.
+    /// It stands inside a function, where no other module can see it.
     pub(super) is_local: bool,
 }
 
@@ -196,7 +196,8 @@ impl Reader {
         }
     }
 
-    /// Paths among the tokens of a macro, which has no grammar. In attributes texts may be paths: `with = "crate::seconds"`.
+    /// Paths among the tokens of a macro, which has no grammar. In attributes texts may be paths: `with =
+    /// "crate::seconds"`.
     fn tokens(&mut self, stream: TokenStream, texts_too: bool) {
         let mut path: Vec<String> = Vec::new();
         let mut begin = Span::call_site();
@@ -262,7 +263,7 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_mod(&mut self, _: &'ast ItemMod) {
-        // One inside of a function has no name that others could use.
+        // One inside a function has no name that others could use.
     }
 
     fn visit_item_use(&mut self, import: &'ast ItemUse) {

@@ -1,4 +1,4 @@
-//! What a build may cost, so that no Dockerfile keeps the builder busy for ever or fills the memory.
+//! What a build may cost, so that no Dockerfile keeps the builder busy forever or fills the memory.
 
 use std::cell::Cell;
 

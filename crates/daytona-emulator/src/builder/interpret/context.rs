@@ -101,7 +101,7 @@ fn check_header(texts: &[String]) -> Result<(), String> {
     }
 }
 
-/// The file of a heredoc is made in an empty folder.
+/// The file of a heredoc is made in an empty directory.
 fn check_heredocs(plans: &[Option<Plan>]) -> Result<(), String> {
     for step in plans.iter().flatten().flat_map(|plan| &plan.steps) {
         let Action::Copy(copy) = &step.action else { continue };
@@ -167,7 +167,7 @@ fn links(tree: &Tree, path: &str, budget: &mut Budget) -> Result<Vec<String>, St
     Ok(targets)
 }
 
-/// What is included, without what is excluded. The folders around what stays stay too.
+/// What is included, without what is excluded. The directories around what stays stay too.
 pub(super) fn filtered(
     tree: &Tree,
     included: Option<&Rules>,

@@ -43,7 +43,7 @@ struct Copy<'a> {
     budget: &'a mut Budget,
     /// What `--chown` says.
     owner: Owner,
-    /// Folders that are made on the way.
+    /// Directories that are made on the way.
     folders: Attributes,
     excluded: Rules,
     copied: usize,
@@ -136,7 +136,7 @@ impl<'a> Copy<'a> {
         }
     }
 
-    /// A file, or what is in a folder.
+    /// A file, or what is in a directory.
     fn path(&mut self, path: &str) -> Result<(), String> {
         let origin = self.origin;
         let place = origin
@@ -167,7 +167,7 @@ impl<'a> Copy<'a> {
         self.entry(entry, &target)
     }
 
-    /// What is in a folder; with `included`, only what is, and with the folders around it.
+    /// What is in a directory; with `included`, only what is, and with the directories around it.
     fn folder(&mut self, root: &str, target: &str, included: Option<&Rules>) -> Result<(), String> {
         let origin = self.origin;
         let excluded = std::mem::take(&mut self.excluded);
@@ -187,7 +187,7 @@ impl<'a> Copy<'a> {
         self.excluded = excluded;
         result?;
         if !origin.is_closed {
-            // There may be more in that folder than is known.
+            // There may be more in that directory than is known.
             self.files.unknown.push(Unknown::Copied {
                 line: self.plan.line,
                 source: format!("{}:/{root}", origin.name),
@@ -196,7 +196,7 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    /// Something in a folder.
+    /// Something in a directory.
     fn taken(&mut self, target: &str, taken: &Taken<'_, '_>, is_selected: bool) -> Result<(), String> {
         for (path, entry) in &taken.around {
             if let Node::Directory(attributes) = &entry.node {
@@ -210,7 +210,7 @@ impl<'a> Copy<'a> {
         }
     }
 
-    /// A folder gets what `--chmod` and `--chown` say. But one that was there gets only the mode of its source where
+    /// A directory gets what `--chmod` and `--chown` say. But one that was there gets only the mode of its source where
     /// patterns select.
     fn make_folder(&mut self, path: &str, attributes: &Attributes, is_selected: bool) -> Result<(), String> {
         let changed = self.changed(attributes, true);
@@ -225,7 +225,7 @@ impl<'a> Copy<'a> {
         self.files.make_folder(path, &attributes, self.budget)
     }
 
-    /// What is not a folder.
+    /// What is not a directory.
     fn entry(&mut self, entry: &Entry, target: &str) -> Result<(), String> {
         let mut node = entry.node.clone();
         match &mut node {
@@ -278,7 +278,7 @@ impl<'a> Copy<'a> {
         Ok(place.map_err(|astray| format!("/{}: {astray}", clean(path)))?.path)
     }
 
-    /// The folder that the target is or stands in is made.
+    /// The directory that the target is or stands in is made.
     fn begin_target(&mut self) -> Result<String, String> {
         let target = self.plan.target.as_str();
         let above = if target.ends_with('/') { target } else { parent(target) };
@@ -287,7 +287,7 @@ impl<'a> Copy<'a> {
         self.resolve(target)
     }
 
-    /// Where the contents of a folder go.
+    /// Where the contents of a directory go.
     fn folder_target(&mut self) -> Result<String, String> {
         let target = self.begin_target()?;
         match self.files.tree().node(&target) {
@@ -346,8 +346,8 @@ fn excluded(plan: &CopyPlan) -> Result<Rules, String> {
 #[derive(Debug, Clone)]
 pub(super) struct Missing {
     pub(super) reason: String,
-    /// Whether another source of the same instruction is there. BuildKit reads that one, and finds what is missing later than
-    /// in an instruction of which nothing is there.
+    /// Whether another source of the same instruction is there. BuildKit reads that one, and finds what is missing
+    /// later than in an instruction of which nothing is there.
     pub(super) is_late: bool,
 }
 

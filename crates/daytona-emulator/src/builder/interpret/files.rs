@@ -47,7 +47,7 @@ impl Files {
         self.unknown.is_empty()
     }
 
-    /// Why a file that was put there before so many `RUN` steps may be another by now.
+    /// Why a file may have changed since it was put there, this many `RUN` steps ago.
     pub(super) fn doubt(&self, runs: usize) -> Option<Doubt> {
         let line = self.runs.get(runs).copied();
         line.map(|line| Doubt::RunAfter { line })
@@ -71,7 +71,7 @@ impl Files {
         Ok(())
     }
 
-    /// Makes a folder and all above it. Those that are there stay as they are.
+    /// Makes a directory and all above it. Those that are there stay as they are.
     pub(super) fn make_folders(
         &mut self,
         path: &str,
@@ -106,7 +106,7 @@ impl Files {
         self.put(path, node, budget)
     }
 
-    /// Makes one folder, or gives these attributes to the one that is there.
+    /// Makes one directory, or gives these attributes to the one that is there.
     pub(super) fn make_folder(
         &mut self,
         path: &str,
@@ -122,7 +122,7 @@ impl Files {
         }
     }
 
-    /// Lays another tree over this one, as `--link` does: what it holds replaces what is here, but folders merge.
+    /// Lays another tree over this one, as `--link` does: what it holds replaces what is here, but directories merge.
     pub(super) fn merge(&mut self, upper: Tree, budget: &mut Budget) -> Result<(), String> {
         for (path, entry) in upper.into_entries() {
             if !entry.node.is_directory() || !self.tree.is_directory(&path) {
@@ -193,7 +193,7 @@ impl Files {
     ) -> Result<(), String> {
         let is_folder = is_folder || target.is_empty() || self.tree.is_directory(target) || self.tree.has_below(target);
         let path = if is_folder {
-            // It may be a file with that name, or a folder whose contents come here.
+            // It may be a file with that name, or a directory whose contents come here.
             self.unknown.push(unknown.clone());
             match name {
                 Some(name) => join(target, name),

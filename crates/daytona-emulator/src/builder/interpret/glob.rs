@@ -269,7 +269,7 @@ pub(super) fn has_wildcards(path: &str) -> bool {
     false
 }
 
-/// The folders at the beginning of a path that are no patterns, and the rest; empty if there is none.
+/// The directories at the beginning of a path that are no patterns, and the rest; empty if there is none.
 pub(super) fn split_wildcards(path: &str) -> (String, String) {
     let names: Vec<&str> = path.split('/').collect();
     let fixed = names.iter().take_while(|name| !has_wildcards(name)).count();

@@ -43,7 +43,7 @@ impl Lexer<'_> {
         Ok(self.run(text)?.0)
     }
 
-    /// The text as words, divided at blanks outside of quotes.
+    /// The text as words, divided at blanks outside quotes.
     pub(crate) fn words(&self, text: &str) -> Result<Vec<String>, String> {
         Ok(self.run(text)?.1)
     }

@@ -23,7 +23,7 @@ pub(super) struct Origin<'a> {
 #[derive(Debug)]
 pub(super) enum Picked {
     Paths(Vec<String>),
-    /// Of folders what the rules match, with the folders around it.
+    /// Of directories what the rules match, with the directories around it.
     Parents {
         roots: Vec<String>,
         rules: Rules,
@@ -101,7 +101,8 @@ impl Origin<'_> {
         }
     }
 
-    /// The paths that a source means, if it is there. A pattern may match nothing, but the folder before it has to be there.
+    /// The paths that a source means, if it is there. A pattern may match nothing, but the directory before it has to
+    /// be there.
     fn paths(&self, path: &str, budget: &mut Budget) -> Result<Option<Vec<String>>, String> {
         if !glob::has_wildcards(path) {
             return Ok(self.find(path)?.then(|| vec![path.to_owned()]));
@@ -164,7 +165,7 @@ impl Origin<'_> {
         let shown = join(&root, &pattern);
         let rules = Rules::new([&pattern]).map_err(|BadRule(reason)| format!("invalid includepatterns: {reason}"))?;
         let is_fixed = !glob::has_wildcards(&pattern);
-        // A link that is the root itself is no folder, where a certain path in it is looked for.
+        // A link that is the root itself is no directory, where a certain path in it is looked for.
         if is_fixed && matches!(self.tree.node(&root), Some(Node::Link { .. })) {
             return self.not_found(shown);
         }

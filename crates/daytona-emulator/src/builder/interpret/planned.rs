@@ -25,7 +25,7 @@ pub(super) struct Step {
 #[derive(Debug)]
 pub(super) enum Action {
     Copy(Box<CopyPlan>),
-    /// `WORKDIR` makes its folder, for this user.
+    /// `WORKDIR` makes its directory, for this user.
     Workdir(String, Option<String>),
     Run(RunPlan),
 }

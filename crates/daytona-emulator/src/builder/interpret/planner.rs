@@ -29,7 +29,7 @@ impl Planner<'_> {
         self.lexer(self.escape, Options::default(), |lexer| lexer.word(text))
     }
 
-    /// The text of a heredoc with variables put in. Quotes stay, and the escape character is always a back slash.
+    /// The text of a heredoc with variables put in. Quotes stay, and the escape character is always a backslash.
     pub(super) fn expand_heredoc(&self, text: &str) -> Result<String, String> {
         let options = Options {
             ignores_quotes: true,
@@ -74,7 +74,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether relative paths are below a folder that is not known.
+    /// Whether relative paths are below a directory that is not known.
     pub(super) fn has_unknown_workdir(&self) -> bool {
         self.state.workdir.is_none() && self.state.has_base_image
     }

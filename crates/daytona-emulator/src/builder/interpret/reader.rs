@@ -342,7 +342,7 @@ fn pairs(keyword: &str, text: &str, escape: char) -> Result<Vec<Pair>, String> {
     pairs.collect()
 }
 
-/// Words divided at blanks outside of quotes; quotes and escapes stay.
+/// Words divided at blanks outside quotes; quotes and escapes stay.
 fn quoted_words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -389,7 +389,7 @@ fn extract_flags(text: &str, escape: char) -> (Vec<String>, &str) {
             position += 1;
         }
         if !bytes[position..].starts_with(b"--") {
-            // A byte inside of a character may pass for a blank; there it is not divided.
+            // A byte inside a character may pass for a blank; there it is not divided.
             while !text.is_char_boundary(position) {
                 position -= 1;
             }

@@ -13,7 +13,7 @@ struct Rule {
     pattern: Pattern,
 }
 
-/// Which patterns a folder matched: what is below it is only asked about the others.
+/// Which patterns a directory matched: what is below it is only asked about the others.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched(Option<Vec<bool>>);
 
@@ -51,10 +51,11 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// Whether a path is matched, given what its folder matched; and what it hands down itself, which is asked of folders only.
+    /// Whether a path is matched, given what its directory matched; and what it hands down itself, which is asked of
+    /// directories only.
     ///
     /// A rule that could not change the result is not looked at, and counts as not matched for what is below. At the top of
-    /// a walk there is no folder, and a rule that matches a part of the path's beginning matches.
+    /// a walk there is no directory, and a rule that matches a part of the path's beginning matches.
     pub(super) fn matches(
         &self,
         path: &str,
@@ -185,7 +186,7 @@ fn tokens(pattern: &str) -> Result<Vec<Token>, BadPattern> {
 
 /// A class after its opening bracket, and what follows.
 ///
-/// The regular expression has `[^/]*` and `[^/]` in place of `*` and `?` inside of a class too. So the class ends there, with
+/// The regular expression has `[^/]*` and `[^/]` in place of `*` and `?` inside a class too. So the class ends there, with
 /// three characters more, and the rest up to the bracket stands for itself.
 fn class(text: &str) -> Result<(Token, &str), BadPattern> {
     let mut members = String::new();

@@ -94,7 +94,7 @@ pub(super) struct Target<'a> {
     pub(super) budget: &'a mut Budget,
     /// What `--chown` says.
     pub(super) owner: &'a Owner,
-    /// Folders that are made on the way.
+    /// Directories that are made on the way.
     pub(super) folders: &'a Attributes,
 }
 
@@ -142,7 +142,7 @@ fn place(
         (None, (0, 0)) => None,
         (None, (user, group)) => Some(format!("{user}:{group}").into()),
     };
-    // Links on the way are followed, inside of the target.
+    // Links on the way are followed, inside the target.
     let tree = into.files.tree();
     let above = tree
         .resolve(target, parent(&name), true)

@@ -1,10 +1,10 @@
-//! Goes through a folder with rules about what is taken.
+//! Goes through a directory with rules about what is taken.
 
 use super::budget::Budget;
 use super::rules::{Matched, Rules};
 use crate::builder::tree::{Entry, Tree};
 
-/// What is taken of a folder.
+/// What is taken of a directory.
 #[derive(Clone, Copy)]
 pub(super) struct Selection<'a> {
     /// Only what these match; all, if there are none.
@@ -17,11 +17,11 @@ pub(super) struct Taken<'a, 't> {
     /// From the beginning of the walk.
     pub(super) path: &'a str,
     pub(super) entry: &'t Entry,
-    /// Folders around it that are not taken for themselves, the outermost first. Each comes once.
+    /// Directories around it that are not taken for themselves, the outermost first. Each comes once.
     pub(super) around: Vec<(String, &'t Entry)>,
 }
 
-/// A folder that is being gone through.
+/// A directory that is being gone through.
 struct Frame<'t> {
     path: String,
     entry: &'t Entry,
@@ -31,7 +31,7 @@ struct Frame<'t> {
     is_taken: bool,
 }
 
-/// Calls `take` for everything in a folder that is taken; folders come before what is in them.
+/// Calls `take` for everything in a directory that is taken; directories come before what is in them.
 pub(super) fn walk<'t>(
     tree: &'t Tree,
     root: &str,
@@ -87,7 +87,7 @@ pub(super) fn walk<'t>(
     Ok(())
 }
 
-/// Whether a path is in a folder.
+/// Whether a path is in a directory.
 pub(super) fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }

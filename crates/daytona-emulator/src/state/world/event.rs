@@ -53,7 +53,7 @@ pub(crate) struct BuildJob {
 }
 
 impl BuildJob {
-    /// What would be built for a snapshot, outside of its life.
+    /// What would be built for a snapshot, outside its life.
     pub(crate) fn of(record: &Record) -> Option<Self> {
         Some(Self {
             snapshot: record.id.clone(),

@@ -1,5 +1,5 @@
-//! The jobs of the runner of each region: at most one is unfinished for one subject, whichever snapshots it is for, and whether or not they
-//! are still there.
+//! The jobs of the runner of each region: at most one is unfinished for one subject, whichever snapshots it is for, and
+//! whether or not they are still there.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ impl Jobs {
     }
 }
 
-/// An image's name with the registry and the folder that are meant where none are named.
+/// An image's name with the registry and the directory that are meant where none are named.
 pub(super) fn full_name(image: &str) -> String {
     let first = image.split('/').next().unwrap_or_default();
     let has_host = image.contains('/') && (first.contains(['.', ':']) || first == "localhost");

@@ -85,7 +85,7 @@ impl Reader {
         is_there
     }
 
-    /// `{2}`, `{2,}` or `{2,3}` after its brace; what is none of these is text.
+    /// `{2}`, `{2,}` or `{2,3}` after its brace; anything else is text.
     fn times(&mut self) -> Read<Option<(usize, Option<usize>)>> {
         let begin = self.at;
         let read = |reader: &mut Self| {
@@ -126,7 +126,7 @@ impl Reader {
         Some(digits.parse().unwrap_or(usize::MAX))
     }
 
-    /// What follows a backslash outside of a class.
+    /// What follows a backslash outside a class.
     fn escaped(&mut self, sequence: &mut Vec<Node>) -> Read<()> {
         let node = match self.peek() {
             Some('A') => Node::Assert(Place::Beginning),
@@ -273,7 +273,7 @@ impl Reader {
         }
     }
 
-    /// `[:alpha:]` and its like inside of a class. `false` if it is text.
+    /// `[:alpha:]` and its like inside a class. `false` if it is text.
     fn named_class(&mut self, ranges: &mut Vec<(char, char)>) -> Read<bool> {
         let rest: String = self.text[self.at + 2..].iter().collect();
         let Some((name, _)) = rest.split_once(":]") else {

@@ -23,7 +23,7 @@ pub(crate) async fn all(client: &ApiClient, mut request: ListSandboxes) -> Resul
         let Some(next) = page.next_cursor.filter(|cursor| !cursor.is_empty()) else {
             return Ok(all);
         };
-        // A server that does not know cursors answers with the first page for ever.
+        // A server that does not know cursors answers with the first page forever.
         if all.len() == before {
             let message = "a page of the list of sandboxes holds nothing new, and says that another follows";
             return Err(Error::new(ErrorKind::Decode, message));

@@ -108,7 +108,7 @@ impl Boot<'_> {
                 scope.deadline.note(snapshot);
             }
             match answer {
-                // A server that fails at it would fail at it for ever.
+                // A server that fails at it would fail at it forever.
                 Err(error)
                     if error.kind() == ErrorKind::ServerError
                         && failures.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_FAILURES =>

@@ -1,14 +1,14 @@
-//! What a snapshot is made of, and how another one differs from it.
+//! The definition of a snapshot, and how another one differs from it.
 
 use std::collections::BTreeSet;
 
 use daytona_api::{BuildInfo, CreateBuildInfo, CreateSnapshot, Snapshot};
 use daytona_context::Digest;
 
-/// How a snapshot that is there differs from one that was asked for; nothing if it is made of the same.
+/// The differences between an existing snapshot and a requested one. Empty if both have the same definition.
 ///
-/// What was not asked for is not compared, and of resources only those that were given. Hashes are compared without their
-/// order, in which the server does not keep them either.
+/// What the request does not set is not compared, and of resources only those that it sets. The order of hashes does
+/// not matter, because the server does not keep it.
 pub(crate) fn differences(asked: &CreateSnapshot, found: &Snapshot) -> Vec<String> {
     let mut differences = text_differences(asked, found);
     if let (Some(asked), Some(found)) = (&asked.build_info, &found.build_info)
@@ -19,7 +19,7 @@ pub(crate) fn differences(asked: &CreateSnapshot, found: &Snapshot) -> Vec<Strin
     differences
 }
 
-/// Whether the server makes both by the same build.
+/// Whether the server uses the same build for both.
 pub(crate) fn is_same_build(asked: &CreateSnapshot, found: &Snapshot) -> bool {
     match (&asked.build_info, &found.build_info) {
         (Some(asked), Some(found)) => {
@@ -34,18 +34,18 @@ fn has_same_hashes(asked: &CreateBuildInfo, found: &BuildInfo) -> bool {
     distinct(asked.context_hashes.as_deref()) == distinct(found.context_hashes.as_deref())
 }
 
-/// The hashes as far as they count: without their order, and each once, as the same archive twice is the same tree.
+/// The hashes without their order and without repetitions, because the same archive twice gives the same tree.
 fn distinct(hashes: Option<&[String]>) -> BTreeSet<&str> {
     hashes.into_iter().flatten().map(String::as_str).collect()
 }
 
-/// The words of an entrypoint that the server keeps: it leaves blank ones out.
+/// The words of an entrypoint that the server keeps. It drops blank ones.
 fn kept_words(entrypoint: &[String]) -> Vec<&str> {
     let words = entrypoint.iter().map(String::as_str);
     words.filter(|word| !word.trim().is_empty()).collect()
 }
 
-/// What a snapshot is made of, as far as [`ensure`](crate::SnapshotService::ensure) compares it.
+/// The definition of a snapshot, as [`ensure`](crate::SnapshotService::ensure) compares it.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -71,16 +71,18 @@ impl Definition {
         }
     }
 
-    /// The hash of the definition: the SHA-256 of an encoding, in its first version, of the image or the Dockerfile's text with the hashes
-    /// of its files, the entrypoint, and of the resources, the sandbox class and the region those that are given.
+    /// The hash of the definition: a SHA-256 over the image (or the Dockerfile's text and the hashes of its files), the
+    /// entrypoint, and those of resources, sandbox class and region that are set. The encoding has a version, which is
+    /// the first.
     ///
     /// The same definition has the same hash on every machine. The name does not count.
     pub fn hash(&self) -> Digest {
         self.hash
     }
 
-    /// The reference under which the server builds the image and shares it between snapshots of the same Dockerfile and files, such as
-    /// `daytona-<64 hex digits>:daytona`; none for an image of a registry. Resources, class and region are not part of it.
+    /// The reference that the server gives to the built image, such as `daytona-<64 hex digits>:daytona`. Snapshots
+    /// with the same Dockerfile and files share it; resources, class and region do not matter. None for an image of a
+    /// registry.
     pub fn build_ref(&self) -> Option<&str> {
         self.build_ref.as_deref()
     }
@@ -124,7 +126,7 @@ fn hash(request: &CreateSnapshot) -> Digest {
     encoding.finish()
 }
 
-/// The reference of a build, by the server's formula.
+/// The reference of a build, computed as the server does.
 fn build_ref(build: &CreateBuildInfo) -> String {
     let mut hashes = build.context_hashes.clone().unwrap_or_default();
     hashes.sort_unstable();
@@ -171,7 +173,7 @@ impl Encoding {
     }
 }
 
-/// [`differences`] but for those that only the files can show.
+/// The [`differences`], except those that need the files.
 pub(crate) fn text_differences(asked: &CreateSnapshot, found: &Snapshot) -> Vec<String> {
     let mut differences = Vec::new();
     match (&asked.build_info, &found.build_info) {

@@ -1,4 +1,4 @@
-//! A snapshot that is being made, and made again where its failure says nothing about its definition.
+//! Waits for a snapshot that is being made, and creates it again if its failure says nothing about its definition.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 use crate::snapshots::watch::{active, change};
 
-/// How often a snapshot is made again by default. With pauses of up to a minute that is longer than most builds take.
+/// How often a snapshot is created again by default. With pauses of up to a minute this lasts longer than most builds.
 pub(crate) const MOST_RECREATIONS: u32 = 100;
 
-/// The longest pause before a snapshot is made again, at first; it doubles with each time.
+/// The longest pause before a snapshot is created again the first time. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// A snapshot that is being made, with what is needed to make it again.
+/// A snapshot that is being made, with everything that is needed to create it again.
 pub(crate) struct Making {
     pub(crate) scope: Scope,
     pub(crate) submission: Submission,
@@ -41,9 +41,9 @@ impl Making {
         }
     }
 
-    /// Waits until the snapshot, which was accepted from the submission, is active; makes it again where that helps.
+    /// Waits until the accepted snapshot is active, and creates it again if that helps.
     ///
-    /// Only what this call has created is deleted: the failure of an adopted snapshot is the outcome.
+    /// Deletes only what this call has created. If an adopted snapshot fails, its failure is the outcome.
     pub(crate) async fn until_active(&mut self, mut accepted: Accepted) -> Result<Snapshot, Error> {
         loop {
             let id = accepted.snapshot.id.clone();
@@ -56,7 +56,7 @@ impl Making {
             let deadline = self.scope.deadline.clone();
             accepted = match deadline.enforce(self.recreate(&id, remedy, &error)).await {
                 Ok(Some(accepted)) => accepted,
-                // It may not be deleted.
+                // This call may not delete it.
                 Ok(None) => return Err(error),
                 Err(error) => return Err(deadline.with_seen(self.submission.settle_late(error).await)),
             };
@@ -71,7 +71,7 @@ impl Making {
             }
     }
 
-    /// Deletes the snapshot that failed and creates it again. None if it cannot be deleted.
+    /// Deletes the failed snapshot and creates it again. None if it cannot be deleted.
     async fn recreate(&mut self, id: &SnapshotId, remedy: Remedy, error: &Error) -> Result<Option<Accepted>, Error> {
         let Scope { client, deadline, sink } = &self.scope;
         if Looks::new(&self.scope)
@@ -97,14 +97,15 @@ impl Making {
                 change::until_gone(&self.scope, id).await?;
                 deadline.note_deleted(self.submission.name(), reason);
                 until_no_twin(&self.scope, &self.submission, id).await?;
-                // What cannot be seen is in the way too: the builds and pulls of other organizations, and of deleted snapshots.
+                // Builds and pulls that cannot be seen block this one too: those of other organizations and of deleted
+                // snapshots.
                 let clock = client.clock();
                 clock.sleep(self.pause.mul_f64(clock.jitter())).await;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             }
         }
         change::until_gone(&self.scope, id).await?;
-        // The looks at the old one have noted it.
+        // The looks at the old snapshot have noted it.
         self.scope.deadline.note_deleted(self.submission.name(), reason);
         let accepted = self.submission.post().await;
         accepted.map(Some).map_err(|error| {
@@ -116,7 +117,7 @@ impl Making {
     }
 }
 
-/// Waits until no other snapshot of the same definition is being made, as far as one can see.
+/// Waits until no visible snapshot of the same definition is being made.
 async fn until_no_twin(scope: &Scope, submission: &Submission, id: &SnapshotId) -> Result<(), Error> {
     let is_twin = |other: &Snapshot| {
         other.id != *id && Outcome::of(&other.state) == Outcome::Progress && submission.is_same_build(other)

@@ -1,11 +1,11 @@
-//! What a snapshot is to be made of.
+//! The parameters of a creation.
 
 use std::path::PathBuf;
 
 use daytona_api::{GpuType, SandboxClass};
 use daytona_image::{Image, ImagePlan};
 
-/// A snapshot to create: its name, what it is made from, and what its sandboxes get.
+/// A snapshot to create: its name, its source, and the resources of its sandboxes.
 ///
 /// ```
 /// use daytona_sdk::{CreateSnapshotParams, Image, Resources};
@@ -27,16 +27,16 @@ pub struct CreateSnapshotParams {
     pub(crate) index: Option<PathBuf>,
 }
 
-/// How a snapshot to create is named.
+/// The name of a snapshot to create.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Name {
-    /// This.
+    /// Exactly this name.
     Given(String),
-    /// This, a dash, and the first digits of the definition's hash.
+    /// This text, a dash, and the first digits of the definition's hash.
     AfterContent(String),
 }
 
-/// What a snapshot is made from.
+/// The source of a snapshot.
 ///
 /// ```
 /// use daytona_sdk::{CreateSnapshotParams, Image, Source};
@@ -53,11 +53,11 @@ pub(crate) enum Name {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Source {
-    /// An image of a registry, with a tag other than `latest`, or with a digest.
+    /// An image in a registry, with a tag other than `latest`, or with a digest.
     Registry(String),
-    /// An image that is planned and built.
+    /// An image that is first planned and then built.
     Image(Image),
-    /// An image that was planned before; it is sent as it was shown.
+    /// An image that is planned already. The SDK sends exactly what the plan has shown.
     Plan(ImagePlan),
 }
 
@@ -79,7 +79,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Nothing set.
+    /// Sets nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -113,8 +113,8 @@ impl Resources {
         self.gpu_types([kind])
     }
 
-    /// Types of GPU, any of which will do. Sent as they are: servers up to 0.190.0 take one type only. Replaces types that were
-    /// set before.
+    /// Types of GPU, any of which will do. They are sent as given; servers up to 0.190.0 accept only one. Replaces
+    /// types that were set before.
     pub fn gpu_types<T: Into<GpuType>>(mut self, kinds: impl IntoIterator<Item = T>) -> Self {
         self.gpu_types = kinds.into_iter().map(Into::into).collect();
         self
@@ -122,16 +122,17 @@ impl Resources {
 }
 
 impl CreateSnapshotParams {
-    /// A snapshot of this name, made from an image of a registry, an [`Image`] or an [`ImagePlan`].
+    /// A snapshot of this name. The source is the name of an image in a registry, an [`Image`], or an [`ImagePlan`].
     pub fn new(name: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::with_name(Name::Given(name.into()), source)
     }
 
-    /// A snapshot whose name follows from what it is made of: `prefix`, a dash, and the first 16 hex digits of its
+    /// A snapshot whose name follows from its definition: `prefix`, a dash, and the first 16 hex digits of the
     /// [definition's hash](crate::Definition::hash), such as `web-8a1f0c2b9d3e4f50`.
     ///
-    /// Whatever changes in the definition gives another name. So [`ensure`](crate::SnapshotService::ensure) never finds another
-    /// definition under the name, never waits for a name to be free, and leaves the snapshot that is in use alone.
+    /// Every change of the definition gives another name. So [`ensure`](crate::SnapshotService::ensure) never finds
+    /// another definition under the name, never waits for a name to become free, and does not touch the snapshot that
+    /// is in use.
     ///
     /// ```
     /// use daytona_sdk::{CreateSnapshotParams, Image};
@@ -161,42 +162,42 @@ impl CreateSnapshotParams {
         }
     }
 
-    /// What its sandboxes get.
+    /// The resources of its sandboxes.
     pub fn resources(mut self, resources: Resources) -> Self {
         self.resources = resources;
         self
     }
 
-    /// What is started in a sandbox. For an [`Image`] it is added as its last step; a plan is sent as it was shown, so
-    /// that its image has to have it.
+    /// The command that a sandbox starts. For an [`Image`] it is added as the last step. A plan is sent unchanged, so
+    /// its image must already have this entrypoint.
     pub fn entrypoint<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.entrypoint = Some(words.into_iter().map(Into::into).collect());
         self
     }
 
-    /// The region to create it in. Default: the client's target, else the organization's region.
+    /// The region of the snapshot. Default: the client's target, or else the organization's region.
     pub fn region(mut self, id: impl Into<String>) -> Self {
         self.region = Some(id.into());
         self
     }
 
-    /// The class of sandbox that it is for. Default: `container`.
+    /// The class of its sandboxes. Default: `container`.
     pub fn sandbox_class(mut self, class: impl Into<SandboxClass>) -> Self {
         self.sandbox_class = Some(class.into());
         self
     }
 
-    /// Keeps an index of what was hashed in this file, so that local files which have not changed are not read again to hash
-    /// them. Off by default; it is no part of the definition.
+    /// Keeps an index of hashes in this file, so that local files which have not changed need not be read again for
+    /// hashing. It is not a part of the definition. Default: no index.
     ///
-    /// The index is a list of what the file system says of the files of each archive: names, modes, sizes, times of
-    /// modification and of the status, inodes and devices. It only ever spares hashing: what is sent is hashed whatever the index
-    /// says. Files that changed within two seconds of the index are hashed. An index that is broken, or that was made for other
-    /// files, by another user or by another version, is ignored and replaced: give each image its own. Several processes may use
-    /// one index at once; the last one's is kept.
+    /// The index lists what the file system says about the files of each archive: names, modes, sizes, times of
+    /// modification and of status changes, inodes and devices. It only saves hashing: everything that is sent is hashed
+    /// anyway. Files that changed within two seconds of the index are hashed. An index that is broken, or that belongs
+    /// to other files, another user or another version, is ignored and replaced, so give each image its own. Several
+    /// processes may use one index at the same time; the last one to finish writes it.
     ///
-    /// **Whoever can write the index chooses what is built.** It is a file that only its owner can read and write, and should not
-    /// be shared between machines or users. It must not lie among the files that are sent.
+    /// **Whoever can write the index decides what is built.** Only its owner can read and write the file. Do not share
+    /// it between machines or users, and do not keep it among the files that are sent.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -211,8 +212,8 @@ impl CreateSnapshotParams {
     ///
     /// # Errors
     ///
-    /// The call then fails with kind `LocalFile` if the index cannot be written, is not a regular file, is one of the files to
-    /// send, or if the platform does not tell when the status of a file changed, as Windows does not.
+    /// The call fails with kind `LocalFile` if the index cannot be written, is not a regular file, or is one of the
+    /// files to send. It also fails on platforms that do not record when the status of a file changed, such as Windows.
     pub fn stat_index(mut self, path: impl Into<PathBuf>) -> Self {
         self.index = Some(path.into());
         self

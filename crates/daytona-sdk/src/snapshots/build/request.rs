@@ -1,4 +1,4 @@
-//! From the caller's parameters to a request, as far as no file is needed for it.
+//! Turns the caller's parameters into a request, as far as that needs no files.
 
 use daytona_api::{CreateSnapshot, SandboxClass};
 use daytona_image::{Image, ImagePlan, RegistryImage};
@@ -7,18 +7,18 @@ use super::params::{CreateSnapshotParams, Name, Source};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// What the context of a build comes from.
+/// Where the context of a build comes from.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// There is none: the image is pulled.
+    /// There is no build: the image is pulled.
     Registry,
-    /// It has to be planned.
+    /// The image must still be planned.
     Image(Image),
-    /// It is planned.
+    /// The image is planned already.
     Plan(ImagePlan),
 }
 
-/// The request without what follows from the plan, and what to plan.
+/// The request without the parts that need the plan, and the image to plan.
 ///
 /// # Errors
 ///

@@ -127,7 +127,7 @@ impl Submission {
         &self.request.name
     }
 
-    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again, but for what an index knows.
+    /// Reads and hashes the files, so that the definition is known. Once: the upload hashes them again, except what an index knows.
     pub(crate) async fn hash(&mut self) -> Result<Definition, Error> {
         if !self.is_hashed {
             let hashes = upload::digests(&self.context, self.index.as_deref()).await?;

@@ -13,21 +13,21 @@ use crate::error::{Error, ErrorKind};
 use crate::snapshots::events::delivery::Sink;
 use crate::snapshots::events::event::Event;
 
-/// Push access that is being had.
+/// An upload that has begun to request push access.
 pub(crate) type Access = Pin<Box<dyn Future<Output = Result<StorageAccess, Error>> + Send>>;
 
-/// Where to, and what of it.
+/// The address of the storage, and the credentials for it.
 pub(crate) struct Upload {
-    /// Push access, where it was asked for already.
+    /// Push access, if it was requested earlier.
     access: Option<Access>,
-    /// Whether what is stored is sent again.
+    /// Whether stored archives are sent again.
     everything: bool,
-    /// Where it is noted what was hashed.
+    /// The index of hashes.
     index: Option<PathBuf>,
 }
 
 impl Upload {
-    /// What is not stored yet.
+    /// Only archives that are not stored yet.
     pub(crate) fn missing(access: Option<Access>) -> Self {
         Self {
             access,
@@ -36,7 +36,7 @@ impl Upload {
         }
     }
 
-    /// All of it.
+    /// All archives.
     pub(crate) fn everything() -> Self {
         Self {
             access: None,
@@ -45,14 +45,14 @@ impl Upload {
         }
     }
 
-    /// Spares the hashing of what this index knows.
+    /// Skips the hashing of files that this index knows.
     pub(crate) fn index(mut self, path: Option<&Path>) -> Self {
         self.index = path.map(Path::to_owned);
         self
     }
 }
 
-/// The hashes of the archives, by reading the files that the index does not know.
+/// The hashes of the archives. Files that the index does not know are read.
 pub(crate) async fn digests(context: &Context, index: Option<&Path>) -> Result<Vec<Digest>, Error> {
     Ok(match index {
         Some(index) => context.digests_with_index(index).await?,
@@ -60,7 +60,7 @@ pub(crate) async fn digests(context: &Context, index: Option<&Path>) -> Result<V
     })
 }
 
-/// Uploads what is not there yet, or everything. The events of it are told.
+/// Uploads the missing archives, or all of them, and reports it as events.
 pub(crate) async fn upload(
     client: &ApiClient,
     sink: &Sink,
@@ -90,7 +90,7 @@ pub(crate) async fn upload(
     push.run_when(context, target).await
 }
 
-/// The address of the storage, and the right to write there. Asked for once it is awaited.
+/// The address of the storage, and the right to write there. It is requested when this is awaited.
 pub(crate) fn push_access(client: &ApiClient, sink: &Sink) -> Access {
     let (client, sink) = (client.clone(), sink.clone());
     Box::pin(async move {
@@ -119,7 +119,7 @@ fn event_of(progress: Progress) -> Option<Event> {
     })
 }
 
-/// Whether there is a way to store anything, before any call.
+/// Checks, before any call, that there is a way to store files.
 pub(crate) fn check_supported(client: &ApiClient) -> Result<(), Error> {
     if cfg!(feature = "s3") || client.settings().object_storage.is_some() {
         return Ok(());
@@ -160,7 +160,7 @@ fn storage(
     storage.ok_or_else(|| Error::new(ErrorKind::Unsupported, "no object storage"))
 }
 
-/// Storage requests go the same way as those to the API: one proxy, one TLS, one client.
+/// Storage requests use the same way as those to the API: one proxy, one TLS, one client.
 #[cfg(feature = "s3")]
 mod adapter {
     use async_trait::async_trait;
@@ -179,7 +179,7 @@ mod adapter {
     use crate::trace;
     use crate::transport::TransportErrorKind;
 
-    /// Where push access says that the storage is.
+    /// The address of the storage, from push access.
     pub(super) fn config(client: &ApiClient, access: &StorageAccess) -> S3Config {
         for secret in [&access.secret, &access.session_token] {
             client.secrets().know(secret.expose_secret());
@@ -195,7 +195,7 @@ mod adapter {
         config
     }
 
-    /// Credentials have an end that nobody says: when it has come, new ones are asked for.
+    /// Credentials expire at a time that the service does not tell. When they have expired, new ones are requested.
     #[derive(Debug)]
     pub(super) struct PushAccess(pub(super) ApiClient);
 
@@ -240,7 +240,7 @@ mod adapter {
                     .await
                     .map_err(HttpError::new)?
                     .to_bytes();
-                // A storage explains its refusals with what it was sent.
+                // A storage may explain its refusal by repeating what it was sent.
                 let body = match std::str::from_utf8(&body) {
                     Ok(text) if !parts.status.is_success() => secrets.cut(text).into(),
                     _ => body,

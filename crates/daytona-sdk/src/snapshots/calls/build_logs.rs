@@ -25,7 +25,8 @@ use crate::snapshots::watch::outcome::Outcome;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
-/// The build log of a snapshot: what there is by now, once it is awaited, or as a [`stream`](Self::stream).
+/// The build log of a snapshot. When awaited, it returns the log so far; [`stream`](Self::stream) returns it line by
+/// line.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -42,10 +43,11 @@ use crate::snapshots::watch::scope::Scope;
 ///
 /// # Errors
 ///
-/// Kind `NotFound` if there is no such snapshot, if it was not built but made from an image of a registry, if its build has not
-/// begun, or if it took over what an earlier snapshot of its definition had built; `Unsupported` with a user's token once
-/// the snapshot is active, as the server hands the log to API keys only then; without following also a log that breaks off too often.
-/// While it is followed, the errors of looking at the snapshot, such as `Unauthorized` for a key that has expired.
+/// Kind `NotFound` if there is no such snapshot, or if it has no build log: it was made from an image of a registry,
+/// its build has not begun, or it took over the image of an earlier snapshot of the same definition. Kind `Unsupported`
+/// for a user's token if the snapshot is active, because the server then gives the log only to API keys. Without
+/// following, also if the log breaks off too often. While following, the errors of looking at the snapshot, such as
+/// `Unauthorized` for a key that has expired.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct BuildLogs {
@@ -55,13 +57,13 @@ pub struct BuildLogs {
     limit: Option<Duration>,
 }
 
-/// What comes from a build log. It is shown as the line itself, or as a remark in brackets.
+/// An item of a build log. `Display` shows a line as it is, and a gap as a remark in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogEvent {
-    /// A line.
+    /// A line of the log.
     Line(LogLine),
-    /// A part that is missing, or is of another build.
+    /// A part of the log that is missing or belongs to another build.
     Gap(LogGap),
 }
 
@@ -84,20 +86,20 @@ impl BuildLogs {
         }
     }
 
-    /// Goes on as long as the snapshot is being made, and ends soon after it is active or has failed. A stream that breaks off
-    /// is opened again, and each line comes once.
+    /// Follows the log as long as the snapshot is being made, and ends soon after it is active or has failed. If a
+    /// stream breaks off, it is opened again. Each line comes once.
     pub fn follow(mut self) -> Self {
         self.is_followed = true;
         self
     }
 
-    /// How long all of it may take. Default: as long as it takes.
+    /// The time limit for the whole call. Default: none.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// The lines one after the other, in memory that does not grow with the log.
+    /// Returns the lines one by one, in memory that does not grow with the log.
     pub fn stream(self) -> LogStream {
         LogStream(EventStream::new(Callbacks::default(), move |sink| {
             let scope = Scope::with_sink(&self.client, Goal::Answer, self.limit, sink);
@@ -144,7 +146,7 @@ impl BuildLogs {
     }
 }
 
-/// Why there is no log of the snapshot, if there is none.
+/// The reason why the snapshot has no log, if it has none.
 fn without_log(snapshot: &Snapshot, is_followed: bool) -> Option<String> {
     let name = &snapshot.name;
     if snapshot.build_info.is_none() {
@@ -200,7 +202,7 @@ impl IntoFuture for BuildLogs {
 pub struct LogStream(EventStream);
 
 impl LogStream {
-    /// The next line or gap; none at the end.
+    /// The next line or gap, or none at the end.
     pub async fn next(&mut self) -> Option<Result<LogEvent, Error>> {
         StreamExt::next(self).await
     }

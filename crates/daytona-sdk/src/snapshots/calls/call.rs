@@ -11,10 +11,10 @@ use crate::snapshots::events::options::{Options, option_methods};
 use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::scope::{self, Scope};
 
-/// A call under way, independent of what it was made from.
+/// A running call, independent of the value that made it.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// A call that does nothing until it is awaited, and then comes to a `T`.
+/// A call that does nothing until it is awaited. Its result is a `T`.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -28,7 +28,7 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>
 ///
 /// # Errors
 ///
-/// Those of the method that made it, and kind `WaitTimeout` after its [`timeout`](Self::timeout).
+/// The errors of the method that returned it, and kind `WaitTimeout` after its [`timeout`](Self::timeout).
 #[must_use = "does nothing until it is awaited"]
 pub struct Call<T> {
     client: ApiClient,
@@ -38,7 +38,7 @@ pub struct Call<T> {
 }
 
 impl<T> Call<T> {
-    /// A call that takes as long as its requests do. Its deadline ends it, whatever it is at.
+    /// A call that takes as long as its requests. Its deadline ends it at any point.
     pub(crate) fn new<F>(client: ApiClient, body: impl FnOnce(Scope) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -50,7 +50,7 @@ impl<T> Call<T> {
         })
     }
 
-    /// A call whose body keeps the deadline itself, for it has something to tell when the deadline passes.
+    /// A call whose body checks the deadline itself, because it has something to report when the deadline passes.
     pub(crate) fn keeping_its_deadline<F>(client: ApiClient, body: impl FnOnce(Scope) -> F + Send + 'static) -> Self
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -63,7 +63,7 @@ impl<T> Call<T> {
         }
     }
 
-    /// A call that waits for something, for this long at the most unless the caller says otherwise.
+    /// A call that waits for something, at most for this long unless the caller sets another limit.
     pub(crate) fn waiting<F>(
         client: ApiClient,
         goal: Goal,
@@ -81,7 +81,8 @@ impl<T> Call<T> {
     }
 
     option_methods! {
-        /// How long all of it may take. Default: none for a call that only asks; what the method says for one that waits.
+        /// The time limit for the whole call. Default: none for a call that only sends requests; see the method for one
+        /// that waits.
     }
 }
 

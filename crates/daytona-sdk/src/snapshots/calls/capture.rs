@@ -104,8 +104,8 @@ struct Capture<'a> {
 }
 
 impl Capture<'_> {
-    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes back to its
-    /// state, whether there is a snapshot or not.
+    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes
+    /// back to its state, whether there is a snapshot or not.
     async fn make(&self) -> Result<Snapshot, Error> {
         let client = &self.scope.client;
         self.note(&SandboxState::Snapshotting);
@@ -179,8 +179,9 @@ impl Capture<'_> {
         Err(lost.unwrap_or_else(|| self.failed()))
     }
 
-    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the request, and
-    /// it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells which one it came of.
+    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the
+    /// request, and it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells
+    /// which one it came of.
     fn is_ours(&self, found: &Snapshot) -> bool {
         if let Some(source) = &found.source_sandbox_id {
             return *source == self.sandbox.id;

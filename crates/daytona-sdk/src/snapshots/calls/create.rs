@@ -40,23 +40,23 @@ use crate::trace;
 /// # }
 /// ```
 ///
-/// A request whose answer is lost is settled by looking for the name. It never makes two snapshots. A snapshot that is found is taken
-/// for the result if it is of the same definition and was created after the request was sent, by the server's own clock, which tells
-/// whole seconds; [`Event::Adopted`](crate::Event::Adopted) tells of it. If the SDK cannot tell whether the snapshot is yours, it
-/// returns the error `AlreadyExists` with its id.
+/// If the answer to a request is lost, the SDK looks for the name, so it never makes two snapshots. It uses the
+/// snapshot that it finds if that has the same definition and was created after the request was sent. The server's own
+/// clock decides this, in whole seconds. [`Event::Adopted`](crate::Event::Adopted) reports it. If the SDK cannot tell
+/// whether the snapshot is yours, it returns the error `AlreadyExists` with its id.
 ///
-/// `create` recovers from two failures that say nothing about the image: an archive was missing from the storage, or the server was
-/// already building or pulling the same definition (it does one at a time). The snapshot that failed is deleted and created
-/// again, after growing random pauses in the second case, until the deadline;
-/// [`Event::Recreated`](crate::Event::Recreated) tells of each time. Nothing is deleted that this call has not created.
+/// `create` recovers from two failures that say nothing about the image. Either an archive was missing from the
+/// storage, or the server was already building or pulling the same definition (it does one at a time). `create` deletes
+/// the failed snapshot and creates it again, until the deadline; in the second case after growing random pauses.
+/// [`Event::Recreated`](crate::Event::Recreated) reports each time. It deletes nothing that this call has not created.
 ///
-/// Dropping the future stops the upload or the waiting; what the server has accepted goes on.
+/// Dropping the future stops the upload or the waiting. What the server has accepted goes on.
 ///
 /// # Errors
 ///
-/// Before any file is stored: kind `InvalidImage`, `InvalidRequest`, `Unsupported`. Then `LocalFile` or `ObjectStorage` for the
-/// upload, `AlreadyExists` for a name that is taken, with what has it, `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline
-/// over all of it has passed.
+/// Before any file is stored: kinds `InvalidImage`, `InvalidRequest`, `Unsupported`. For the upload: `LocalFile`,
+/// `ObjectStorage`. Then `AlreadyExists`, with the snapshot that has the name, `BuildFailed`, `Gone`, and `WaitTimeout`
+/// when the deadline has passed.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Create {
@@ -80,26 +80,28 @@ impl Create {
 
     build_option_methods!();
 
-    /// Proves that it starts before it is returned, as [`verify`](crate::SnapshotService::verify) does. Whether the key may start and
-    /// delete a sandbox is checked before anything is uploaded. A snapshot that does not start stays where it is.
+    /// Proves that the snapshot starts before it is returned, as [`verify`](crate::SnapshotService::verify) does.
+    /// Before anything is uploaded, the SDK checks that the key may start and delete a sandbox. A snapshot that does
+    /// not start is not deleted.
     ///
     /// # Errors
     ///
-    /// Then also those of [`verify`](crate::SnapshotService::verify).
+    /// Also the errors of [`verify`](crate::SnapshotService::verify).
     pub fn verified(mut self) -> Self {
         self.is_verified = true;
         self
     }
 
-    /// How often the snapshot may be deleted and created again after a failure that says nothing about the image. Default: 100;
-    /// with 0, such a failure is the outcome.
+    /// How often the snapshot may be deleted and created again after a failure that says nothing about the image. With
+    /// 0, such a failure is the outcome. Default: 100.
     pub fn max_recreations(mut self, times: u32) -> Self {
         self.recreations = times;
         self
     }
 
-    /// Everything that happens as a stream, which ends with [`Event::Done`](crate::Event::Done) or with the error. It begins when the
-    /// stream is polled first, and goes on whether it is polled or not; dropping the stream stops it as dropping the future does.
+    /// Returns all events as a stream, which ends with [`Event::Done`](crate::Event::Done) or with the error. The call
+    /// begins when the stream is first polled, and then goes on by itself. Dropping the stream stops it, as dropping
+    /// the future does.
     pub fn events(mut self) -> EventStream {
         let callbacks = std::mem::take(&mut self.options.callbacks);
         EventStream::new(callbacks, move |sink| {
@@ -118,11 +120,11 @@ impl Create {
         })
     }
 
-    /// Returns as soon as the server has accepted the snapshot; the upload is done then.
+    /// Returns as soon as the server has accepted the snapshot. The upload is done by then.
     ///
     /// # Errors
     ///
-    /// Same as awaiting it, except the errors of the build.
+    /// The same as without `start`, except the errors of the build.
     pub async fn start(self) -> Result<Build, Error> {
         let (scope, mut delivery) = Scope::begin(&self.client, Goal::Active, self.options);
         let deadline = scope.deadline.clone();
@@ -242,17 +244,17 @@ impl Build {
         &self.snapshot.name
     }
 
-    /// The snapshot as the server answered.
+    /// The snapshot, as the server returned it.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
 
-    /// Waits until it is active. The deadline began with the creation. The snapshot that is returned has another id if it had to
-    /// be [created again](crate::Event::Recreated).
+    /// Waits until the snapshot is active. The deadline began with the creation. If the snapshot had to be [created
+    /// again](crate::Event::Recreated), the returned one has another id.
     ///
     /// # Errors
     ///
-    /// Kind `BuildFailed`, `Gone` or `WaitTimeout`.
+    /// Kinds `BuildFailed`, `Gone`, `WaitTimeout`.
     pub async fn wait(self) -> Result<Snapshot, Error> {
         let Self {
             accepted,
@@ -270,13 +272,14 @@ impl Build {
 
     /// Deletes the snapshot, and returns when it is being removed or is gone. Operation `removeSnapshot`.
     ///
-    /// The server may acknowledge a deletion in the middle of a build and ignore it: then it is asked again. A build that has
-    /// started keeps running on the server, and until it ends the same definition cannot be built again.
+    /// The server may acknowledge a deletion during a build and then ignore it. In that case the SDK asks again. A
+    /// build that has started keeps running on the server, and until it ends the same definition cannot be built again.
     ///
     /// # Errors
     ///
-    /// The server's refusal; kind `WaitTimeout` if the snapshot is not being removed after five minutes; `Rejected`, before any
-    /// request, for a snapshot that was [adopted](Self::is_adopted), as it may be somebody else's.
+    /// What the server answers with. Kind `WaitTimeout` if the snapshot is not being removed after five minutes. Kind
+    /// `Rejected`, before any request, if the snapshot was [adopted](Self::is_adopted), because it may be somebody
+    /// else's.
     pub fn cancel(self) -> Call<()> {
         let client = self.making.scope.client.clone();
         lifecycle::cancel(client, self.snapshot, self.accepted.is_own, self.delivery)

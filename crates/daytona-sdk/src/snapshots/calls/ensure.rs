@@ -1,4 +1,4 @@
-//! Get or create.
+//! Returns the snapshot of a definition, or creates it.
 
 use std::future::IntoFuture;
 use std::time::Duration;
@@ -26,15 +26,15 @@ use crate::snapshots::watch::scope::{self, Scope};
 use crate::snapshots::watch::{active, change};
 use crate::trace;
 
-/// How long a name that is taken by something that cannot be seen is waited for. A removal takes about ten seconds, and what is read
-/// may lag half a minute behind.
+/// How long `ensure` waits for a name that something invisible has taken. A removal takes about ten seconds, and reads
+/// may be half a minute late.
 const INVISIBLE_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long somebody else's snapshot, which failed as another build of the definition was under way, is left to whom it
-/// belongs to: they delete it within seconds to make it again.
+/// How long `ensure` leaves alone somebody else's snapshot that failed because another build of the definition was
+/// running. Its owner deletes it within seconds, to create it again.
 const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 
-/// Makes sure that a snapshot of this definition is there and active, once it is awaited.
+/// Makes sure, when awaited, that there is an active snapshot of this definition.
 ///
 /// | what is there under the name | what happens |
 /// |---|---|
@@ -47,9 +47,10 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 /// | failed because the same definition was already being built | its owner has a minute to create it again; then as for `failed` |
 /// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
 ///
-/// The definition is the Dockerfile's text or the image, the hashes of the files, the entrypoint, plus resources, class and region where
-/// you set them (the client's `target` counts as a region). Several of these calls at once, on any machines, return the same
-/// snapshot: if somebody else changes what is there, `ensure` looks again, until the deadline.
+/// The definition is the Dockerfile's text (or the image), the hashes of the files and the entrypoint, plus resources,
+/// class and region where you set them (the client's `target` counts as a region). Several of these calls at once, on
+/// any machines, return the same snapshot. If somebody else changes the snapshot, `ensure` looks again, until the
+/// deadline.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -63,8 +64,8 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 ///
-/// As those of [`Create`](super::create::Create); then kind `DefinitionMismatch`, `Cooldown` for an inactive snapshot that cannot be
-/// activated yet, and `NameReserved`.
+/// The errors of [`Create`](super::create::Create). Also kind `DefinitionMismatch`, `Cooldown` for an inactive snapshot
+/// that cannot be activated yet, and `NameReserved`.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Ensure {
@@ -88,19 +89,20 @@ impl Ensure {
         }
     }
 
-    /// Proves that it starts before it is returned, also where it was there before, as
+    /// Proves that the snapshot starts before it is returned, even if it existed before. See
     /// [`Create::verified`](crate::Create::verified).
     ///
     /// # Errors
     ///
-    /// Then also those of [`verify`](crate::SnapshotService::verify).
+    /// Also the errors of [`verify`](crate::SnapshotService::verify).
     pub fn verified(mut self) -> Self {
         self.is_verified = true;
         self
     }
 
-    /// Deletes a snapshot of the name that has failed or is of another definition, waits until the name is free, and creates it
-    /// anew. It is deleted by its id, so that a newer snapshot of the same name is safe, and never while it is being made.
+    /// If the snapshot of this name has failed or has another definition, deletes it, waits until the name is free, and
+    /// creates a new one. It is deleted by its id, so that a newer snapshot of the same name is safe. It is never
+    /// deleted while it is being made.
     pub fn replace(mut self) -> Self {
         self.may_replace = true;
         self
@@ -108,14 +110,14 @@ impl Ensure {
 
     build_option_methods!();
 
-    /// How often a snapshot that this call has created may be deleted and created again, as with
+    /// How often a snapshot that this call has created may be deleted and created again. See
     /// [`Create::max_recreations`](crate::Create::max_recreations). Default: 100.
     pub fn max_recreations(mut self, times: u32) -> Self {
         self.recreations = times;
         self
     }
 
-    /// Everything that happens as a stream, as [`Create::events`](crate::Create::events).
+    /// Returns all events as a stream. See [`Create::events`](crate::Create::events).
     pub fn events(mut self) -> EventStream {
         let callbacks = std::mem::take(&mut self.options.callbacks);
         EventStream::new(callbacks, move |sink| {
@@ -194,29 +196,29 @@ async fn ensure(
 struct Ensuring {
     making: Making,
     may_replace: bool,
-    /// What somebody else's snapshot came to that was waited for, with the last lines of its log.
+    /// How somebody else's snapshot ended that this call waited for, with the last lines of its log.
     failure: Option<Error>,
-    /// Since when the name is taken by something that cannot be seen.
+    /// Since when something invisible has had the name.
     invisible_since: Option<Duration>,
-    /// Somebody else's snapshot that failed for want of its turn, and since when.
+    /// Somebody else's snapshot that failed because another build was running, and since when.
     abandoned: Option<(daytona_api::SnapshotId, Duration)>,
 }
 
-/// What a turn came to.
+/// The result of a turn.
 enum Turn {
     /// The snapshot is active.
     Done(Snapshot),
-    /// Somebody else is making it; this was the last that was seen.
+    /// Somebody else is making it. This is its last known state.
     InProgress(Snapshot),
-    /// It was accepted from this very call.
+    /// The server has accepted it from this call.
     Accepted(Accepted),
-    /// What was there is there no more, or has changed, or is about to.
+    /// The snapshot has gone or changed, or is about to.
     Again,
 }
 
 impl Ensuring {
-    /// Turn after turn, until the snapshot is active or it is certain that it will not be. Every answer that says that somebody else
-    /// has changed what is there is a reason for another turn.
+    /// Takes turn after turn, until the snapshot is active or it is certain that it will not be. Every answer that
+    /// shows a change by somebody else leads to another turn.
     async fn run(&mut self) -> Result<Snapshot, Error> {
         let scope = self.making.scope.clone();
         let mut looks = Looks::new(&scope);
@@ -233,7 +235,7 @@ impl Ensuring {
                 Turn::Done(snapshot) => return Ok(snapshot),
                 Turn::Accepted(accepted) => self.making.until_active(accepted).await,
                 Turn::InProgress(found) => match active::until_active(&scope, found).await {
-                    // It is judged by the rules for what is there.
+                    // The rules for an existing snapshot apply to it.
                     Err(error) if error.kind() == ErrorKind::BuildFailed => {
                         self.failure = Some(error);
                         scope.sink.clear_tail();
@@ -250,10 +252,10 @@ impl Ensuring {
         }
     }
 
-    /// The error that a turn ended with, made as telling as it can be.
+    /// The error of the last turn, with as many details as possible.
     async fn last_word(&mut self, error: Error) -> Error {
         match self.failure.take() {
-            // The same failure, with the last lines of its log.
+            // It is the same failure, now with the last lines of its log.
             Some(seen) if error.kind() == ErrorKind::BuildFailed && seen.snapshot() == error.snapshot() => seen,
             _ => {
                 let error = self.making.submission.settle_late(error).await;
@@ -262,7 +264,8 @@ impl Ensuring {
         }
     }
 
-    /// Notes that somebody else was faster, which may go on for a while; not so that a name is taken by something unseen.
+    /// Notes that somebody else was faster. This may go on for a while; a name that something invisible has taken may
+    /// not.
     fn note_moved(&mut self, error: Error) -> Result<(), Error> {
         let scope = &self.making.scope;
         if error.kind() != ErrorKind::NameReserved {
@@ -277,14 +280,14 @@ impl Ensuring {
         Ok(())
     }
 
-    /// Looks at what is there, and does what there is to do.
+    /// Looks at the existing snapshot, and does what is needed.
     async fn turn(&mut self, found: Option<Snapshot>) -> Result<Turn, Error> {
         let Some(found) = found else {
             self.making.scope.deadline.note_nothing();
             return self.create().await;
         };
         let state = Outcome::of(&found.state);
-        // One of everybody's does not keep the organization from having its own of that name.
+        // A general snapshot does not keep the organization from having its own of that name.
         if found.general == Some(true)
             && !(state == Outcome::Ready && self.making.submission.is_same_definition(&found).await?)
         {
@@ -322,7 +325,7 @@ impl Ensuring {
         }
     }
 
-    /// Tells that a snapshot is waited for that somebody else is making.
+    /// Reports that this call waits for a snapshot that somebody else is making.
     fn adopt(&self, found: &Snapshot) {
         self.making.scope.sink.put(Event::Adopted {
             id: found.id.clone(),
@@ -331,13 +334,13 @@ impl Ensuring {
         });
     }
 
-    /// What to do about a snapshot that has failed.
+    /// What to do about a failed snapshot.
     async fn failed(&mut self, found: Snapshot) -> Result<Turn, Error> {
         if self.may_replace {
             return self.replace(&found).await;
         }
         let error = outcome::failed(&found);
-        // What failed for want of its turn says nothing about the definition. It belongs to somebody else, who makes it again.
+        // Its build only ran at a bad time, which says nothing about the definition. Its owner will create it again.
         let is_twin =
             Remedy::of(&error) == Some(Remedy::AfterTwin) && self.making.submission.is_same_definition(&found).await?;
         if !is_twin {
@@ -389,7 +392,7 @@ impl Ensuring {
     }
 }
 
-/// Whether the error says no more than that somebody else has changed what is there.
+/// Whether the error only says that somebody else has changed the snapshot.
 fn has_moved(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -397,13 +400,13 @@ fn has_moved(error: &Error) -> bool {
     )
 }
 
-/// Whether something has lasted longer than the limit; it begins when this is asked first.
+/// Whether something has lasted longer than the limit. It begins with the first call.
 fn has_passed(since: &mut Option<Duration>, limit: Duration, client: &ApiClient) -> bool {
     let now = client.clock().now();
     now.saturating_sub(*since.get_or_insert(now)) > limit
 }
 
-/// Whether an activation was refused because of the state, which somebody else has changed meanwhile.
+/// Whether an activation was refused because somebody else has changed the state meanwhile.
 fn is_state_refusal(error: &Error) -> bool {
     error
         .server_message()

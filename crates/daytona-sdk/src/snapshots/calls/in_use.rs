@@ -1,4 +1,4 @@
-//! Who uses a snapshot.
+//! Which sandboxes use a snapshot.
 
 use std::collections::HashMap;
 
@@ -10,24 +10,25 @@ use crate::snapshots::boot::sandboxes;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::scope::Scope;
 
-/// The sandboxes that came from a snapshot, as far as the server knows it: it remembers of a sandbox the *name* of its snapshot.
+/// The sandboxes of a snapshot, as far as the server knows. For each sandbox it remembers the *name* of its snapshot.
 ///
-/// So a snapshot that was deleted and made anew under its name seems to be used by the sandboxes of the older one. Those that are older
-/// than the snapshot are told apart here. Sandboxes go on living when their snapshot is deleted.
+/// So if a snapshot was deleted and created again under its name, the sandboxes of the old one seem to use the new one.
+/// Those that are older than the snapshot are listed separately here. Sandboxes keep running when their snapshot is
+/// deleted.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InUse {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// The sandboxes that came from it, the oldest first. Among them are those of the last day that were deleted and whose removal
-    /// failed: state `error`, and desired state `destroyed`.
+    /// The sandboxes that were created from it, the oldest first. They include sandboxes that were deleted during the
+    /// last day and whose removal failed: state `error`, and desired state `destroyed`.
     pub sandboxes: Vec<Sandbox>,
-    /// Sandboxes that are older than the snapshot: they came from another one that had its name.
+    /// Sandboxes that are older than the snapshot: they came from an earlier one of the same name.
     pub of_earlier: Vec<Sandbox>,
 }
 
 impl InUse {
-    /// Whether no sandbox came from it.
+    /// Whether the snapshot has no sandboxes.
     pub fn is_empty(&self) -> bool {
         self.sandboxes.is_empty()
     }
@@ -51,18 +52,18 @@ pub(crate) async fn in_use(scope: Scope, snapshot: SnapshotRef) -> Result<InUse,
     })
 }
 
-/// The sandboxes that came from a snapshot of this name, whichever that was.
+/// The sandboxes of all snapshots that ever had this name.
 pub(crate) async fn of_name(client: &ApiClient, name: &str) -> Result<Vec<Sandbox>, Error> {
     let mut request = ListSandboxes::new();
     request.snapshots = Some(vec![name.to_owned()]);
     request.include_errored_deleted = Some(true);
     let mut all = sandboxes::all(client, request).await?;
-    // A server that does not know the filter answers with all.
+    // A server that does not know the filter returns all sandboxes.
     all.retain(|sandbox| sandbox.snapshot.as_deref() == Some(name));
     Ok(all)
 }
 
-/// How many sandboxes came from the snapshots of each name.
+/// How many sandboxes the snapshots of each name have.
 pub(crate) async fn counted_by_name(client: &ApiClient) -> Result<HashMap<String, usize>, Error> {
     let mut request = ListSandboxes::new();
     request.include_errored_deleted = Some(true);

@@ -18,10 +18,10 @@ use crate::snapshots::watch::outcome::Outcome;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
-/// How long the service may take to remove a snapshot that is marked for it, which takes about ten seconds, or to deactivate one.
+/// How long the service may take to remove a marked snapshot (usually about ten seconds), or to deactivate one.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Starts to activate a snapshot, once it is awaited, and returns it as the server answers: not active yet.
+/// Starts to activate a snapshot, when awaited, and returns the server's answer: the snapshot is not active yet.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -32,7 +32,7 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 ///
 /// # Errors
 ///
-/// Kind `AlreadyActive`, `Cooldown`, `Rejected` in any state but inactive, `QuotaExceeded`.
+/// Kinds `AlreadyActive`, `Cooldown`, `QuotaExceeded`. Kind `Rejected` in any state but inactive.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Activate {
@@ -45,11 +45,11 @@ impl Activate {
         Self { client, snapshot }
     }
 
-    /// Waits until it is active. Default timeout: the client's operation timeout, 130 minutes.
+    /// Also waits until the snapshot is active. Default timeout: the client's operation timeout, 130 minutes.
     ///
     /// # Errors
     ///
-    /// Those of the activation; then kind `BuildFailed`, `Gone` or `WaitTimeout`.
+    /// The errors of the activation, and kinds `BuildFailed`, `Gone`, `WaitTimeout`.
     pub fn wait(self) -> Call<Snapshot> {
         let limit = self.client.settings().operation_timeout;
         Call::waiting(self.client, Goal::Active, limit, move |scope| async move {
@@ -74,7 +74,7 @@ impl IntoFuture for Activate {
     }
 }
 
-/// Starts an activation. An answer that is lost is settled by looking.
+/// Starts an activation. If the answer is lost, a look settles it.
 pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapshot, Error> {
     let error = match client.call(&ActivateSnapshot::new(id.as_str())).await {
         Ok(accepted) => return Ok(accepted),
@@ -90,10 +90,10 @@ pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapsh
     }
 }
 
-/// Deactivates a snapshot, once it is awaited.
+/// Deactivates a snapshot, when awaited.
 ///
-/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) repeats the request
-/// until it holds. Deactivating a snapshot that is being removed cancels the removal.
+/// The server acknowledges this in any state. During a build or pull it may undo it: [`wait`](Self::wait) repeats the
+/// request until the snapshot stays inactive. Deactivating a snapshot that is being removed cancels the removal.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -117,12 +117,12 @@ impl Deactivate {
         Self { client, snapshot }
     }
 
-    /// Waits until it is inactive, and deactivates it again where that was undone. If it was still being made,
-    /// `wait` also checks that it stays inactive for 12 seconds. Default timeout: five minutes.
+    /// Also waits until the snapshot is inactive, and repeats the request if the server has undone it. If the snapshot
+    /// was still being made, `wait` also checks that it stays inactive for 12 seconds. Default timeout: five minutes.
     ///
     /// # Errors
     ///
-    /// Those of the deactivation; then kind `Gone` if it is deleted meanwhile, and `WaitTimeout`.
+    /// The errors of the deactivation, kind `Gone` if the snapshot is deleted meanwhile, and `WaitTimeout`.
     pub fn wait(self) -> Call<Snapshot> {
         Call::waiting(self.client, Goal::Inactive, CHANGE_LIMIT, move |scope| async move {
             let mut looks = Looks::new(&scope);
@@ -151,7 +151,7 @@ async fn deactivate(client: ApiClient, id: SnapshotId) -> Result<(), Error> {
     client.call(&DeactivateSnapshot::new(id.as_str())).await
 }
 
-/// Deactivates a snapshot. Whether it was being made just before.
+/// Deactivates a snapshot. Returns whether it was being made just before.
 async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Error> {
     let found = change::current(&client, &id).await?;
     let was_under_way = found.is_some_and(|found| Outcome::of(&found.state) == Outcome::Progress);
@@ -159,10 +159,10 @@ async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Err
     Ok(was_under_way)
 }
 
-/// Marks a snapshot for removal, once it is awaited. It is gone, and its name free, about ten seconds later.
+/// Marks a snapshot for removal, when awaited. About ten seconds later it is gone and its name is free.
 ///
-/// The server acknowledges it in any state. In the middle of a build or pull it may be undone: [`wait`](Self::wait) repeats the request
-/// until it holds.
+/// The server acknowledges this in any state. During a build or pull it may undo it: [`wait`](Self::wait) repeats the
+/// request until the snapshot is gone.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -173,7 +173,7 @@ async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Err
 ///
 /// # Errors
 ///
-/// Kind `NotFound`, and `PermissionDenied` for a general snapshot.
+/// Kind `NotFound`. Kind `PermissionDenied` for a general snapshot.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Delete {
@@ -186,11 +186,12 @@ impl Delete {
         Self { client, snapshot }
     }
 
-    /// Waits until it is gone and its name is free, and deletes it again where that was undone. Default timeout: five minutes.
+    /// Also waits until the snapshot is gone and its name is free, and repeats the request if the server has undone it.
+    /// Default timeout: five minutes.
     ///
     /// # Errors
     ///
-    /// Those of the deletion; then kind `WaitTimeout`.
+    /// The errors of the deletion, and kind `WaitTimeout`.
     pub fn wait(self) -> Call<()> {
         Call::waiting(self.client, Goal::Removal, CHANGE_LIMIT, move |scope| async move {
             let mut looks = Looks::new(&scope);
@@ -220,7 +221,7 @@ async fn delete(client: ApiClient, id: SnapshotId) -> Result<Removal, Error> {
     change::delete(&client, &id).await
 }
 
-/// Deletes a snapshot that is being made, and returns when it is going or gone.
+/// Deletes a snapshot that is being made. Returns when it is being removed or is gone.
 pub(crate) fn cancel(client: ApiClient, snapshot: Snapshot, is_own: bool, mut delivery: Delivery) -> Call<()> {
     Call::waiting(client, Goal::Removal, CHANGE_LIMIT, move |scope: Scope| async move {
         if !is_own {

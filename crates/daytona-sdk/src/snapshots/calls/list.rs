@@ -1,4 +1,4 @@
-//! The list, a page at a time or all of it.
+//! Lists snapshots, one page or all of them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,16 +15,17 @@ use super::call::{Boxed, Call};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// Snapshots on a page, at the most.
+/// The most snapshots on a page.
 const LARGEST_PAGE: u32 = 200;
 
-/// Pages of fewer cannot always be chosen so that they overlap.
+/// Smaller pages cannot always be chosen so that they overlap.
 const SMALLEST_OVERLAPPING: u32 = 20;
 
-/// Pages in a row that begin alike, though they were asked for from different places, after which a walk ends.
+/// A walk ends after this many pages in a row that begin with the same snapshot, although they were requested from
+/// different positions.
 const MOST_SAME_PAGES: u32 = 3;
 
-/// A page of snapshots, once it is awaited.
+/// A page of snapshots, when awaited.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -42,7 +43,8 @@ const MOST_SAME_PAGES: u32 = 3;
 ///
 /// # Errors
 ///
-/// Kind `InvalidRequest` for a page below 1 or a limit outside of 1 to 200, before any request; else the server's.
+/// Kind `InvalidRequest`, before any request, for a page below 1 or a limit outside 1 to 200. Otherwise what the server
+/// answers with.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct ListSnapshots {
@@ -70,13 +72,13 @@ impl ListSnapshots {
         self
     }
 
-    /// Only snapshots whose name contains this text, in any case; `%` and `_` are wildcards.
+    /// Only snapshots whose name contains this text. Case does not matter; `%` and `_` are wildcards.
     pub fn name(mut self, part: impl Into<String>) -> Self {
         self.request.name = Some(part.into());
         self
     }
 
-    /// What to sort by. Default: the time of last use, which moves while snapshots are used.
+    /// The sort order. Default: the time of last use, which changes while snapshots are used.
     pub fn sort(mut self, sort: SnapshotSort) -> Self {
         self.request.sort = Some(sort);
         self
@@ -88,20 +90,21 @@ impl ListSnapshots {
         self
     }
 
-    /// Only snapshots that were made from this sandbox. Servers before 0.205 ignore it.
+    /// Only snapshots that were captured from this sandbox. Servers before 0.205 ignore it.
     pub fn source_sandbox_id(mut self, id: impl Into<String>) -> Self {
         self.request.source_sandbox_id = Some(id.into());
         self
     }
 
-    /// All snapshots, from all pages, each of which is fetched when it is needed.
+    /// All snapshots from all pages. Each page is requested when it is needed.
     ///
-    /// A snapshot that is there during the whole walk comes exactly once, whatever is created and deleted meanwhile: pages
-    /// overlap, and where what was seen last has moved, the walk goes back. Sorted by creation unless by name;
-    /// [`limit`](Self::limit) is the size of the pages, at least 20, by default the largest.
+    /// A snapshot that exists during the whole walk comes exactly once, whatever is created and deleted meanwhile.
+    /// Pages overlap, and the walk goes back if the snapshot that it saw last has moved. The order is by creation
+    /// unless you choose by name. [`limit`](Self::limit) is the size of a page, at least 20; the default is the
+    /// largest.
     ///
-    /// The stream ends with an error of kind `InvalidRequest` where a page was chosen, or an order in which snapshots move while
-    /// they are used: by state or by last use.
+    /// The stream ends with an error of kind `InvalidRequest` if you have chosen a page, or an order that changes while
+    /// snapshots are used (state or last use).
     pub fn stream(self) -> SnapshotStream {
         let checked = self.check().and_then(|()| check_walk(&self.request));
         let request = self.request;
@@ -152,7 +155,7 @@ fn check_walk(request: &GetAllSnapshots) -> Result<(), Error> {
     Err(Error::new(ErrorKind::InvalidRequest, problem))
 }
 
-/// All snapshots that a request lists.
+/// All snapshots that match a request.
 pub(crate) async fn all(client: &ApiClient, request: GetAllSnapshots) -> Result<Vec<Snapshot>, Error> {
     Walk::new(client.clone(), request).into_stream().try_collect().await
 }
@@ -172,7 +175,7 @@ pub(crate) async fn all(client: &ApiClient, request: GetAllSnapshots) -> Result<
 pub struct SnapshotStream(Pin<Box<dyn Stream<Item = Result<Snapshot, Error>> + Send>>);
 
 impl SnapshotStream {
-    /// The next snapshot; none at the end.
+    /// The next snapshot, or none at the end.
     pub async fn next(&mut self) -> Option<Result<Snapshot, Error>> {
         self.0.next().await
     }
@@ -194,16 +197,17 @@ impl Stream for SnapshotStream {
 
 /// A walk over all pages.
 ///
-/// Deletions move what comes after them to the front, so that a page which follows the one before by its number can begin too
-/// late. So each page is chosen to begin before the end of what was seen. Does it hold something that was seen, nothing between
-/// the two was missed: all that stands before a snapshot that was seen was seen too. Does it not, the walk goes back.
+/// A deletion moves the snapshots behind it to the front, so the next page by number can begin too late. So each page
+/// is chosen to begin before the end of the last one. If it contains a snapshot that was seen, nothing between the two
+/// pages was missed, because everything before that snapshot was seen too. If it contains none, the walk goes back.
 struct Walk {
     client: ApiClient,
     request: GetAllSnapshots,
     seen: HashSet<SnapshotId>,
-    /// How many snapshots stood in the list up to the end of the last page.
+    /// The position of the end of the last page in the list.
     position: u64,
-    /// What the last page began with, and how many pages in a row, from wherever they were asked for, began with it.
+    /// The first snapshot of the last page, and how many pages in a row began with it, wherever they were requested
+    /// from.
     beginning: (Option<SnapshotId>, u32),
     is_over: bool,
 }
@@ -232,7 +236,7 @@ impl Walk {
         .try_flatten()
     }
 
-    /// What is new on the next page that follows on what was seen.
+    /// The new snapshots on the next page that overlaps with the last one.
     async fn next_page(&mut self) -> Result<Option<Vec<Snapshot>>, Error> {
         let largest = self.request.limit.unwrap_or(LARGEST_PAGE).max(SMALLEST_OVERLAPPING);
         while !self.is_over {
@@ -251,7 +255,7 @@ impl Walk {
             self.beginning = (first, alike);
             let follows = begin == 0 || items.iter().any(|item| self.seen.contains(&item.id));
             if !follows {
-                // Half way back, at the latest to the beginning.
+                // Goes back half the way, and at last to the beginning.
                 self.position = begin / 2;
                 continue;
             }
@@ -264,14 +268,14 @@ impl Walk {
             if !new.is_empty() {
                 return Ok(Some(new));
             }
-            // A server that does not know pages answers with the first one for ever.
+            // A server that does not know pages always returns the first one.
             self.is_over |= self.beginning.1 == MOST_SAME_PAGES;
         }
         Ok(None)
     }
 }
 
-/// The page, with its size, that begins before this position and reaches furthest beyond it.
+/// The number and size of the page that begins before this position and reaches furthest beyond it.
 fn overlapping(position: u64, largest: u32) -> (u32, u32) {
     let Some(last) = position.checked_sub(1) else {
         return (1, largest);

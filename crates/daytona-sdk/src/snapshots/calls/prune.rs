@@ -1,4 +1,4 @@
-//! Deletes what is no longer needed.
+//! Deletes snapshots that are no longer needed.
 
 use std::collections::HashMap;
 
@@ -30,24 +30,24 @@ pub struct PrunePlan {
     client: ApiClient,
     delete: Vec<Snapshot>,
     keep: Vec<Snapshot>,
-    /// Of those to delete, then of those to keep.
+    /// First the snapshots to delete, then those to keep.
     reasons: Vec<PruneReason>,
     not_in_use: bool,
 }
 
-/// What became of a [`PrunePlan`].
+/// The result of a [`PrunePlan`].
 #[derive(Debug, Default)]
 #[must_use = "snapshots that could not be deleted are told here"]
 #[non_exhaustive]
 pub struct PruneReport {
-    /// What was deleted, or is about to be removed.
+    /// The snapshots that were deleted, or are being removed.
     pub deleted: Vec<Snapshot>,
-    /// What had changed since it was planned, and was left alone.
+    /// The snapshots that were left alone, because they had changed since the plan.
     pub changed: Vec<Snapshot>,
-    /// What could not be deleted, and why. The one that was being deleted when the timeout passed is here with kind
-    /// `WaitTimeout`: it may be gone.
+    /// The snapshots that could not be deleted, and why. If the timeout passed during a deletion, that snapshot is here
+    /// with kind `WaitTimeout`: it may be gone.
     pub failed: Vec<(Snapshot, Error)>,
-    /// What was still to be deleted when the timeout passed. It is as it was.
+    /// The snapshots that were not tried before the timeout passed. They are unchanged.
     pub not_tried: Vec<Snapshot>,
 }
 
@@ -56,7 +56,7 @@ impl PruneReport {
     ///
     /// # Errors
     ///
-    /// The kind is that of the first snapshot that could not be deleted, and the text says how many there are. Kind
+    /// The kind is that of the first snapshot that could not be deleted, and the message says how many there are. Kind
     /// `WaitTimeout` if none failed but the timeout passed before all were tried.
     pub fn into_result(mut self) -> Result<Self, Error> {
         let (failed, not_tried) = (self.failed.len(), self.not_tried.len());
@@ -86,7 +86,7 @@ impl PruneReport {
 pub(crate) async fn plan(scope: Scope, policy: PrunePolicy) -> Result<PrunePlan, Error> {
     let client = scope.client;
     let snapshots = list::all(&client, GetAllSnapshots::new()).await?;
-    // After the snapshots: what is started meanwhile counts.
+    // After the snapshots, so that sandboxes which start meanwhile count.
     let users = if policy.not_in_use {
         in_use::counted_by_name(&client).await?
     } else {
@@ -116,7 +116,7 @@ impl PrunePlan {
         &self.keep
     }
 
-    /// Every snapshot, first those that would be deleted, and why it goes or stays.
+    /// Every snapshot with the reason why it goes or stays. Those to delete come first.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona, policy: daytona_sdk::PrunePolicy) -> Result<(), daytona_sdk::Error> {
@@ -131,11 +131,12 @@ impl PrunePlan {
         self.delete.iter().chain(&self.keep).zip(self.reasons.iter().copied())
     }
 
-    /// Deletes, one after the other. Each is looked at once more: one that was changed, used or is being made again since it
-    /// was planned is left alone. The service notes a use at most once a minute: [`not_in_use`](PrunePolicy::not_in_use) asks for
-    /// the sandboxes themselves. A failure does not stop the rest: it is listed in the report.
+    /// Deletes the snapshots one by one. Each is looked at once more: a snapshot that was changed or used, or is being
+    /// made again since the plan, is left alone. The service records a use at most once a minute;
+    /// [`not_in_use`](PrunePolicy::not_in_use) checks the sandboxes themselves. A failure does not stop the other
+    /// deletions; the report lists it.
     ///
-    /// When the [`timeout`](Call::timeout) passes, the call still returns the report, with all that was left undone.
+    /// If the [`timeout`](Call::timeout) passes, the call still returns the report, with everything that was not done.
     pub fn apply(self) -> Call<PruneReport> {
         Call::keeping_its_deadline(self.client, move |scope| async move {
             let mut report = PruneReport::default();
@@ -159,7 +160,7 @@ impl PrunePlan {
     }
 }
 
-/// Deletes a snapshot if it is still as it was, and, where that counts, still nobody's.
+/// Deletes a snapshot if it has not changed and, if the policy asks for that, still has no sandboxes.
 async fn delete(client: &ApiClient, planned: &Snapshot, not_in_use: bool) -> Result<bool, Error> {
     let now = match client.call(&GetSnapshot::new(planned.id.as_str())).await {
         // Somebody else has deleted it.

@@ -1,4 +1,4 @@
-//! Which snapshots go, and why the others stay.
+//! Decides which snapshots go, and why the others stay.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,15 +10,16 @@ use jiff::Timestamp;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::outcome::Outcome;
 
-/// Which snapshots may go. There is no policy by default: each begins with a rule.
+/// Selects the snapshots that may be deleted. There is no default policy: each starts with a rule.
 ///
-/// All rules have to agree before a snapshot goes. Those that have failed go whatever their age and number, unless
-/// [`keep_failed`](Self::keep_failed) or [`failed_like_others`](Self::failed_like_others) says otherwise. Never deleted are:
+/// A snapshot goes only if all rules agree. Failed snapshots go whatever their age and number, unless
+/// [`keep_failed`](Self::keep_failed) or [`failed_like_others`](Self::failed_like_others) is set. The following are
+/// never deleted:
 ///
-/// - what [`except`](Self::except) names;
-/// - what this client, or a clone of it, has created, ensured or waited for, unless it has failed;
+/// - snapshots that [`except`](Self::except) names;
+/// - snapshots that this client, or a clone of it, has created, ensured or waited for, unless they have failed;
 /// - general snapshots, and those of other organizations;
-/// - what is being made or removed; an unknown state counts as being made.
+/// - snapshots that are being made or removed; an unknown state counts as being made.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona, params: daytona_sdk::CreateSnapshotParams) -> Result<(), daytona_sdk::Error> {
@@ -48,14 +49,14 @@ pub struct PrunePolicy {
     pub(crate) not_in_use: bool,
 }
 
-/// What becomes of snapshots that have failed.
+/// What happens to failed snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Failed {
     /// They go, whatever their age and number.
     Go,
     /// They stay.
     Stay,
-    /// The rules for all others hold for them.
+    /// The rules for other snapshots apply to them.
     LikeOthers,
 }
 
@@ -72,7 +73,7 @@ impl PrunePolicy {
         not_in_use: false,
     };
 
-    /// All but this many, those that were created last.
+    /// Deletes all but this many of the newest, by creation.
     pub fn keep_newest(count: usize) -> Self {
         Self {
             newest: count,
@@ -80,7 +81,7 @@ impl PrunePolicy {
         }
     }
 
-    /// Those that were created before this time.
+    /// Deletes those that were created longer ago than this.
     pub fn created_before(time: Timestamp) -> Self {
         Self {
             created_before: Some(time),
@@ -88,23 +89,24 @@ impl PrunePolicy {
         }
     }
 
-    /// Those in one of these states.
+    /// Deletes those in one of these states.
     pub fn in_states<S: Into<SnapshotState>>(states: impl IntoIterator<Item = S>) -> Self {
         Self::NOTHING.states(states)
     }
 
-    /// Only those that have failed.
+    /// Deletes only those that have failed.
     pub fn failed() -> Self {
         Self::in_states([SnapshotState::Error, SnapshotState::BuildFailed])
     }
 
-    /// Only those that were created longer ago than this. One whose date is not known stays.
+    /// Only those that were created longer ago than this. A snapshot without a known date stays.
     pub fn older_than(mut self, age: Duration) -> Self {
         self.age = Some(age);
         self
     }
 
-    /// Only those that were last used, or else created, longer ago than this. One whose dates are not known stays.
+    /// Only those that were last used longer ago than this; without a use, the creation counts. A snapshot without
+    /// known dates stays.
     pub fn unused_for(mut self, time: Duration) -> Self {
         self.unused_for = Some(time);
         self
@@ -122,34 +124,35 @@ impl PrunePolicy {
         self
     }
 
-    /// None of these, whatever the other rules say: by name or by id. Adds to what was excepted before.
+    /// Never these, by name or by id, whatever the other rules say. Can be called more than once.
     pub fn except<S: Into<SnapshotRef>>(mut self, snapshots: impl IntoIterator<Item = S>) -> Self {
         self.except.extend(snapshots.into_iter().map(Into::into));
         self
     }
 
-    /// Those that have failed stay.
+    /// Failed snapshots stay.
     pub fn keep_failed(mut self) -> Self {
         self.failed = Failed::Stay;
         self
     }
 
-    /// Those that have failed are treated as all others are: they count among the newest, and have to be old enough.
+    /// Failed snapshots are treated as all others: they count among the newest, and must be old enough.
     pub fn failed_like_others(mut self) -> Self {
         self.failed = Failed::LikeOthers;
         self
     }
 
-    /// Only those that no sandbox came from, as [`in_use`](crate::SnapshotService::in_use) tells it: by name, with those of an earlier
-    /// snapshot of the name, and with what was deleted in the last day and is still on its runner. Each is asked about once more
-    /// before it is deleted. Without this rule snapshots go from under their sandboxes, which live on.
+    /// Only those without sandboxes, as [`in_use`](crate::SnapshotService::in_use) tells: by name, so sandboxes of an
+    /// earlier snapshot of that name count too, and so do sandboxes that were deleted during the last day and are still
+    /// on their runner. Each snapshot is checked once more before it is deleted. Without this rule, snapshots are
+    /// deleted although they have sandboxes, which keep running.
     pub fn not_in_use(mut self) -> Self {
         self.not_in_use = true;
         self
     }
 
-    /// Divides what is there into what goes and what stays. `is_ours`: whether this client made or ensured it.
-    /// `users`: how many sandboxes there are of each name.
+    /// Divides the snapshots into those that go and those that stay. `is_ours` says whether this client has created or
+    /// ensured a snapshot. `users` says how many sandboxes each name has.
     pub(crate) fn divide(
         &self,
         mut snapshots: Vec<Snapshot>,
@@ -167,7 +170,7 @@ impl PrunePolicy {
         decided.partition(|(_, reason)| reason.goes())
     }
 
-    /// Why a snapshot goes or stays. `newer`: how many before it count among the newest.
+    /// Why a snapshot goes or stays. `newer` is how many snapshots before it count among the newest.
     fn reason(
         &self,
         snapshot: &Snapshot,
@@ -256,15 +259,15 @@ pub enum PruneReason {
     Failed,
     /// It goes: all rules agree.
     Rules,
-    /// It stays: it is everybody's.
+    /// It stays: it is a general snapshot.
     General,
-    /// It stays: it is being made or removed, or in a state that is not known.
+    /// It stays: it is being made or removed, or its state is unknown.
     UnderWay,
     /// It stays: the rules are for other names.
     OtherName,
     /// It stays: the rules are for other states.
     OtherState,
-    /// It stays: it has failed, and those are kept.
+    /// It stays: it has failed, and failed snapshots are kept.
     KeptFailed,
     /// It stays: the policy names it.
     Excepted,
@@ -272,7 +275,7 @@ pub enum PruneReason {
     Ours,
     /// It stays: it is one of the newest.
     AmongNewest,
-    /// It stays: it was created or used too lately, or when is not known.
+    /// It stays: it was created or used too recently, or its dates are unknown.
     Young,
     /// It stays: sandboxes came from it.
     InUse {
@@ -405,7 +408,7 @@ mod tests {
         for name in ["general", "making", "unheard", "going"] {
             assert!(!deleted.iter().any(|deleted| deleted == name), "{name}");
         }
-        // Without a date nothing is old.
+        // A snapshot without a date is never old.
         assert!(!super::tests::deleted(&everything.older_than(DAY)).contains(&"ci-undated".to_owned()));
     }
 }

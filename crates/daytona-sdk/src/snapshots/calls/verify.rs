@@ -1,4 +1,4 @@
-//! The proof that a snapshot starts, and the end of what such proofs have left behind.
+//! Proves that a snapshot starts, and deletes what earlier proofs have left behind.
 
 use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
 
@@ -30,10 +30,11 @@ pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapsh
     Ok(found)
 }
 
-/// Verifies what was just made or found, before the deadline of its call.
+/// Verifies a snapshot that was just created or found, before the deadline of its call.
 pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result<Snapshot, Error> {
     let snapshot = made?;
-    // On the heap: it is part of every creation. A start has a limit of its own, as a build may take hours, and a start minutes.
+    // Boxed, because it is a part of every creation. It has a limit of its own, because a build may take hours but a
+    // start minutes.
     let proof = scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot)));
     tokio::select! {
         biased;
@@ -50,24 +51,24 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
     Ok(snapshot)
 }
 
-/// What became of the sandboxes that smoke boots had left behind.
+/// What a sweep has done with leftover sandboxes.
 #[derive(Debug, Default)]
 #[must_use = "sandboxes that could not be deleted are told here"]
 #[non_exhaustive]
 pub struct SweepReport {
-    /// What was deleted.
+    /// The sandboxes that were deleted.
     pub deleted: Vec<Sandbox>,
-    /// What could not be deleted, and why: kind `Busy` for one whose runner does not answer.
+    /// The sandboxes that could not be deleted, and why. Kind `Busy` if the runner does not answer.
     pub failed: Vec<(Sandbox, Error)>,
 }
 
-/// Deletes what is past its time.
+/// Deletes the sandboxes whose time has passed.
 pub(crate) async fn sweep(scope: Scope) -> Result<SweepReport, Error> {
     let client = &scope.client;
     let mut request = ListSandboxes::new();
     request.labels = Some(mark::filter());
     let found = sandboxes::all(client, request).await?;
-    // The labels hold the server's time: those who made them and this machine may have other clocks.
+    // The labels hold the server's time, because the machines that made them may have other clocks.
     let now = client.timestamp();
     let mut report = SweepReport::default();
     for sandbox in found {

@@ -15,7 +15,7 @@ use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::{self, Scope};
 
-/// Waits until a snapshot is active, once it is awaited.
+/// Waits, when awaited, until a snapshot is active.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -26,7 +26,8 @@ use crate::snapshots::watch::scope::{self, Scope};
 ///
 /// # Errors
 ///
-/// Kind `BuildFailed`, `Gone`, or `WaitTimeout`; after the last, waiting again resumes. `NotFound` if it is not there.
+/// Kinds `BuildFailed`, `Gone`, `WaitTimeout`. After `WaitTimeout` you can wait again. Kind `NotFound` if there is no
+/// such snapshot.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Wait {
@@ -68,13 +69,13 @@ impl IntoFuture for Wait {
     }
 }
 
-/// The snapshot as it is now, looked for until the deadline if the server cannot be asked.
+/// The current snapshot. If the server cannot be asked, tries until the deadline.
 async fn first(scope: &Scope, snapshot: &SnapshotRef) -> Result<Snapshot, Error> {
     let request = GetSnapshot::new(snapshot.as_str());
     let mut looks = Looks::new(scope);
     loop {
         match looks.next(|| scope.client.call_once(&request, 0)).await {
-            // This client has made it a moment ago.
+            // This client has created it a moment ago.
             Err(error) if error.kind() == ErrorKind::NotFound && has_just_made(scope, snapshot) => {}
             found => return snapshot.check(found?),
         }
@@ -85,7 +86,7 @@ fn has_just_made(scope: &Scope, snapshot: &SnapshotRef) -> bool {
     scope.client.has_just_made(&SnapshotId::from(snapshot.as_str()))
 }
 
-/// Tells that a snapshot is active, if that is the outcome.
+/// Reports that a snapshot is active, if that is the outcome.
 pub(crate) fn done(scope: &Scope, outcome: Result<Snapshot, Error>) -> Result<Snapshot, Error> {
     if let Ok(snapshot) = &outcome {
         scope.client.remember_made(&snapshot.id);

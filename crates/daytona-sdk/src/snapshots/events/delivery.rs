@@ -1,4 +1,4 @@
-//! The way of events to the caller: in order, and without holding up what causes them.
+//! Delivers events to the caller: in order, and without delaying their source.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,16 +12,16 @@ use tracing::Instrument;
 
 use super::event::{Event, LogGap, LogGapKind, LogLine};
 
-/// Batches of lines that may wait for a slow caller; the reading of the log waits beyond it. A batch is what one chunk of the
-/// stream completes.
+/// How many batches of lines may wait for a slow caller. Beyond that, the reading of the log waits. A batch is the
+/// lines that one chunk of the stream completes.
 const BATCHES_IN_FLIGHT: usize = 32;
 
-/// Last lines of a log that are kept for the error of a failed build.
+/// How many last lines of a log are kept for the error of a failed build.
 const TAIL: usize = 20;
 
 type Callback<T> = Box<dyn FnMut(&T) + Send>;
 
-/// What the caller wants to hear of.
+/// The caller's functions.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     pub(crate) on_event: Option<Callback<Event>>,
@@ -43,7 +43,7 @@ impl Callbacks {
         self.on_event.is_none() && self.on_logs.is_none()
     }
 
-    /// Tells those who want to hear of it.
+    /// Calls the functions that want this event.
     pub(crate) fn hear(&mut self, event: &Event) {
         if let (Event::Log(line), Some(on_logs)) = (event, &mut self.on_logs) {
             on_logs(line);
@@ -59,7 +59,7 @@ enum Item {
     Lines(Vec<LogLine>, Option<OwnedSemaphorePermit>),
 }
 
-/// Where events are put; a clone for each of their sources.
+/// Takes events. Each source has a clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Sink {
     sender: mpsc::UnboundedSender<Item>,
@@ -72,7 +72,7 @@ pub(crate) struct Sink {
 #[derive(Debug, Default)]
 struct Tail {
     lines: VecDeque<LogLine>,
-    /// Those of the build before it, where the snapshot was made again.
+    /// The last lines of the build before it, if the snapshot was created again.
     earlier: Vec<LogLine>,
 }
 
@@ -89,8 +89,8 @@ impl Tail {
         self.earlier = self.lines.drain(..).collect();
     }
 
-    /// The last lines of this build. The builds of one definition write to one log: what begins with the end of what the build before
-    /// it has written is a repetition of that.
+    /// The last lines of this build. Builds of one definition write to one log. If the lines begin with the end of what
+    /// the previous build has written, they are a repetition of it.
     fn own(&self) -> impl Iterator<Item = &LogLine> {
         let is_end_of_earlier = |count: &usize| {
             let end = &self.earlier[self.earlier.len() - count..];
@@ -101,7 +101,7 @@ impl Tail {
     }
 }
 
-/// Where events come out, in the order in which they were put.
+/// Returns the events in the order in which they were put.
 pub(crate) struct Outlet {
     receiver: mpsc::UnboundedReceiver<Item>,
     lines: std::vec::IntoIter<LogLine>,
@@ -114,7 +114,7 @@ impl fmt::Debug for Outlet {
     }
 }
 
-/// A way for events.
+/// A channel for events.
 pub(crate) fn channel() -> (Sink, Outlet) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let sink = Sink {
@@ -132,18 +132,18 @@ pub(crate) fn channel() -> (Sink, Outlet) {
 }
 
 impl Sink {
-    /// Puts an event, at once. Without a caller who listens it is dropped.
+    /// Puts an event without waiting. If nobody listens, it is dropped.
     pub(crate) fn put(&self, event: Event) {
         drop(self.sender.send(Item::Event(event)));
     }
 
-    /// Tells that something is tried again.
+    /// Reports a retry.
     pub(crate) fn put_retry(&self, reason: impl fmt::Display) {
         let reason = reason.to_string();
         self.put(Event::Retry { reason, archive: None });
     }
 
-    /// Tells that a part of the log is missing, or not of this build.
+    /// Reports that a part of the log is missing, or belongs to another build.
     pub(crate) fn put_gap(&self, kind: LogGapKind, reason: impl Into<String>) {
         let reason = reason.into();
         self.put(Event::LogGap(LogGap { kind, reason }));
@@ -166,7 +166,7 @@ impl Sink {
         }
     }
 
-    /// Forgets the last lines of a log: another build begins.
+    /// Forgets the last lines of the log, because another build begins.
     pub(crate) fn clear_tail(&self) {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).restart();
     }
@@ -184,7 +184,7 @@ impl Sink {
 }
 
 impl Outlet {
-    /// The next event; none when all sinks are gone.
+    /// The next event, or none when all sinks are gone.
     pub(crate) async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| self.poll_next(context)).await
     }
@@ -207,13 +207,13 @@ impl Outlet {
     }
 }
 
-/// The task that calls the caller's functions. Ends with the value.
+/// The task that calls the caller's functions. It ends when this value is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
     task: Option<JoinHandle<()>>,
 }
 
-/// Starts to deliver on a task of its own, so that a slow caller delays neither polls nor the deadline.
+/// Starts the delivery on a task of its own, so that a slow caller delays neither polls nor the deadline.
 pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
     let (mut sink, mut outlet) = channel();
     if callbacks.is_empty() {
@@ -223,7 +223,8 @@ pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
     let deliver = async move {
         while let Some(event) = outlet.next().await {
             callbacks.hear(&event);
-            // A function that blocks blocks the thread. Where there is one thread only, all others get their turn here.
+            // A function that blocks also blocks its thread. If there is only one thread, all other tasks get their
+            // turn here.
             tokio::task::yield_now().await;
         }
     };
@@ -232,11 +233,11 @@ pub(crate) fn start(mut callbacks: Callbacks) -> (Sink, Delivery) {
 }
 
 impl Delivery {
-    /// What comes of the call, which is given up where one of the caller's functions panics.
+    /// The result of the call, which is stopped if one of the caller's functions panics.
     ///
     /// # Panics
     ///
-    /// As the caller's function did.
+    /// If the caller's function panics.
     pub(crate) async fn watch<T>(&mut self, call: impl Future<Output = T>) -> T {
         let mut call = std::pin::pin!(call);
         if let Some(task) = &mut self.task {
@@ -252,11 +253,11 @@ impl Delivery {
         call.await
     }
 
-    /// Waits until everything is delivered; all sinks have to be dropped before.
+    /// Waits until everything is delivered. All sinks must be dropped before.
     ///
     /// # Panics
     ///
-    /// As the caller's function did.
+    /// If the caller's function panics.
     pub(crate) async fn finish(mut self) {
         if let Some(task) = &mut self.task {
             let ended = task.await;
@@ -266,7 +267,7 @@ impl Delivery {
     }
 }
 
-/// A panic of the caller's function is the caller's: an assertion in it has to fail the test that made it.
+/// Passes on the panic of the caller's function: if an assertion in it fails, the test must fail.
 fn carry_on_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()

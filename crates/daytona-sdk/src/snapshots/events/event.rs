@@ -34,7 +34,7 @@ impl AsRef<str> for LogLine {
     }
 }
 
-/// A place in a build log where the lines that were delivered are not all there is to it.
+/// A place in a build log where the delivered lines are not the whole log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LogGap {
@@ -48,11 +48,11 @@ pub struct LogGap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogGapKind {
-    /// Lines are missing, or may be: the log could not be read to its end.
+    /// Lines are or may be missing: the log could not be read to its end.
     Missing,
-    /// The log is another one than before the connection broke: lines of either may be missing.
+    /// After a reconnection the log is a different one. Lines of both may be missing.
     Replaced,
-    /// Nothing is missing, but what follows begins with the output of an earlier build of the same definition.
+    /// Nothing is missing, but the next lines are the output of an earlier build of the same definition.
     Replayed,
 }
 
@@ -100,7 +100,8 @@ pub enum Event {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// A context archive is stored already. Archives of at most 12 KiB are always sent: to look for one takes as long.
+    /// A context archive is stored already. Archives of at most 12 KiB are always sent, because a check would take as
+    /// long.
     Skipped {
         /// Its SHA-256.
         hash: Digest,
@@ -116,7 +117,8 @@ pub enum Event {
         /// Its size in bytes.
         total: u64,
     },
-    /// A part of a context archive that was reported as sent has to be sent again, as the connection broke or the storage failed.
+    /// A part of a context archive that was reported as sent must be sent again, because the connection broke or the
+    /// storage failed.
     Unsent {
         /// Its SHA-256.
         hash: Digest,
@@ -125,7 +127,7 @@ pub enum Event {
         /// Its size in bytes.
         total: u64,
     },
-    /// A context archive is stored, acknowledged by the storage.
+    /// The storage has acknowledged a context archive.
     Stored {
         /// Its SHA-256.
         hash: Digest,
@@ -139,59 +141,62 @@ pub enum Event {
         /// Its name.
         name: String,
     },
-    /// A snapshot that is there is taken for the result, although this call cannot prove that it created it: another call has made it,
-    /// or the answer to this one's request was lost. It is never deleted by this call, and its failure ends the call.
+    /// An existing snapshot is used as the result, although this call cannot prove that it created it. Either another
+    /// call has created it, or the answer to this call's request was lost. This call never deletes it, and ends if it
+    /// fails.
     Adopted {
         /// Its id.
         id: SnapshotId,
         /// Its name.
         name: String,
-        /// Why it is taken.
+        /// The reason.
         reason: String,
     },
-    /// The snapshot is in another state than before.
+    /// The state of the snapshot has changed.
     State {
         /// The state.
         state: SnapshotState,
-        /// Since the operation began.
+        /// The time since the operation began.
         elapsed: Duration,
     },
     /// A line of the build log.
     Log(LogLine),
-    /// A part of the build log is missing, or is not of this build.
+    /// A part of the build log is missing, or belongs to another build.
     LogGap(LogGap),
-    /// The snapshot was looked at; it is in the same state or in another.
+    /// The SDK has looked at the snapshot. Its state may be the same.
     Polled {
         /// The state.
         state: SnapshotState,
-        /// Since the operation began.
+        /// The time since the operation began.
         elapsed: Duration,
     },
-    /// The snapshot failed for a reason that goes away, or is replaced: it is deleted and will be created anew, under another id.
+    /// The snapshot has failed for a temporary reason, or is replaced. It is deleted and created again under another
+    /// id.
     Recreated {
         /// Why.
         reason: String,
     },
-    /// A request failed, to the API or to the storage; it is sent again.
+    /// A request to the API or the storage failed, and is sent again.
     Retry {
         /// Why.
         reason: String,
-        /// The SHA-256 of the context archive, or of the one with the part, that the request was about; none for a request to the API.
+        /// The SHA-256 of the context archive that the request was for, whole or in part. None for a request to the
+        /// API.
         archive: Option<Digest>,
     },
-    /// A sandbox of the snapshot is started to verify it.
+    /// A sandbox of the snapshot is being started to verify it.
     Starting {
         /// Its name.
         sandbox: String,
     },
-    /// That sandbox has started. Its deletion may still go on.
+    /// The sandbox has started. Its deletion may still be running.
     Started {
         /// Its name.
         sandbox: String,
-        /// Since the operation began.
+        /// The time since the operation began.
         elapsed: Duration,
     },
-    /// The snapshot is active, and verified where that was asked for.
+    /// The snapshot is active, and verified if you asked for that.
     Done {
         /// The snapshot.
         snapshot: Box<Snapshot>,

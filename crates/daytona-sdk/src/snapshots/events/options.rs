@@ -1,4 +1,4 @@
-//! What can be said of a call: how long it may take, and who hears of it.
+//! The options that all calls share: a time limit and a listener.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use super::delivery::Callbacks;
 /// The options of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// None: as long as it takes.
+    /// None: no limit.
     pub(crate) limit: Option<Duration>,
     pub(crate) callbacks: Callbacks,
 }
 
 impl Options {
-    /// The call may take this long unless the caller says otherwise.
+    /// Options with this time limit, unless the caller sets another.
     pub(crate) fn within(limit: Duration) -> Self {
         Self {
             limit: Some(limit),
@@ -22,7 +22,7 @@ impl Options {
     }
 }
 
-/// The methods of every call, for a builder that has the options in a field `options`.
+/// Adds these methods to the builder of a call, which has a field `options`.
 macro_rules! option_methods {
     ($(#[$limit:meta])*) => {
         $(#[$limit])*
@@ -37,11 +37,11 @@ macro_rules! option_methods {
             self
         }
 
-        /// Calls this function with everything that happens, up to the outcome.
+        /// Calls this function with every event, up to the outcome.
         ///
-        /// The function is called on a task of its own: a slow one delays only later events, not polling or the deadline.
-        /// One that blocks the thread of a runtime with one thread delays everything: there, polls and the deadline have their
-        /// turn between two events. If the function panics, the call panics.
+        /// The function runs on a task of its own, so a slow one delays only later events, not polls or the deadline.
+        /// If the runtime has only one thread and the function blocks it, everything is delayed; polls and the deadline
+        /// get their turn between two events. If the function panics, the call panics.
         pub fn on_event(mut self, callback: impl FnMut(&$crate::Event) + Send + 'static) -> Self {
             self.options.callbacks.on_event = Some(Box::new(callback));
             self
@@ -49,16 +49,16 @@ macro_rules! option_methods {
     };
 }
 
-/// [`option_methods`] of a call that waits for a build: it has a log.
+/// [`option_methods`] for a call that waits for a build and so has a log.
 macro_rules! build_option_methods {
     () => {
         $crate::snapshots::events::options::option_methods! {
-            /// How long all of it may take: planning, upload, building, whatever there is of it. Default: the client's operation
-            /// timeout, 130 minutes, as the server ends a build at 120.
+            /// The time limit for the whole call, including planning, upload and build. Default: the client's operation
+            /// timeout, 130 minutes, because the server ends a build at 120.
         }
 
-        /// Calls this function with each line of the build log, from its beginning, as [`on_event`](Self::on_event) does with
-        /// events.
+        /// Calls this function with each line of the build log, from the beginning. It runs like the function of
+        /// [`on_event`](Self::on_event).
         pub fn on_logs(mut self, callback: impl FnMut(&$crate::LogLine) + Send + 'static) -> Self {
             self.options.callbacks.on_logs = Some(Box::new(callback));
             self

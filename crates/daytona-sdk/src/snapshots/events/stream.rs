@@ -1,4 +1,4 @@
-//! What happens while a snapshot is made, as a stream.
+//! The events of a creation as a stream.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ use super::delivery::{self, Callbacks, Outlet, Sink};
 use super::event::Event;
 use crate::error::{Error, ErrorKind};
 
-/// Everything that happens while a snapshot is made, in its order. It ends with [`Event::Done`], or with the error.
+/// All events of a creation, in order. The stream ends with [`Event::Done`], or with the error.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -54,7 +54,7 @@ impl EventStream {
         }
     }
 
-    /// The next event; none at the end.
+    /// The next event, or none at the end.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         StreamExt::next(self).await
     }
@@ -87,7 +87,7 @@ impl Stream for EventStream {
         let outcome = ready!(Pin::new(task).poll(context));
         *state = State::Over;
         Poll::Ready(match outcome {
-            // The snapshot came with its event.
+            // The event has the snapshot.
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(Err(error)),
             Err(stopped) => {

@@ -1,7 +1,7 @@
-//! The build log of a snapshot.
+//! Follows the build log of a snapshot.
 //!
-//! A log is advisory: whatever goes wrong with it never decides what becomes of the snapshot. A stream that is cut is
-//! opened again, and since each begins at the beginning, what was delivered is passed over.
+//! A log is advisory: no problem with it ever decides the outcome of a snapshot. If a stream is cut, it is opened
+//! again. Each stream begins at the beginning of the log, so the delivered part is skipped.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,28 +18,29 @@ use crate::error::{Error, ErrorKind};
 use crate::snapshots::events::delivery::Sink;
 use crate::snapshots::events::event::LogGapKind;
 
-/// Between two attempts to open the log; it grows to the longest.
+/// The pause between two attempts to open the log. It grows to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a host is left alone at the most, however long it asks for.
+/// The longest pause that a host gets when it asks for one.
 const LONGEST_QUIET: Duration = Duration::from_mins(5);
 
-/// Between two attempts to open it when the build has ended.
+/// The pause between two attempts to open the log when the build has ended.
 const LAST_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long lines are still awaited once the snapshot is active or has failed: the stream of a failed build never ends.
+/// How long to wait for lines when the snapshot is active or has failed. The stream of a failed build never ends.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a followed log stays open then, where it can be read once more: what it has to say is in there too, and the stream
-/// itself ends a second later, or never.
+/// How long a followed log stays open after that, if it can be read once more. The second reading has all lines, and
+/// the stream ends a second later by itself, or never.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// How often in a row a log that has ended may break off.
+/// How often in a row a log of an ended build may break off.
 const MOST_BREAKS: u32 = 4;
 
-/// By how much a build has to be older than its snapshot to be an earlier one. The server writes its row some milliseconds before
-/// that of the first snapshot, and some seconds before where it refused the first requests for it.
+/// A build counts as an earlier one if it is older than its snapshot by more than this. The server writes the build's
+/// record some milliseconds before that of the first snapshot, or some seconds before if it refused the first requests
+/// for it.
 const EARLIER: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
 /// Why a reading of the log ended early.
@@ -48,7 +49,7 @@ enum Failure {
     Later,
     /// The connection broke.
     Broken(Error),
-    /// It cannot be had.
+    /// The log cannot be had.
     Never(Error),
 }
 
@@ -66,25 +67,25 @@ impl From<Error> for Failure {
     }
 }
 
-/// Whether there is a log that can be asked for without a long wait.
+/// Whether the log can be requested without a long wait.
 pub(crate) fn has_log(snapshot: &Snapshot) -> bool {
     snapshot.build_info.is_some() && !is_before_its_log(snapshot) && !is_without_log(snapshot)
 }
 
-/// Whether no runner has the build yet: asked for the log's address the server waits for one.
+/// Whether no runner has the build yet. A request for the log's address would then wait for one.
 pub(crate) fn is_before_its_log(snapshot: &Snapshot) -> bool {
     snapshot.state == SnapshotState::Pending
 }
 
-/// Whether the snapshot took over what an earlier one had built: it never had a runner, and so no log of its own. The server waits
-/// half a minute for a runner before it says so.
+/// Whether the snapshot took over the image of an earlier one. Then it never had a runner, and has no log of its own.
+/// The server waits half a minute for a runner before it says so.
 pub(crate) fn is_without_log(snapshot: &Snapshot) -> bool {
     let runner = snapshot.initial_runner_id.as_deref().unwrap_or_default();
     snapshot.build_info.is_some() && snapshot.state == SnapshotState::Active && runner.is_empty()
 }
 
-/// Delivers the log of a snapshot that is being made, until it has ended and the snapshot is active or has failed.
-/// `is_over` tells of the latter; `reason_to_look` is told when there may be something to see.
+/// Delivers the log of a snapshot that is being made, until the log has ended and the snapshot is active or has failed.
+/// `is_over` says when the latter is so. `reason_to_look` is notified when there may be something to see.
 pub(crate) async fn follow(
     client: ApiClient,
     snapshot: Snapshot,
@@ -111,11 +112,11 @@ pub(crate) async fn follow(
     }
 }
 
-/// Delivers what there is of a log by now.
+/// Delivers the log so far.
 ///
 /// # Errors
 ///
-/// Why it cannot be read, or not to its end.
+/// The reason why it cannot be read, or not to its end.
 pub(crate) async fn read_once(client: ApiClient, snapshot: Snapshot, sink: Sink) -> Result<(), Error> {
     let mut patience = Patience::unlimited(client.clone());
     let is_active = snapshot.state == SnapshotState::Active;
@@ -148,7 +149,7 @@ fn not_there(id: &SnapshotId) -> Error {
     Error::new(ErrorKind::NotFound, message).with_operation(GetSnapshotBuildLogsUrl::ID)
 }
 
-/// The log of an active snapshot as the API relays it to users' tokens: nothing.
+/// The log of an active snapshot, as the API relays it to users' tokens, is empty.
 fn not_relayed(id: &SnapshotId) -> Error {
     let message = format!(
         "the build log of snapshot {id} cannot be had with a user's token: the server hands it to such only until the snapshot \
@@ -157,12 +158,12 @@ fn not_relayed(id: &SnapshotId) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
 
-/// The pause that the server asks for, within reason, or else this one.
+/// The pause that the server asks for, within limits, or else this one.
 fn pause_after(error: &Error, pause: Duration) -> Duration {
     error.retry_after().map_or(pause, |wished| wished.min(LONGEST_QUIET))
 }
 
-/// How long a log is waited for: as long as the snapshot is being made, and a little longer.
+/// How long the log is waited for: as long as the snapshot is being made, and a little longer.
 struct Patience {
     client: ApiClient,
     is_over: watch::Receiver<bool>,
@@ -183,7 +184,8 @@ impl Patience {
         *self.is_over.borrow()
     }
 
-    /// What comes of the future, unless it takes too long. Only such waiting counts: a slow caller loses no line.
+    /// The result of the future, unless it takes too long. The time of a slow caller does not count, so it loses no
+    /// line.
     async fn bound<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         let Some(left) = self.left else {
             return Some(future.await);
@@ -207,7 +209,7 @@ impl Patience {
 }
 
 async fn until_over(is_over: &mut watch::Receiver<bool>) {
-    // Where nobody is left to tell, it is over too.
+    // If the other side is gone, it is over too.
     drop(is_over.wait_for(|is_over| *is_over).await);
 }
 
@@ -215,9 +217,9 @@ async fn until_over(is_over: &mut watch::Receiver<bool>) {
 struct Ending {
     /// Why the last reading broke off, if it did.
     broken: Option<Error>,
-    /// Whether the log was open when the snapshot became active or failed: then nothing of it was missed.
+    /// Whether the log was open when the snapshot became active or failed. Then no line was missed.
     was_open: bool,
-    /// Whether the last reading came to an end of the log.
+    /// Whether the last reading reached the end of the log.
     has_ended: bool,
 }
 
@@ -228,16 +230,16 @@ struct Log {
     sink: Sink,
     reason_to_look: Arc<Notify>,
     lines: Lines,
-    /// Whether an earlier build may have written to it, and nobody was told yet.
+    /// Whether an earlier build may have written to it, which was not reported yet.
     is_shared: bool,
     has_progress: bool,
-    /// Whether the last reading came as far as to be answered.
+    /// Whether the last reading got an answer.
     is_open: bool,
 }
 
 impl Log {
     fn new(client: ApiClient, snapshot: Snapshot, sink: Sink, reason_to_look: Arc<Notify>) -> Self {
-        // The dates of a build are those of the first snapshot that shares it.
+        // A build has the dates of the first snapshot that shares it.
         let begun = snapshot.build_info.as_ref().and_then(|build| build.created_at);
         let is_shared = begun
             .zip(snapshot.created_at)
@@ -268,7 +270,7 @@ impl Log {
         let mut is_over = patience.is_over.clone();
         while !patience.is_over() {
             match self.read(patience, true).await {
-                // So it is with every failed build, and with a line that is dead.
+                // This happens with every failed build, and with a dead line.
                 None => {
                     was_open = self.is_open;
                     break;
@@ -306,7 +308,7 @@ impl Log {
         })
     }
 
-    /// Reads what there is when the build has ended. Returns why that is not all, if it is not.
+    /// Reads the log when the build has ended. Returns the reason if it is incomplete.
     async fn look_once_more(&mut self, patience: &mut Patience, ending: Ending) -> Option<Error> {
         let Ending {
             mut broken,
@@ -318,7 +320,7 @@ impl Log {
             self.lines.restart();
             match self.read(patience, false).await {
                 None => break,
-                // Of an active snapshot the API relays nothing: what was not read before cannot be had any more.
+                // The API relays nothing for an active snapshot, so what was not read before is lost.
                 Some(Ok(())) if self.source.is_relayed() && !self.lines.has_begun() => {
                     return (!was_open).then(|| broken.unwrap_or_else(|| not_relayed(&self.id)));
                 }
@@ -373,12 +375,12 @@ impl Log {
         Some(Ok(()))
     }
 
-    /// Whether something was delivered since this was asked last.
+    /// Whether something was delivered since the last call.
     fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.has_progress)
     }
 
-    /// Delivers what has no line feed.
+    /// Delivers a last line without a line feed.
     async fn finish(&mut self) {
         if let Some(line) = self.lines.finish() {
             self.sink.put_lines(vec![line]).await;

@@ -1,25 +1,25 @@
-//! From the bytes of a log to its lines.
+//! Turns the bytes of a log into lines.
 
 use crate::snapshots::events::event::LogLine;
 
-/// Bytes after which a line is delivered although it has no end yet, so that memory has one.
+/// A longer line is delivered in parts, so that memory is limited.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// Bytes before the position of which is looked whether a log that is read again is still the same.
+/// How many bytes before the position are compared to see whether a log that is read again is still the same.
 const WINDOW: usize = 1024;
 
-/// Frames lines across chunks, and decodes them whole, so that a character that is cut between two chunks survives.
+/// Frames lines across chunks and decodes them whole, so that a character that two chunks share is not broken.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    /// The line that has no end yet.
+    /// The last line, which is not complete yet.
     buffer: Vec<u8>,
-    /// Bytes that were delivered, from all readings.
+    /// How many bytes were delivered, in all readings.
     delivered: u64,
-    /// The last of them.
+    /// The last of these bytes.
     window: Vec<u8>,
-    /// Bytes of this reading that came so far, up to those that were delivered before.
+    /// How many bytes of this reading came so far, up to the number that was delivered before.
     seen: u64,
-    /// Bytes at the beginning of this reading that were delivered before.
+    /// How many bytes at the beginning of this reading were delivered before.
     known: u64,
     is_other: bool,
     /// Whether anything came in this reading.
@@ -27,7 +27,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Begins the same log anew; what was delivered is passed over.
+    /// Begins to read the same log again. The delivered part is skipped.
     pub(crate) fn restart(&mut self) {
         self.buffer.clear();
         self.known = self.delivered;
@@ -35,7 +35,7 @@ impl Lines {
         self.has_begun = false;
     }
 
-    /// Whether this reading has not come as far as those before it.
+    /// Whether this reading has not come as far as earlier readings.
     pub(crate) fn is_short(&self) -> bool {
         self.seen < self.known
     }
@@ -72,17 +72,17 @@ impl Lines {
         lines
     }
 
-    /// What is left without a line feed at the end of the log.
+    /// The last line, if the log ends without a line feed.
     pub(crate) fn finish(&mut self) -> Option<LogLine> {
         (!self.buffer.is_empty()).then(|| self.take())
     }
 
-    /// Whether the log that is read is another one than the one that was begun. Told once.
+    /// Whether the log is not the one that was read before. Reported once.
     pub(crate) fn take_other(&mut self) -> bool {
         std::mem::take(&mut self.is_other)
     }
 
-    /// The chunk without what was delivered before, of which the last bytes are compared.
+    /// The new part of the chunk. The last bytes of the old part are compared.
     fn pass_over<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
         let left = usize::try_from(self.known - self.seen).unwrap_or(usize::MAX);
         let (known, rest) = chunk.split_at(left.min(chunk.len()));
@@ -106,7 +106,7 @@ impl Lines {
         decode(&bytes)
     }
 
-    /// Notes what is delivered.
+    /// Notes the delivered bytes.
     fn note(&mut self, bytes: &[u8]) {
         self.delivered += bytes.len() as u64;
         self.known = self.delivered;
@@ -118,14 +118,14 @@ impl Lines {
     }
 }
 
-/// A line without its end.
+/// A line without its line ending.
 fn decode(line: &[u8]) -> LogLine {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     LogLine::new(String::from_utf8_lossy(line).into_owned())
 }
 
-/// Bytes at the end that are the beginning of a character.
+/// How many bytes at the end are the beginning of a character.
 fn incomplete(bytes: &[u8]) -> usize {
     let last = bytes.len().saturating_sub(4);
     match std::str::from_utf8(&bytes[last..]) {

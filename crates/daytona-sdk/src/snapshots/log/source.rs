@@ -1,4 +1,4 @@
-//! Where a log comes from: its own host, or the API for those whom that does not let in.
+//! The source of a log: the log host, or the API for callers whom that host does not accept.
 
 use bytes::Bytes;
 use daytona_api::{GetSnapshotBuildLogs, GetSnapshotBuildLogsUrl, Operation, SnapshotId};
@@ -11,18 +11,18 @@ use crate::auth::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::transport::{ResponseBody, full};
 
-/// The log of a snapshot, to be opened as often as it is needed.
+/// The log of a snapshot. It can be opened as often as needed.
 pub(super) struct Source {
     client: ApiClient,
     id: SnapshotId,
-    /// Where it lies, once that was told.
+    /// Its address, once it is known.
     address: Option<Url>,
     is_relayed: bool,
 }
 
 impl Source {
     pub(super) fn new(client: ApiClient, id: SnapshotId) -> Self {
-        // The log host asks only for the token, and knows no organization of a user.
+        // The log host checks only the token, and knows no organization of a user.
         let is_relayed = !matches!(client.settings().credentials, Credentials::ApiKey(_));
         Self {
             client,
@@ -32,7 +32,7 @@ impl Source {
         }
     }
 
-    /// Whether it comes through the API: then there is nothing any more once the snapshot is active.
+    /// Whether the log comes through the API. Then it is empty once the snapshot is active.
     pub(super) fn is_relayed(&self) -> bool {
         self.is_relayed
     }
@@ -61,7 +61,7 @@ impl Source {
                 self.relayed(is_followed).await
             }
             Err(error) => {
-                // It may lie somewhere else by now.
+                // It may have another address by now.
                 self.address = None;
                 Err(error)
             }
@@ -85,7 +85,7 @@ async fn request(client: &ApiClient, operation: &'static str, url: &str) -> Resu
     Ok(client.send(operation, request).await?.into_body())
 }
 
-/// The address, if the key may go there: over https, unless the API itself is not.
+/// The address, if the key may be sent there: over https, unless the API itself uses http.
 fn safe_address(client: &ApiClient, address: &str) -> Result<Url, Error> {
     let refuse = |problem: &str| {
         let message = format!("the address of the build log, `{}`, {problem}", shown(address));

@@ -1,4 +1,4 @@
-//! Waiting until a snapshot is active, with its log.
+//! Waits until a snapshot is active, and delivers its log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,26 +17,26 @@ use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::events::event::Event;
 use crate::snapshots::log::follow;
 
-/// How long a look may take that is the only one, as the deadline had passed before.
+/// How long a look may take if the deadline has already passed, so that it is the only one.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How often in a row a snapshot that was there may be missing before it counts as deleted.
+/// How often in a row a known snapshot may be missing before it counts as deleted.
 const MOST_MISSES: u32 = 1;
 
-/// How long the end of the log of a failed build is read for its error.
+/// How long the end of a failed build's log is read for the error.
 const TAIL_LIMIT: Duration = Duration::from_secs(10);
 
-/// Waits until the snapshot is active, of which this is what was seen last. The deadline is enforced; once the outcome is known, it
-/// no longer decides.
+/// Waits until the snapshot is active. `seen` is its last known state. The deadline is enforced, but once the
+/// outcome is known, it no longer matters.
 pub(crate) async fn until_active(scope: &Scope, seen: Snapshot) -> Result<Snapshot, Error> {
     let now = scope.client.clock().now();
     until_active_since(scope, seen, now).await
 }
 
-/// [`until_active`], where it was seen at this time.
+/// Like [`until_active`], for a snapshot that was seen at this time.
 pub(crate) async fn until_active_since(scope: &Scope, mut seen: Snapshot, at: Duration) -> Result<Snapshot, Error> {
     if scope.deadline.has_passed() {
-        // The caller came late: what has become of it is still told.
+        // The caller came late, but still learns the outcome.
         let id = seen.id.clone();
         let mut looks = Looks::new(scope);
         tokio::select! {
@@ -98,13 +98,13 @@ async fn poll(scope: &Scope, snapshot: &mut Snapshot, at: Duration, log: &mut Lo
         let mut misses = 0;
         *snapshot = loop {
             let found = looks.at_own(&id).await;
-            // What was acknowledged a moment ago may not have come to where snapshots are read from.
+            // Reads may not show yet what was acknowledged a moment ago.
             let may_be_behind = !was_found && client.clock().now().saturating_sub(begun) <= LAG;
             match found.map_err(|error| error.with_snapshot(SnapshotInfo::of(snapshot)))? {
                 Some(found) if found.state == SnapshotState::Inactive && may_be_behind => {}
                 Some(found) => break found,
                 None if may_be_behind => {}
-                // Of several places that snapshots are read from one may be behind.
+                // Reads may come from several replicas, and one may be behind.
                 None if misses < MOST_MISSES => misses += 1,
                 None => return Err(outcome::deleted(snapshot)),
             }
@@ -115,12 +115,12 @@ async fn poll(scope: &Scope, snapshot: &mut Snapshot, at: Duration, log: &mut Lo
     }
 }
 
-/// The error of a failed build with the last lines of its log; where nobody listened it is read now.
+/// The error of a failed build, with the last lines of its log. If nobody listened, the log is read now.
 async fn with_tail(scope: &Scope, error: Error, failed: Snapshot) -> Error {
     let Scope { client, deadline, sink } = scope;
     if !sink.is_heard() && follow::has_log(&failed) {
         let reading = follow::read_once(client.clone(), failed, sink.clone());
-        // Whatever comes of it.
+        // Its result does not matter.
         tokio::select! {
             _ = deadline.bound(Box::pin(reading)) => {}
             () = client.clock().sleep(TAIL_LIMIT) => {}
@@ -129,7 +129,7 @@ async fn with_tail(scope: &Scope, error: Error, failed: Snapshot) -> Error {
     error.with_log_tail(sink.tail())
 }
 
-/// The task that reads the log. Ends with the value.
+/// The task that reads the log. It ends when this value is dropped.
 #[derive(Debug, Default)]
 struct LogTask {
     running: Option<(JoinHandle<()>, watch::Sender<bool>)>,
@@ -150,7 +150,7 @@ impl LogTask {
         }
     }
 
-    /// Gives the log a while to end by itself.
+    /// Gives the log some time to end by itself.
     async fn finish(mut self) {
         if let Some((task, is_over)) = &mut self.running {
             is_over.send_replace(true);

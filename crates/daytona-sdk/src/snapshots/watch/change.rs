@@ -1,7 +1,7 @@
-//! Changes that the server acknowledges and carries out later: asked for, and asked for again until they are seen.
+//! Changes that the server acknowledges and carries out later. They are requested until they are seen.
 //!
-//! An acknowledged deletion or deactivation may be undone by what the server does with the snapshot at the same time, or be ignored.
-//! So the snapshot is looked at until the change is there, and the change is asked for again while it is not.
+//! If the server is working on the snapshot, it may undo or ignore an acknowledged deletion or deactivation. So the
+//! snapshot is looked at until the change is there, and the change is requested again as long as it is not.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use super::scope::Scope;
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// After which time a change that is not seen is asked for again, at first; the time doubles with each repetition.
+/// The first pause before a change is requested again. It doubles with each repetition.
 const FIRST_REPETITION: Duration = Duration::from_secs(2);
 const LONGEST_REPETITION: Duration = Duration::from_mins(1);
 
-/// How long after it a deactivation of a snapshot that is being made may still be undone: by what the server's periodic task, which
-/// runs every ten seconds, was about to write.
+/// How long a deactivation of a snapshot that is being made may still be undone. The server's periodic task runs every
+/// ten seconds, and may write an older state.
 const UNDOING: Duration = Duration::from_secs(12);
 
-/// What a deletion came to.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// It is marked for it, or so the server says.
+    /// The server says that the snapshot is marked for removal.
     Marked,
-    /// There is no such snapshot any more.
+    /// The snapshot is gone.
     Gone,
 }
 
-/// Marks a snapshot, which was seen, for removal. That it is not there any more is as good.
+/// Marks a known snapshot for removal. If it is gone, that is fine too.
 pub(crate) async fn remove(client: &ApiClient, id: &SnapshotId) -> Result<Removal, Error> {
     match delete(client, id).await {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Removal::Gone),
@@ -37,11 +37,12 @@ pub(crate) async fn remove(client: &ApiClient, id: &SnapshotId) -> Result<Remova
     }
 }
 
-/// Marks a snapshot for removal. An answer that is lost is settled by looking.
+/// Marks a snapshot for removal. If the answer is lost, a look settles it.
 ///
 /// # Errors
 ///
-/// Kind `NotFound` if there was none, unless an earlier request of this call has removed it and its answer was lost.
+/// Kind `NotFound` if there was no such snapshot, unless an earlier request of this call has removed it and its answer
+/// was lost.
 pub(crate) async fn delete(client: &ApiClient, id: &SnapshotId) -> Result<Removal, Error> {
     let error = match client.call(&RemoveSnapshot::new(id.as_str())).await {
         Ok(()) => return Ok(Removal::Marked),
@@ -54,18 +55,18 @@ pub(crate) async fn delete(client: &ApiClient, id: &SnapshotId) -> Result<Remova
     match current(client, id).await {
         Ok(None) => Ok(Removal::Gone),
         Ok(Some(found)) if found.state == SnapshotState::Removing => Ok(Removal::Marked),
-        // What was lost says more than that looking failed too.
+        // The lost answer says more than the failed look.
         Ok(Some(_)) | Err(_) => Err(error),
     }
 }
 
-/// Whether the server may have done what it was asked for, although the answer says otherwise or there was none.
+/// Whether the server may have carried out the request, although the answer says otherwise or was lost.
 pub(crate) fn may_have_been_done(error: &Error) -> bool {
-    // A conflict says that the snapshot was changed by somebody else at the same moment, or is gone.
+    // A conflict means that somebody else changed or removed the snapshot at the same moment.
     !error.proves_nothing_was_done() || error.kind() == ErrorKind::AlreadyExists
 }
 
-/// The snapshot as it is now; none if there is none.
+/// The current snapshot, or none.
 pub(crate) async fn current(client: &ApiClient, id: &SnapshotId) -> Result<Option<Snapshot>, Error> {
     match client.call(&GetSnapshot::new(id.as_str())).await {
         // A name can look like an id.
@@ -75,7 +76,7 @@ pub(crate) async fn current(client: &ApiClient, id: &SnapshotId) -> Result<Optio
     }
 }
 
-/// Waits until no snapshot has this id any more, which was marked for removal.
+/// Waits until no snapshot has this id any more. It was marked for removal.
 pub(crate) async fn until_gone(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
     let mut looks = Looks::after_a_look(scope, scope.client.clock().now());
     let mut repetition = Repetition::new(&scope.client);
@@ -102,8 +103,8 @@ pub(crate) async fn until_gone(scope: &Scope, id: &SnapshotId) -> Result<(), Err
     Ok(())
 }
 
-/// Whether a snapshot that cannot be seen is gone, and not just one that cannot be seen yet: a deletion tells, as what is written does
-/// not lag behind.
+/// Whether an invisible snapshot is gone, and not only not visible yet. A deletion request tells, because writes do not
+/// lag behind.
 async fn is_certainly_gone(scope: &Scope, id: &SnapshotId, was_seen: bool) -> Result<bool, Error> {
     if was_seen || !scope.client.has_just_made(id) {
         return Ok(true);
@@ -111,7 +112,7 @@ async fn is_certainly_gone(scope: &Scope, id: &SnapshotId, was_seen: bool) -> Re
     Ok(repeated(remove(&scope.client, id).await)? == Some(Removal::Gone))
 }
 
-/// Waits while somebody else's snapshot is being removed; it may come back.
+/// Waits while somebody else's snapshot is being removed. It may come back.
 pub(crate) async fn while_removing(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
     let mut looks = Looks::after_a_look(scope, scope.client.clock().now());
     while looks
@@ -122,7 +123,7 @@ pub(crate) async fn while_removing(scope: &Scope, id: &SnapshotId) -> Result<(),
     Ok(())
 }
 
-/// Waits until the snapshot, which was deleted, is being removed or is gone.
+/// Waits until the deleted snapshot is being removed or is gone.
 pub(crate) async fn until_going(scope: &Scope, id: &SnapshotId) -> Result<(), Error> {
     let mut looks = Looks::new(scope);
     let mut repetition = Repetition::new(&scope.client);
@@ -150,7 +151,7 @@ pub(crate) async fn until_going(scope: &Scope, id: &SnapshotId) -> Result<(), Er
     Ok(())
 }
 
-/// Waits until the snapshot, which was deactivated, is inactive. `was_under_way`: it was being made before, so that it has to stay
+/// Waits until the deactivated snapshot is inactive. If it was being made before (`was_under_way`), it must stay
 /// inactive for a while before that counts.
 pub(crate) async fn until_inactive(scope: &Scope, id: &SnapshotId, was_under_way: bool) -> Result<Snapshot, Error> {
     let mut looks = Looks::new(scope);
@@ -189,7 +190,7 @@ pub(crate) async fn until_inactive(scope: &Scope, id: &SnapshotId, was_under_way
     }
 }
 
-/// What a repeated request came to; none if that cannot be told, as the next look will.
+/// The result of a repeated request, or none if the next look will tell.
 fn repeated<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -200,7 +201,7 @@ fn repeated<T>(outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// The growing time between requests for the same change.
+/// The growing pause between requests for the same change.
 struct Repetition<'a> {
     client: &'a ApiClient,
     interval: Duration,
@@ -216,7 +217,7 @@ impl<'a> Repetition<'a> {
         }
     }
 
-    /// Whether it is time to ask again. Counts as asked.
+    /// Whether it is time to request again. If so, counts it as requested.
     fn is_due(&mut self) -> bool {
         let now = self.client.clock().now();
         let is_due = now >= self.due;

@@ -1,4 +1,4 @@
-//! What helps where an image could not be had: credentials for its registry.
+//! Adds a hint if an image may need credentials for its registry.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::error::Error;
 /// The host of images whose names have none.
 const DOCKER_HUB: &str = "docker.io";
 
-/// How long the report of a failure waits for the registries.
+/// How long the report of a failure waits for the list of registries.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Parts of what registries and runners say of an image for which the credentials are missing or wrong.
+/// Parts of the messages of registries and runners if the credentials for an image are missing or wrong.
 const REFUSALS: [&str; 7] = [
     "unauthorized",
     "authentication required",
@@ -24,7 +24,7 @@ const REFUSALS: [&str; 7] = [
     "failed to inspect in registry",
 ];
 
-/// Says which registry the service has no credentials for, if that may be why a snapshot failed.
+/// Names the registry without credentials, if that may be why a snapshot failed.
 pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> Error {
     let reason = error.reason().unwrap_or_default().to_ascii_lowercase();
     if error.has_hint() || !REFUSALS.iter().any(|part| reason.contains(part)) {
@@ -32,10 +32,10 @@ pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> E
     }
     let mut images = images(failed);
     if failed.build_info.is_some() {
-        // Any step of a build may be refused something: only what the reason names is an image that could not be had.
+        // Any step of a build may be refused something. Only the reason names an image that could not be pulled.
         images.retain(|image| reason.contains(host(image).unwrap_or(image).to_ascii_lowercase().as_str()));
     }
-    // Whatever comes of it: the failure is known without.
+    // If this fails, the failure is reported without it.
     let request = ListRegistries::new();
     let registries = tokio::select! {
         registries = scope.deadline.bound(scope.client.call(&request)) => registries,
@@ -50,7 +50,7 @@ pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> E
     }
 }
 
-/// The images that a snapshot is made from, by the names that were given.
+/// The names of the images that a snapshot is made from.
 fn images(snapshot: &Snapshot) -> Vec<String> {
     let image = snapshot.image_name.iter().filter(|image| !image.is_empty()).cloned();
     let build = snapshot.build_info.as_ref();
@@ -79,7 +79,7 @@ fn images(snapshot: &Snapshot) -> Vec<String> {
 fn hint(images: &[String], registries: &[Registry]) -> Option<String> {
     let covers = |image: &str| registries.iter().any(|registry| is_for(registry, image));
     let bare = images.iter().find(|image| {
-        // Looked up with the credentials, and pulled without.
+        // The service looks it up with the credentials, but pulls it without them.
         host(image).is_none() && image.contains('/') && covers(&format!("{DOCKER_HUB}/{image}"))
     });
     if let Some(image) = bare {
@@ -99,13 +99,14 @@ fn hint(images: &[String], registries: &[Registry]) -> Option<String> {
     ))
 }
 
-/// The host that an image's name begins with, if it has one.
+/// The host at the beginning of an image's name, if there is one.
 fn host(image: &str) -> Option<&str> {
     let (first, _) = image.split_once('/')?;
     (first.contains(['.', ':']) || first == "localhost").then_some(first)
 }
 
-/// Whether the credentials of a registry are for an image: its address begins the name, and ends there at a slash or a colon.
+/// Whether a registry's credentials are for an image: the image's name begins with the address, followed by a slash or
+/// a colon.
 fn is_for(registry: &Registry, image: &str) -> bool {
     let address = registry
         .url

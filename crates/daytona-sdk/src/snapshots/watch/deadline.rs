@@ -1,4 +1,4 @@
-//! One deadline over all that a call does, and what is known when it passes.
+//! One deadline for everything that a call does, and what is known when it passes.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,13 @@ use super::outcome::Outcome;
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 
-/// What the last look before the deadline may take, at the most.
+/// How long the last look before the deadline may take.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
-/// After which time a look is taken to hang, where that leaves the time for another one.
+/// After this time a look counts as hung, if there is time for another one.
 const HANGING: Duration = Duration::from_secs(5);
 
-/// What a call is for.
+/// The goal of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
     /// That a snapshot is active.
@@ -30,7 +30,7 @@ pub(crate) enum Goal {
     Answer,
 }
 
-/// A point in time after which a call gives up, and what is to be told then.
+/// The time after which a call gives up, and what it reports then.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
     client: ApiClient,
@@ -47,28 +47,28 @@ struct Known {
     problem: Option<String>,
 }
 
-/// How far a call has come.
+/// The progress of a call.
 #[derive(Debug, Default)]
 enum Stage {
-    /// The server knows of nothing yet.
+    /// The server knows nothing yet.
     #[default]
     Before,
-    /// It was asked to create this, and has not answered.
+    /// The server was asked to create this, and has not answered.
     Asked(String, Option<Timestamp>),
-    /// The snapshot as it was seen last.
+    /// The last known snapshot.
     Seen(SnapshotInfo),
-    /// A sandbox as it was seen last, and the snapshot that it is about.
+    /// The last known sandbox, and its snapshot.
     Sandbox {
         name: String,
         state: SandboxState,
         snapshot: Option<SnapshotInfo>,
     },
-    /// What had failed was deleted, and is not made again yet.
+    /// A failed snapshot was deleted, and is not created again yet.
     Deleted { name: String, reason: String },
 }
 
 impl Deadline {
-    /// Begins now.
+    /// Starts the time now.
     pub(crate) fn start(client: &ApiClient, goal: Goal, limit: Option<Duration>) -> Self {
         Self {
             client: client.clone(),
@@ -79,12 +79,12 @@ impl Deadline {
         }
     }
 
-    /// Since the beginning.
+    /// The time since the beginning.
     pub(crate) fn elapsed(&self) -> Duration {
         self.client.clock().now().saturating_sub(self.start)
     }
 
-    /// When a last look has to begin so that its answer can be there in time.
+    /// When the last look must begin, so that its answer can be there in time.
     pub(crate) fn last_look_at(&self) -> Option<Duration> {
         let limit = self.limit?;
         Some(
@@ -93,17 +93,17 @@ impl Deadline {
         )
     }
 
-    /// Notes as what a snapshot was seen.
+    /// Notes the snapshot that was seen.
     pub(crate) fn note(&self, snapshot: &Snapshot) {
         self.note_known(SnapshotInfo::of(snapshot));
     }
 
-    /// [`note`](Self::note), of what an error says.
+    /// Like [`note`](Self::note), with what an error says.
     pub(crate) fn note_known(&self, snapshot: SnapshotInfo) {
         self.enter(Stage::Seen(snapshot));
     }
 
-    /// Notes as what a sandbox was seen.
+    /// Notes the sandbox that was seen.
     pub(crate) fn note_sandbox(&self, name: &str, state: &SandboxState, snapshot: Option<SnapshotInfo>) {
         self.enter(Stage::Sandbox {
             name: name.to_owned(),
@@ -112,12 +112,13 @@ impl Deadline {
         });
     }
 
-    /// What is left of the time; none if it has no end.
+    /// The time that is left, or none if there is no limit.
     pub(crate) fn remaining(&self) -> Option<Duration> {
         self.limit.map(|limit| limit.saturating_sub(self.elapsed()))
     }
 
-    /// An error that ends the call, with the snapshot as it was seen last where the error names none: it may be there still.
+    /// Adds the last known snapshot to an error that ends the call, if the error names none. The snapshot may still be
+    /// there.
     pub(crate) fn with_seen(&self, error: Error) -> Error {
         match &self.known().stage {
             Stage::Seen(snapshot) if error.snapshot().is_none() => error.with_snapshot(snapshot.clone()),
@@ -125,17 +126,17 @@ impl Deadline {
         }
     }
 
-    /// Notes that the server, whose time it was, is being asked to create a snapshot.
+    /// Notes that the server is now asked to create a snapshot, and its time.
     pub(crate) fn note_asked(&self, name: &str, since: Option<Timestamp>) {
         self.enter(Stage::Asked(name.to_owned(), since));
     }
 
-    /// Notes that nothing is there yet.
+    /// Notes that nothing exists yet.
     pub(crate) fn note_nothing(&self) {
         self.enter(Stage::Before);
     }
 
-    /// Notes that a snapshot was deleted to be made again.
+    /// Notes that a snapshot was deleted to be created again.
     pub(crate) fn note_deleted(&self, name: &str, reason: &str) {
         self.enter(Stage::Deleted {
             name: name.to_owned(),
@@ -143,7 +144,7 @@ impl Deadline {
         });
     }
 
-    /// Notes that the last look did not fail.
+    /// Notes that the last look succeeded.
     pub(crate) fn clear_problem(&self) {
         self.known().problem = None;
     }
@@ -169,7 +170,7 @@ impl Deadline {
         }
     }
 
-    /// What comes of `future`, if the deadline does not pass first.
+    /// The result of `future`, if the deadline does not pass first.
     pub(crate) async fn bound<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         if self.limit == Some(Duration::ZERO) {
             return None;
@@ -178,13 +179,13 @@ impl Deadline {
         self.until(end, future).await
     }
 
-    /// What comes of a look, unless it has hung for a while when the last look is due.
+    /// The result of a look. None if it has hung for a while when the last look is due.
     pub(crate) async fn before_last_look<T>(&self, look: impl Future<Output = T>) -> Option<T> {
         let hangs_at = self.client.clock().now().saturating_add(HANGING);
         self.until(self.last_look_at().filter(|at| hangs_at < *at), look).await
     }
 
-    /// Whether it has passed.
+    /// Whether the deadline has passed.
     pub(crate) fn has_passed(&self) -> bool {
         self.limit.is_some_and(|limit| self.elapsed() >= limit)
     }
@@ -195,14 +196,14 @@ impl Deadline {
         };
         let clock = self.client.clock();
         tokio::select! {
-            // What is ready counts, even at the last moment.
+            // A result that is ready counts, even at the last moment.
             biased;
             value = future => Some(value),
             () = clock.sleep(end.saturating_sub(clock.now())) => None,
         }
     }
 
-    /// The error of a deadline that has passed.
+    /// The error when the deadline has passed.
     pub(crate) fn passed(&self) -> Error {
         let elapsed = self.elapsed();
         let known = self.known();
@@ -247,7 +248,7 @@ impl Deadline {
         }
     }
 
-    /// The server's time before it was asked to create a snapshot, where that has not been answered.
+    /// The server's time before it was asked to create a snapshot, if it has not answered that request.
     pub(crate) fn asked_since(&self) -> Option<Timestamp> {
         match &self.known().stage {
             Stage::Asked(_, since) => *since,

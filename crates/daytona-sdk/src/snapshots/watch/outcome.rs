@@ -1,15 +1,15 @@
-//! What a state means for somebody who waits.
+//! Maps a state to its meaning for a waiting caller.
 
 use daytona_api::{Snapshot, SnapshotState};
 
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 
-/// What a state means for somebody who waits for a snapshot to be active.
+/// What a state means if the caller waits for a snapshot to become active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Go on waiting. So for every state that is not known.
+    /// Go on waiting. Unknown states belong here too.
     Progress,
-    /// It can be used.
+    /// It is ready.
     Ready,
     /// It will not become active by itself.
     Failed,
@@ -43,7 +43,8 @@ pub(crate) fn failed(snapshot: &Snapshot) -> Error {
     }
 }
 
-/// The error of a snapshot that will not become active, as somebody else has acted. `was_seen`: whether it was on its way before.
+/// The error if a snapshot will not become active because of somebody else. `was_seen` says whether it was on its way
+/// before.
 pub(crate) fn gone(snapshot: &Snapshot, was_seen: bool) -> Error {
     let Snapshot { name, state, .. } = snapshot;
     let message = match (state, was_seen) {
@@ -56,25 +57,25 @@ pub(crate) fn gone(snapshot: &Snapshot, was_seen: bool) -> Error {
     Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(snapshot))
 }
 
-/// The error of a snapshot that was there and is not any more.
+/// The error if a snapshot has disappeared.
 pub(crate) fn deleted(last: &Snapshot) -> Error {
     let message = format!("snapshot `{}` was deleted while it was waited for", last.name);
     Error::new(ErrorKind::Gone, message).with_snapshot(SnapshotInfo::of(last))
 }
 
-/// What helps against a failure that says nothing about the definition; the snapshot is deleted and created again.
+/// What helps against a failure that says nothing about the definition. The snapshot is deleted and created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// To upload everything: the object storage has said that it holds an archive, and does not.
+    /// Upload everything: the object storage said that it holds an archive, but it does not.
     UploadAgain,
-    /// To wait: another snapshot of the same definition was being made, and the server makes one at a time.
+    /// Wait: another snapshot of the same definition was being made, and the server makes one at a time.
     AfterTwin,
 }
 
 impl Remedy {
-    /// What helps, by the words of the server as measured.
+    /// What helps, by the server's message as measured.
     pub(crate) fn of(error: &Error) -> Option<Self> {
-        // Whole, or from the beginning: a build's own output may quote anything.
+        // The whole message or its beginning, because a build's own output may quote anything.
         let reason = error.reason()?;
         if reason.starts_with("failed to get tar from storage") && reason.contains("specified key does not exist") {
             Some(Self::UploadAgain)

@@ -1,4 +1,4 @@
-//! When a look at the server is due.
+//! Decides when the next look at the server is due.
 
 use std::future::pending;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use tokio::sync::Notify;
 use super::deadline::Deadline;
 use crate::api_client::ApiClient;
 
-/// Between two looks in the first minutes. Never is there more than one look in this time, whatever the reason for it.
+/// The time between two looks in the first minutes. Looks are never closer, whatever the reason.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Between two looks after that.
+/// The time between two looks after that.
 const LATER_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long the shorter interval holds, from the beginning of a wait.
+/// How long the shorter interval applies, from the beginning of a wait.
 const EAGER: Duration = Duration::from_mins(10);
 
-/// By which part of it an interval may be longer, so that many waiters do not ask all at once.
+/// By which fraction an interval may be longer, so that many waiting clients do not ask at once.
 const SPREAD: f64 = 0.1;
 
-/// How long the server is left alone at the most, however long it asks for.
+/// The longest pause that the server gets when it asks for one.
 const LONGEST_QUIET: Duration = Duration::from_mins(5);
 
-/// Where less than this part of the allowed requests is left, what is left is spread over the rest of its window.
+/// If less than this fraction of the allowed requests is left, they are spread over the rest of the window.
 const SCARCE: f64 = 0.2;
 
-/// The pace at which something is looked at again.
+/// The pace of the looks.
 #[derive(Debug)]
 pub(crate) struct Pace {
     client: ApiClient,
     begun: Duration,
     has_looked: bool,
-    /// Until when the server asks for quiet.
+    /// The end of the pause that the server asks for.
     quiet_until: Duration,
 }
 
 impl Pace {
-    /// The first look is due at once, or a second after the last one of the same call.
+    /// The first look is due at once, or a second after the last look of the same call.
     pub(crate) fn new(client: &ApiClient) -> Self {
         Self {
             client: client.clone(),
@@ -47,13 +47,13 @@ impl Pace {
         }
     }
 
-    /// As if something had been looked at at this time: the first look is due an interval later.
+    /// As if there had been a look at this time: the first look is due an interval later.
     pub(crate) fn after_a_look(client: &ApiClient, at: Duration) -> Self {
         client.heard().note_look(at);
         Self::new(client)
     }
 
-    /// Heeds that the server asks to be left alone for this long.
+    /// The server asks for a pause of this length.
     pub(crate) fn heed(&mut self, wished: Option<Duration>) {
         if let Some(wished) = wished {
             let until = self.client.clock().now() + wished.min(LONGEST_QUIET);
@@ -61,8 +61,8 @@ impl Pace {
         }
     }
 
-    /// Waits until a look is due: an interval after the one before it; sooner if there is a reason to look; in any case once
-    /// before the deadline.
+    /// Waits until a look is due: an interval after the previous one, sooner if there is a reason to look, and always
+    /// once before the deadline.
     pub(crate) async fn due(&mut self, reason: Option<&Notify>, deadline: &Deadline) {
         let clock = self.client.clock();
         if let Some(last) = self.client.heard().last_look() {
@@ -99,7 +99,7 @@ impl Pace {
         interval.mul_f64(1.0 + SPREAD * clock.jitter())
     }
 
-    /// The interval at which what is left of the allowed requests lasts until there are new ones.
+    /// The interval that makes the allowed requests last until the window ends.
     fn ration(&self) -> Duration {
         match self.client.heard().allowance() {
             Some(left) if left.is_below(SCARCE) => left.ration().min(LONGEST_QUIET),

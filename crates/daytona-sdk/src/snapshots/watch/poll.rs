@@ -1,4 +1,4 @@
-//! The one way of waiting: look, judge, wait, until the judgement is final or the deadline has passed.
+//! The only loop that waits: look, judge, wait, until the judgement is final or the deadline has passed.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::scope::Scope;
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// Answers in a row that are not the API's before a wait gives up.
+/// A wait gives up after this many answers in a row that are not the API's.
 const MOST_ODD_ANSWERS: u32 = 10;
 
 /// Looks at something again and again.
 ///
-/// A look that fails for a while (no connection, 429, 5xx, a page of a gateway) says nothing about what is looked at. It is
-/// told as an event, and followed by another look. A look that fails for good, such as one with a key that has expired, ends
-/// the wait.
+/// A look that fails temporarily (no connection, 429, 5xx, a page of a gateway) says nothing about what is looked at.
+/// It is reported as an event, and followed by another look. A look that fails permanently, for example because the key
+/// has expired, ends the wait.
 #[derive(Debug)]
 pub(crate) struct Looks<'a> {
     scope: &'a Scope,
@@ -29,12 +29,12 @@ pub(crate) struct Looks<'a> {
 }
 
 impl<'a> Looks<'a> {
-    /// The first look is at once.
+    /// The first look happens at once.
     pub(crate) fn new(scope: &'a Scope) -> Self {
         Self::with_pace(scope, Pace::new(&scope.client))
     }
 
-    /// The first look is an interval after this time, when what it would show was seen.
+    /// The first look is an interval after this time, when its result was last seen.
     pub(crate) fn after_a_look(scope: &'a Scope, at: Duration) -> Self {
         Self::with_pace(scope, Pace::after_a_look(&scope.client, at))
     }
@@ -54,11 +54,11 @@ impl<'a> Looks<'a> {
         self
     }
 
-    /// What the next look that succeeds shows.
+    /// The result of the next look that succeeds.
     ///
     /// # Errors
     ///
-    /// Of a look that fails for good.
+    /// If a look fails permanently.
     pub(crate) async fn next<T, F>(&mut self, look: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
@@ -72,7 +72,7 @@ impl<'a> Looks<'a> {
                     return Ok(seen);
                 }
                 Some(Err(error)) => error,
-                // It hangs, and there is just enough time for one more.
+                // The look hangs, and there is just enough time for one more.
                 None => continue,
             };
             match error.kind() {
@@ -86,13 +86,14 @@ impl<'a> Looks<'a> {
         }
     }
 
-    /// The snapshot of this id as the next look shows it; none if there is none.
+    /// The snapshot of this id at the next look, or none if it does not exist.
     pub(crate) async fn at(&mut self, id: &SnapshotId) -> Result<Option<Snapshot>, Error> {
         let client = self.scope.client.clone();
         self.next(|| look_at(&client, id)).await
     }
 
-    /// [`at`](Self::at), for the snapshot that the call is about: should the deadline pass, this is what was seen of it.
+    /// Like [`at`](Self::at), for the snapshot of this call. If the deadline passes, its error has the last known
+    /// state.
     pub(crate) async fn at_own(&mut self, id: &SnapshotId) -> Result<Option<Snapshot>, Error> {
         let found = self.at(id).await?;
         if let Some(found) = &found {
@@ -102,7 +103,7 @@ impl<'a> Looks<'a> {
     }
 }
 
-/// The snapshot of this id, by one request.
+/// The snapshot of this id, with one request.
 async fn look_at(client: &ApiClient, id: &SnapshotId) -> Result<Option<Snapshot>, Error> {
     match client.call_once(&GetSnapshot::new(id.as_str()), 0).await {
         Ok(found) if found.id == *id => Ok(Some(found)),

@@ -1,4 +1,4 @@
-//! What a call that is under way has at hand.
+//! What a running call needs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::snapshots::events::delivery::{self, Delivery, Sink};
 use crate::snapshots::events::options::Options;
 
-/// A call under way: how it asks, until when, and whom it tells.
+/// A running call: its client, its deadline, and its listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
     pub(crate) client: ApiClient,
@@ -24,7 +24,7 @@ impl Scope {
         (Self::with_sink(client, goal, options.limit, sink), delivery)
     }
 
-    /// [`begin`](Self::begin), for a caller who delivers the events.
+    /// Like [`begin`](Self::begin), for a caller who delivers the events.
     pub(crate) fn with_sink(client: &ApiClient, goal: Goal, limit: Option<Duration>, sink: Sink) -> Self {
         Self {
             client: client.for_one_call(),
@@ -34,7 +34,7 @@ impl Scope {
     }
 }
 
-/// Carries out a call from its beginning to its end. Whatever comes of it, the events up to then are delivered first.
+/// Runs a call from beginning to end. Whatever its result, the events up to then are delivered first.
 pub(crate) async fn run<T, F>(
     client: &ApiClient,
     goal: Goal,
