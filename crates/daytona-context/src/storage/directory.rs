@@ -108,7 +108,9 @@ impl ObjectStorage for DirectoryStorage {
 /// default.
 fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".incoming-").make_in(parent, |path| File::create_new(path))
+    builder
+        .prefix(".incoming-")
+        .make_in(parent, |path| File::create_new(path))
 }
 
 /// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another
