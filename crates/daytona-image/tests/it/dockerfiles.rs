@@ -1,52 +1,17 @@
 //! Dockerfiles of the caller's own: how they are read, and what they take from their context.
 
 use std::fs;
-use std::path::Path;
 
-use daytona_image::dockerfile::{Arguments, Dockerfile, Instruction};
-use daytona_image::{
-    DockerfileCommands, DockerfileSource, Explanation, Image, ImagePlan, Member, PlanError, PlanOptions,
-};
-use proptest::prelude::*;
+use daytona_image::dockerfile::Dockerfile;
+use daytona_image::{DockerfileCommands, DockerfileSource, Explanation, Image, Member, PlanOptions};
 use tempfile::TempDir;
 
-fn folder(files: &[&str]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for name in files {
-        write(folder.path(), name, name);
-    }
-    folder
-}
+use crate::support::{error, folder, names, of_text, try_plan, write};
 
-fn write(folder: &Path, name: &str, text: &str) {
-    let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn try_plan(folder: &TempDir, image: &Image) -> Result<ImagePlan, PlanError> {
-    image.plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()))
-}
-
-/// The names that a Dockerfile with this text sends of a folder.
-fn names(folder: &TempDir, text: &str) -> Vec<String> {
-    let plan = try_plan(folder, &Image::from_dockerfile(DockerfileSource::text(text))).unwrap();
-    plan.members().iter().map(Member::name).map(ToOwned::to_owned).collect()
-}
-
-fn error(folder: &TempDir, text: &str) -> String {
-    try_plan(folder, &Image::from_dockerfile(DockerfileSource::text(text)))
-        .unwrap_err()
-        .to_string()
-}
-
-fn warnings(folder: &TempDir, image: &Image) -> Vec<String> {
-    try_plan(folder, image)
-        .unwrap()
-        .warnings()
-        .iter()
-        .map(|warning| warning.message.clone())
-        .collect()
+/// What is warned of, without where.
+fn messages(folder: &TempDir, image: &Image) -> Vec<String> {
+    let plan = try_plan(folder.path(), image).unwrap();
+    plan.warnings().iter().map(|warning| warning.message.clone()).collect()
 }
 
 #[test]
@@ -229,7 +194,7 @@ fn what_would_not_be_found_is_refused_with_its_line() {
 fn what_may_surprise_is_a_warning() {
     let folder = folder(&["a"]);
     let of = |lines: &str| {
-        warnings(
+        messages(
             &folder,
             &Image::from_dockerfile(DockerfileSource::text(format!("FROM a:1\n{lines}\n"))),
         )
@@ -286,7 +251,7 @@ fn secrets_images_without_a_version_and_large_contexts_are_warned_about() {
 }
 
 fn warnings_of(folder: &TempDir, text: &str) -> Vec<String> {
-    warnings(folder, &Image::from_dockerfile(DockerfileSource::text(text)))
+    messages(folder, &of_text(text))
 }
 
 #[test]
@@ -294,7 +259,7 @@ fn what_becomes_of_a_path_is_explained() {
     let folder = folder(&["app/a.py", "app/b.pyc", "app/cache/x", "other"]);
     write(folder.path(), ".dockerignore", "**/*.pyc\n**/cache\n");
     let image = Image::from_dockerfile(DockerfileSource::text("FROM a:1\nCOPY app /app\n"));
-    let plan = try_plan(&folder, &image).unwrap();
+    let plan = try_plan(folder.path(), &image).unwrap();
     match plan.explain("app/a.py") {
         Explanation::Sent(members) => assert_eq!(members[0].name(), "app/a.py"),
         other => panic!("{other:?}"),
@@ -319,7 +284,7 @@ fn the_dockerfiles_own_ignore_file_comes_first() {
     write(folder.path(), ".dockerignore", "src\n");
     let source = || DockerfileSource::path("docker/prod.Dockerfile").context_dir(".");
     let of = |source: DockerfileSource| {
-        let plan = try_plan(&folder, &Image::from_dockerfile(source)).unwrap();
+        let plan = try_plan(folder.path(), &Image::from_dockerfile(source)).unwrap();
         plan.members()
             .iter()
             .map(Member::name)
@@ -348,14 +313,18 @@ fn steps_are_appended_to_a_dockerfile_without_glue() {
         ),
     ] {
         write(folder.path(), "Dockerfile", text);
-        let plan = try_plan(&folder, &Image::from_dockerfile("Dockerfile").run_commands(["one"])).unwrap();
+        let plan = try_plan(
+            folder.path(),
+            &Image::from_dockerfile("Dockerfile").run_commands(["one"]),
+        )
+        .unwrap();
         assert_eq!(plan.dockerfile(), expected);
     }
     write(folder.path(), "Dockerfile", "# escape=`\nFROM a:1\n");
     let image = Image::from_dockerfile("Dockerfile")
         .run_commands(["one && \\\n  two"])
         .add_local_dir("app", "/x");
-    let plan = try_plan(&folder, &image).unwrap();
+    let plan = try_plan(folder.path(), &image).unwrap();
     assert_eq!(
         plan.dockerfile(),
         "# escape=`\nFROM a:1\nRUN one && `\n  two\nCOPY [\"app\", \"/x\"]\n"
@@ -371,17 +340,19 @@ fn contexts_share_one_tree_or_are_refused() {
             .add_local_dir("app", "/app")
     };
     // Ours gives way to what cannot be rewritten.
-    let plan = try_plan(&folder, &image(&["COPY app /other"])).unwrap();
+    let plan = try_plan(folder.path(), &image(&["COPY app /other"])).unwrap();
     assert!(
         plan.dockerfile()
             .ends_with("COPY app /other\nCOPY [\".ctx/3/app\", \"/app\"]\n"),
         "{}",
         plan.dockerfile()
     );
-    let plan = try_plan(&folder, &image(&["COPY a /other"])).unwrap();
+    let plan = try_plan(folder.path(), &image(&["COPY a /other"])).unwrap();
     assert!(plan.dockerfile().ends_with("COPY [\"app\", \"/app\"]\n"));
     // Everything is everything.
-    let error = try_plan(&folder, &image(&["COPY . /all"])).unwrap_err().to_string();
+    let error = try_plan(folder.path(), &image(&["COPY . /all"]))
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("step 2 (dockerfile_commands") && error.contains("of step 3"),
         "{error}"
@@ -391,13 +362,16 @@ fn contexts_share_one_tree_or_are_refused() {
         .dockerfile_commands(DockerfileCommands::new(["COPY app /one"]).context_dir("ctx"))
         .dockerfile_commands(["COPY app /two"]);
     assert!(
-        try_plan(&folder, &both).unwrap_err().to_string().contains("of step"),
+        try_plan(folder.path(), &both)
+            .unwrap_err()
+            .to_string()
+            .contains("of step"),
         "two contexts"
     );
     let same = Image::base("x:1")
         .dockerfile_commands(["COPY app /one"])
         .dockerfile_commands(["COPY app/x /two"]);
-    assert_eq!(try_plan(&folder, &same).unwrap().members().len(), 2);
+    assert_eq!(try_plan(folder.path(), &same).unwrap().members().len(), 2);
 }
 
 #[cfg(unix)]
@@ -411,7 +385,7 @@ fn links_in_a_source_stay_inside() {
     symlink("../outside", ctx.join("out")).unwrap();
     let of = |line: &str| {
         let commands = DockerfileCommands::new([line]).context_dir("ctx");
-        try_plan(&parent, &Image::base("x:1").dockerfile_commands(commands))
+        try_plan(parent.path(), &Image::base("x:1").dockerfile_commands(commands))
     };
     let plan = of("COPY link/x link /y/").unwrap();
     assert_eq!(plan.members().iter().map(Member::name).collect::<Vec<_>>(), ["link/x"]);
@@ -429,98 +403,8 @@ fn links_in_a_source_stay_inside() {
     let strict = DockerfileCommands::new(["COPY . /x"])
         .context_dir("ctx")
         .links(daytona_image::Links::Strict);
-    let message = try_plan(&parent, &Image::base("x:1").dockerfile_commands(strict))
+    let message = try_plan(parent.path(), &Image::base("x:1").dockerfile_commands(strict))
         .unwrap_err()
         .to_string();
     assert!(message.contains("leads out of the folder"), "{message}");
-}
-
-#[test]
-fn the_rest_of_the_builder_renders_as_documented() {
-    let image = Image::base("x:1")
-        .apt_install(["git", "curl"])
-        .uv_pip_install(["b", "a"])
-        .arg("V", "1 2")
-        .user("app:app")
-        .label([("org.example.a", "b c")])
-        .expose(8080)
-        .expose("53/udp")
-        .shell(["/bin/bash", "-c"])
-        .copy_from("alpine:3.20", "/etc/x y", "/z");
-    assert_eq!(
-        image.plan().unwrap().dockerfile(),
-        "FROM x:1\n\
-         RUN apt-get update && apt-get install -y --no-install-recommends curl git && rm -rf /var/lib/apt/lists/*\n\
-         RUN python -m pip install uv && python -m uv pip install --system a b\n\
-         ARG V='1 2'\nUSER app:app\nLABEL org.example.a='b c'\nEXPOSE 8080\nEXPOSE 53/udp\n\
-         SHELL [\"/bin/bash\", \"-c\"]\nCOPY --from=alpine:3.20 [\"/etc/x y\", \"/z\"]\n"
-    );
-    for broken in [
-        Image::base("x:1").expose("http"),
-        Image::base("x:1").expose(0),
-        Image::base("x:1").shell(Vec::<String>::new()),
-        Image::base("x:1").user(""),
-        Image::base("x:1").arg("A B", "1"),
-        Image::base("x\\"),
-        Image::base("x:1").run_commands(["a \\"]),
-        Image::base("x:1").run_commands(["<<EOF\nopen"]),
-    ] {
-        assert_eq!(broken.plan().unwrap_err().problems().len(), 1, "{broken:?}");
-    }
-    let heredoc = Image::base("x:1").run_commands(["<<EOF\nCOPY a b\nEOF"]);
-    assert_eq!(
-        heredoc.plan().unwrap().dockerfile(),
-        "FROM x:1\nRUN <<EOF\nCOPY a b\nEOF\n"
-    );
-}
-
-proptest! {
-    #[test]
-    fn any_text_is_a_dockerfile_or_an_error(text in "(?s).{0,300}") {
-        let _ = Dockerfile::parse(&text);
-    }
-
-    #[test]
-    fn any_instructions_are_read_or_refused(lines in proptest::collection::vec("(FROM|RUN|COPY|ENV|ONBUILD COPY|ADD) [a-z $\\{\\}<'\"\\\\=-]{0,20}", 0..6)) {
-        let text = lines.join("\n");
-        if Dockerfile::parse(&text).is_ok() {
-            let folder = tempfile::tempdir().unwrap();
-            let image = Image::from_dockerfile(DockerfileSource::text(text));
-            let _ = image.plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()));
-        }
-    }
-
-    /// Rendered and read back: the same instructions with the same values.
-    #[test]
-    fn what_is_rendered_is_read_back(
-        words in proptest::collection::vec("[^\0]{0,12}", 1..4),
-        value in "[^\0\r\n]{0,20}",
-        path in "[^\0\r\n]{1,20}",
-    ) {
-        prop_assume!(!path.trim().is_empty());
-        let image = Image::base("x:1").entrypoint(words.clone()).env([("K", value.clone())]).workdir(path.clone());
-        let plan = image.plan().unwrap();
-        let read = Dockerfile::parse(plan.dockerfile()).unwrap();
-        let keywords: Vec<&str> = read.instructions().iter().map(Instruction::keyword).collect();
-        prop_assert_eq!(keywords, ["FROM", "ENTRYPOINT", "ENV", "WORKDIR"]);
-        prop_assert_eq!(read.instructions()[1].json(), Some(words.as_slice()));
-        let Arguments::Pairs(pairs) = read.instructions()[2].arguments() else {
-            panic!("{:?}", read.instructions()[2])
-        };
-        prop_assert_eq!(unquote(&pairs[0].value), value);
-        prop_assert_eq!(unquote(&read.instructions()[3].words()[0]), path);
-    }
-}
-
-/// What a POSIX shell makes of a word of ours.
-fn unquote(word: &str) -> String {
-    let (mut text, mut quote) = (String::new(), None);
-    for character in word.chars() {
-        match quote {
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            Some(open) if open == character => quote = None,
-            _ => text.push(character),
-        }
-    }
-    text
 }

@@ -16,6 +16,7 @@ mod moby;
 #[cfg(target_os = "linux")]
 mod opens;
 mod options;
+mod properties;
 mod public;
 mod reading;
 mod requirements;

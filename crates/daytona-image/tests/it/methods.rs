@@ -118,3 +118,42 @@ fn each_method() {
         insta::assert_snapshot!(name, planned(&image));
     }
 }
+
+#[test]
+fn the_rest_of_the_builder_renders_as_documented() {
+    let image = Image::base("x:1")
+        .apt_install(["git", "curl"])
+        .uv_pip_install(["b", "a"])
+        .arg("V", "1 2")
+        .user("app:app")
+        .label([("org.example.a", "b c")])
+        .expose(8080)
+        .expose("53/udp")
+        .shell(["/bin/bash", "-c"])
+        .copy_from("alpine:3.20", "/etc/x y", "/z");
+    assert_eq!(
+        image.plan().unwrap().dockerfile(),
+        "FROM x:1\n\
+         RUN apt-get update && apt-get install -y --no-install-recommends curl git && rm -rf /var/lib/apt/lists/*\n\
+         RUN python -m pip install uv && python -m uv pip install --system a b\n\
+         ARG V='1 2'\nUSER app:app\nLABEL org.example.a='b c'\nEXPOSE 8080\nEXPOSE 53/udp\n\
+         SHELL [\"/bin/bash\", \"-c\"]\nCOPY --from=alpine:3.20 [\"/etc/x y\", \"/z\"]\n"
+    );
+    for broken in [
+        Image::base("x:1").expose("http"),
+        Image::base("x:1").expose(0),
+        Image::base("x:1").shell(Vec::<String>::new()),
+        Image::base("x:1").user(""),
+        Image::base("x:1").arg("A B", "1"),
+        Image::base("x\\"),
+        Image::base("x:1").run_commands(["a \\"]),
+        Image::base("x:1").run_commands(["<<EOF\nopen"]),
+    ] {
+        assert_eq!(broken.plan().unwrap_err().problems().len(), 1, "{broken:?}");
+    }
+    let heredoc = Image::base("x:1").run_commands(["<<EOF\nCOPY a b\nEOF"]);
+    assert_eq!(
+        heredoc.plan().unwrap().dockerfile(),
+        "FROM x:1\nRUN <<EOF\nCOPY a b\nEOF\n"
+    );
+}

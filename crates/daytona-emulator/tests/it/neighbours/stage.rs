@@ -1,0 +1,138 @@
+//! The emulator that recordings are replayed on.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daytona_emulator::{ApiKey, Organization};
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+use super::{FULL_KEY, OTHER, OWN, label};
+use crate::replay::compare::{self, Translate};
+use crate::support::Asked;
+
+/// An emulator with the organizations of the recordings, and how ids translate.
+pub(super) struct Stage {
+    pub(super) asked: Asked,
+    pub(super) ids: HashMap<String, String>,
+}
+
+impl Translate for Stage {
+    fn translate(&self, text: &str) -> String {
+        self.ids
+            .iter()
+            .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    }
+}
+
+impl Stage {
+    pub(super) fn new() -> Self {
+        let asked = Asked::new();
+        let emulator = &asked.emulator;
+        emulator.put_organization(Organization::new("own").id(OWN));
+        emulator.put_organization(Organization::new("other").id(OTHER));
+        emulator.add_api_key(ApiKey::new(OWN).value(FULL_KEY).name("full").user("user-one"));
+        Self {
+            asked,
+            ids: HashMap::new(),
+        }
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: String,
+    ) -> Response<Bytes> {
+        let root = self.asked.emulator.api_url().replace("/api", "");
+        let mut request = Request::builder().method(method).uri(format!("{root}{path}"));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        self.asked.send(request.body(body).unwrap()).await.unwrap()
+    }
+
+    pub(super) async fn replay(&self, exchange: &Value) -> Response<Bytes> {
+        let request = &exchange["request"];
+        let headers = request["headers"].as_object().into_iter().flatten();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect();
+        let body = request.get("body").map(ToString::to_string).unwrap_or_default();
+        let path = self.translate(request["path"].as_str().unwrap());
+        let method = request["method"].as_str().unwrap();
+        self.send(method, &path, &headers, self.translate(&body)).await
+    }
+
+    /// Sends a request with the full key.
+    pub(super) async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let headers = [
+            ("authorization".to_owned(), format!("Bearer {FULL_KEY}")),
+            ("content-type".to_owned(), "application/json".to_owned()),
+        ];
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let response = self.send(method, &format!("/api{path}"), &headers, body).await;
+        (
+            response.status().as_u16(),
+            serde_json::from_slice(response.body()).unwrap_or_default(),
+        )
+    }
+
+    /// What is different in an answer. The texts of a failure are the runner's, which was a stand-in.
+    pub(super) fn differences(&self, exchange: &Value, actual: &Response<Bytes>) -> Vec<String> {
+        let mut recorded = exchange["response"].clone();
+        let mut shown: Value = serde_json::from_slice(actual.body()).unwrap_or_default();
+        if recorded["body"]["errorReason"].is_string() && shown["errorReason"].is_string() {
+            recorded["body"]["errorReason"] = json!("");
+            shown["errorReason"] = json!("");
+        }
+        let mut normal = actual.clone();
+        if shown.is_object() {
+            let text = shown.to_string();
+            *normal.body_mut() = Bytes::from(text.clone());
+            normal.headers_mut().insert("content-length", text.len().into());
+            normal.headers_mut().remove("etag");
+            if let Some(headers) = recorded["headers"].as_object_mut() {
+                headers.remove("ETag");
+            }
+        }
+        let found = compare::response(self, &recorded, &normal).into_iter();
+        found
+            .map(|difference| format!("{}: {difference}", label(exchange)))
+            .collect()
+    }
+
+    pub(super) async fn state(&self, id: &str) -> String {
+        let (status, body) = self.ask("GET", &format!("/snapshots/{id}"), &Value::Null).await;
+        let state = body["state"].as_str().map(ToOwned::to_owned);
+        state.unwrap_or_else(|| status.to_string())
+    }
+
+    /// The states that a snapshot goes through in the time that was recorded at most.
+    pub(super) async fn states(&self, id: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        for _ in 0..800 {
+            seen.push(self.state(id).await);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        seen.dedup();
+        seen
+    }
+
+    /// Just after a tick of the periodic task.
+    pub(super) async fn wait_for_a_tick(&self) {
+        let now = self.asked.emulator.clock().now().as_millisecond();
+        let left = 10_010 - now.rem_euclid(10_000);
+        tokio::time::sleep(Duration::from_millis(left.unsigned_abs())).await;
+    }
+
+    pub(super) async fn wait(&self, seconds: f64) {
+        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    }
+}
