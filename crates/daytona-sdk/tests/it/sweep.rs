@@ -170,6 +170,20 @@ async fn a_start_is_told_before_its_deletion() {
     nothing_is_left(&emulator).await;
 }
 
+/// A sweep deletes nothing that somebody still waits for.
+#[tokio::test(start_paused = true)]
+async fn a_long_deadline_of_a_verification_holds_for_its_sandbox() {
+    let (emulator, daytona) = with_snapshot();
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").takes(MINUTE * 25));
+    let verify = daytona.snapshots().verify("web:1").timeout(MINUTE * 40);
+    let verify = tokio::spawn(verify.into_future());
+    tokio::time::sleep(MINUTE * 20).await;
+    let report = daytona.snapshots().sweep().await.unwrap();
+    assert_eq!((report.deleted.len(), report.failed.len()), (0, 0));
+    verify.await.unwrap().unwrap();
+    nothing_is_left(&emulator).await;
+}
+
 /// The label counts from the start of the sandbox, not from the beginning of a build.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_need_not_wait_for_the_deadline_of_a_build() {

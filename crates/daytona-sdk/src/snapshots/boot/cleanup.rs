@@ -21,7 +21,7 @@ const LATEST: Duration = Duration::from_secs(40);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a deletion is tried when its call has ended.
-const LIMIT: Duration = Duration::from_mins(10);
+pub(super) const LIMIT: Duration = Duration::from_mins(10);
 
 /// A sandbox that has to be deleted. Dropped, it is deleted by a task of its own, so that a future that is dropped in the middle
 /// leaves nothing behind as long as the runtime lives. What is left behind all the same stops and goes by itself, and a sweep finds

@@ -36,10 +36,11 @@ pub(crate) async fn check_permissions_to_create(scope: &Scope) -> Result<(), Err
     permissions::check(scope, &[permissions::of::<CreateSnapshot>(), start, delete]).await
 }
 
-/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it.
-pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot) -> Result<(), Error> {
+/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it. The caller waits for this long at
+/// the most.
+pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot, limit: Option<Duration>) -> Result<(), Error> {
     let name = mark::name();
-    let request = request(scope, snapshot, &name);
+    let request = request(scope, snapshot, &name, limit);
     scope.sink.put(Event::Starting { sandbox: name.clone() });
     let mut boot = Boot {
         scope,
@@ -65,7 +66,7 @@ fn made_nothing(error: &Error) -> bool {
 }
 
 /// The request for a sandbox that goes away by itself, in a region where the snapshot is.
-fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
+fn request(scope: &Scope, snapshot: &Snapshot, name: &str, limit: Option<Duration>) -> CreateSandbox {
     let client = &scope.client;
     let mut request = CreateSandbox::new();
     request.snapshot = Some(snapshot.id.to_string());
@@ -75,7 +76,6 @@ fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
     let region = wished.filter(|target| regions.is_empty() || regions.contains(target));
     let region = region.or(regions.first());
     request.target = region.cloned();
-    let limit = scope.deadline.remaining().unwrap_or(LIMIT).min(LIMIT);
     request.labels = Some(mark::labels(client.timestamp(), limit));
     request.auto_stop_interval = Some(STOPS_AFTER_MINUTES);
     request.auto_delete_interval = Some(0);

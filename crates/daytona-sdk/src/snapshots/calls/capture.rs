@@ -48,11 +48,16 @@ fn check_name(name: &str) -> Result<(), Error> {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
         !part.is_empty() && part.bytes().all(valid) && !matches!(part, "." | "..")
     };
-    if name.split('/').all(is_part) {
+    let (parts, digest) = name
+        .split_once("@sha256:")
+        .map_or((name, None), |(parts, digest)| (parts, Some(digest)));
+    let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if parts.split('/').all(is_part) && digest.is_none_or(is_digest) {
         return Ok(());
     }
     let message = format!(
-        "`{name}` is no name of a snapshot: it has letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts"
+        "`{name}` is no name of a snapshot: it has letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts, and \
+         may end with a digest, `@sha256:…`"
     );
     Err(Error::new(ErrorKind::InvalidRequest, message))
 }
@@ -228,7 +233,8 @@ mod tests {
 
     #[test]
     fn names_that_nobody_means_are_refused() {
-        for name in ["a", "web:1", "team/app:1.0", "a_b-c.d"] {
+        let pinned = format!("web@sha256:{}", "0a".repeat(32));
+        for name in ["a", "web:1", "team/app:1.0", "a_b-c.d", &pinned] {
             check_name(name).unwrap();
         }
         for name in [
@@ -244,6 +250,8 @@ mod tests {
             "ä",
             "<b>",
             "https://x",
+            "a@b",
+            "a@sha256:0a",
         ] {
             assert_eq!(
                 check_name(name).unwrap_err().kind(),

@@ -26,7 +26,7 @@ pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapsh
             return Err(Error::new(ErrorKind::Rejected, message).with_snapshot(SnapshotInfo::of(&found)));
         }
     }
-    start::prove(&scope, &found).await?;
+    start::prove(&scope, &found, scope.deadline.remaining()).await?;
     Ok(found)
 }
 
@@ -35,7 +35,13 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
     let snapshot = made?;
     // Boxed, because it is a part of every creation. It has a limit of its own, because a build may take hours but a
     // start minutes.
-    let proof = scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot)));
+    let limit = scope
+        .deadline
+        .remaining()
+        .map_or(start::LIMIT, |left| left.min(start::LIMIT));
+    let proof = scope
+        .deadline
+        .enforce(Box::pin(start::prove(scope, &snapshot, Some(limit))));
     tokio::select! {
         biased;
         proved = proof => proved?,
