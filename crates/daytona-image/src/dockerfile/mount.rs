@@ -14,11 +14,8 @@ pub(super) struct Mount {
 }
 
 /// Keys whose values decide nothing about the files that are taken.
-const OTHER_KEYS: [&str; 14] = [
-    "id",
-    "target",
-    "dst",
-    "destination",
+const OTHER_KEYS: [&str; 11] = [
+    "env",
     "readonly",
     "ro",
     "readwrite",
@@ -76,7 +73,7 @@ impl Mount {
             ..Self::default()
         };
         mount.target = Some(String::new());
-        let (mut owner, mut sharing, mut has_name, mut unknown_source) = (None, false, false, None);
+        let (mut owner, mut sharing, mut has_id, mut unknown_source) = (None, false, false, None);
         for field in fields(text).map_err(WordError::Invalid)? {
             let (key, value) = field
                 .split_once('=')
@@ -88,11 +85,10 @@ impl Mount {
                     match key.as_str() {
                         "source" | "src" => unknown_source = Some(name),
                         "target" | "dst" | "destination" => mount.target = None,
-                        "env" => {}
+                        "id" => has_id = true,
                         other if OTHER_KEYS.contains(&other) => {}
                         _ => return Err(WordError::Unknown(name)),
                     }
-                    has_name = true;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -107,10 +103,11 @@ impl Mount {
                 ("readonly" | "ro" | "readwrite" | "rw", None) | ("env", Some(_)) => {}
                 ("required", None) => mount.is_required = true,
                 (_, None) => return invalid(format!("`{}` is no `key=value`", field.escape_debug())),
-                ("type", Some(value)) if KINDS.contains(&value.to_lowercase().as_str()) => {
-                    mount.kind = value.to_lowercase();
-                }
                 ("type", Some(value)) => {
+                    mount.kind = value.to_lowercase();
+                    if KINDS.contains(&mount.kind.as_str()) {
+                        continue;
+                    }
                     return invalid(format!(
                         "unknown type `{}`: it is one of {}",
                         value.escape_debug(),
@@ -125,7 +122,7 @@ impl Mount {
                     mount.is_required = matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True");
                 }
                 ("size", Some(_)) if mount.kind == "tmpfs" => {}
-                ("id", Some(value)) => has_name |= !value.is_empty(),
+                ("id", Some(value)) => has_id |= !value.is_empty(),
                 ("sharing", Some(value))
                     if matches!(value.to_lowercase().as_str(), "shared" | "private" | "locked") =>
                 {
@@ -153,7 +150,8 @@ impl Mount {
             if !mount.from.is_empty() {
                 return invalid("a secret has no `from`".to_owned());
             }
-            if mount.source.is_empty() && mount.target.as_deref() == Some("") && !has_name {
+            let has_source = !mount.source.is_empty() || unknown_source.is_some();
+            if !has_source && mount.target.as_deref() == Some("") && !has_id {
                 return invalid("a secret needs an `id`, a source or a target".to_owned());
             }
         }

@@ -253,6 +253,10 @@ fn usual_mistakes_are_refused_with_their_line() {
             "FROM golang\nRUN --mount=type=bind,source=$GOPATH/x,target=/x make\n",
             "line 2: the mount `type=bind,source=$GOPATH/x,target=/x`: the value of the variable `GOPATH` is not known here",
         ),
+        (
+            "FROM golang\nRUN --mount=type=secret,mode=$GOPATH make\n",
+            "line 2: `--mount=type=secret,mode=$GOPATH`: a secret needs an `id`, a source or a target",
+        ),
         ("FROM x:1 AS 1st\n", "line 1: `1st` cannot be the name of a stage"),
         (
             "FROM --platform=linux/x/y/z x:1\n",
