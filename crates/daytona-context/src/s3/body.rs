@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -29,6 +30,8 @@ struct Inner {
     share: Share,
     /// Why the body ended early. A store may answer something before that error comes up to the caller.
     failure: Mutex<Option<BodyError>>,
+    /// Whether some of the body was not taken.
+    is_left: AtomicBool,
 }
 
 impl Attempt {
@@ -37,6 +40,7 @@ impl Attempt {
         Self(Arc::new(Inner {
             share: line.join(),
             failure: Mutex::default(),
+            is_left: AtomicBool::new(false),
         }))
     }
 
@@ -70,8 +74,14 @@ impl Attempt {
         }
     }
 
+    /// Whether all of its body was taken.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.0.is_left.load(Ordering::Relaxed)
+    }
+
     /// The payload as the body of this attempt.
     pub(super) fn body(&self, payload: &Payload) -> ByteStream {
+        self.0.is_left.store(payload.size() > 0, Ordering::Relaxed);
         let (payload, attempt) = (payload.clone(), self.clone());
         // The SDK asks for the body once for each attempt, and makes none by itself.
         ByteStream::new(SdkBody::retryable(move || {
@@ -121,6 +131,9 @@ impl Body for Frames {
         let count = FRAME.min(self.chunk.len());
         let frame = self.chunk.split_to(count);
         self.left = self.left.saturating_sub(count as u64);
+        if self.left == 0 {
+            self.attempt.0.is_left.store(false, Ordering::Relaxed);
+        }
         self.attempt.0.share.took(count as u64);
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }

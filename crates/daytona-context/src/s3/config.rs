@@ -82,6 +82,12 @@ impl CheckedConfig {
         {
             return Err(refused(format!("{bucket:?} is not the name of a bucket")));
         }
+        // The SDK would send other requests for these, to other hosts.
+        if bucket.starts_with("arn:") || bucket.ends_with("--x-s3") {
+            return Err(refused(format!(
+                "the bucket {bucket:?} is one of a kind that is not supported: name an ordinary bucket"
+            )));
+        }
         let region = match config.region.as_deref().map(str::trim) {
             Some(region) if !region.is_empty() => {
                 if !is_region(region) {
@@ -146,6 +152,9 @@ fn endpoint(text: &str) -> Result<Url, StorageError> {
     let full = format!("{scheme}://{}/", rest.trim_end_matches('/'));
     let wrong = |problem: String| refused(format!("{text:?} is not the address of an object storage: {problem}"));
     let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment".to_owned()));
+    }
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
         scheme => Err(wrong(format!("its scheme `{scheme}` is neither http nor https"))),

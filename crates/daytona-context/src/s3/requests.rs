@@ -74,7 +74,14 @@ pub(super) async fn send<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    attempt.watch(session.stall(), request).await?.map_err(Failure::from)
+    let done = attempt.watch(session.stall(), request).await?.map_err(Failure::from)?;
+    if attempt.is_whole() {
+        return Ok(done);
+    }
+    // Not a store: the page that asks for a password, perhaps.
+    let message = "a success was answered before it had all of it".to_owned();
+    let error = StorageError::new(StorageErrorKind::Unavailable).with_code(None, Some(message));
+    Err(error.into())
 }
 
 /// The size as the SDK wants it. A body without bytes is asked for none, so that its digest is checked here.

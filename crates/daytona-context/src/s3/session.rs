@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::config::{CheckedConfig, CredentialProvider, S3Config};
 use super::connector::HttpClient;
-use super::failure::Failure;
+use super::failure::{Failure, beginning};
 use super::line::Line;
 use super::retry::{Budget, Retry, RetryPolicy};
 use super::sdk_client::sdk_client;
@@ -54,7 +54,7 @@ struct Shared {
 pub(super) struct State {
     pub(super) client: aws_sdk_s3::Client,
     pub(super) bucket: String,
-    config: CheckedConfig,
+    pub(super) config: CheckedConfig,
     /// Counts the changes.
     generation: u64,
     is_region_corrected: bool,
@@ -142,6 +142,7 @@ impl Session {
         loop {
             let state = self.state();
             let (generation, ahead) = (state.generation, shared.skew.ahead());
+            let config = state.config.clone();
             let tells = subject.insists.then(|| shared.under_way());
             let outcome = request(state).await;
             if let (Ok(_), Some(_)) = (&outcome, &tells) {
@@ -173,7 +174,7 @@ impl Session {
             }
             let insists = subject.insists || failure.error.status().is_none();
             let wait = budget.next(&failure).filter(|_| insists);
-            let error = self.redacted(failure.error);
+            let error = redacted(failure.error, &config);
             let Some(wait) = wait else {
                 return Err(error.with_attempts(budget.tries()));
             };
@@ -191,12 +192,6 @@ impl Session {
             let key = subject.key;
             on_retry(&Retry { key, error, wait });
         }
-    }
-
-    /// A store may repeat what it was sent.
-    fn redacted(&self, error: StorageError) -> StorageError {
-        let state = self.shared.state();
-        error.map_message(|text| state.config.redacted(text))
     }
 
     /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
@@ -228,6 +223,9 @@ impl Session {
         tracing::debug!("the credentials of object storage have expired");
         let mut config = CheckedConfig::new(&provider.credentials().await?)?;
         let mut state = shared.state();
+        // What the store has corrected is the region of its bucket.
+        let is_same = config.endpoint == state.config.endpoint && config.bucket == state.config.bucket;
+        state.is_region_corrected &= is_same;
         if state.is_region_corrected {
             config.region.clone_from(&state.config.region);
         }
@@ -253,6 +251,16 @@ impl Session {
         self.tell(subject, &error, Duration::ZERO);
         true
     }
+}
+
+/// What a store says, without what it was sent: it may repeat that.
+pub(super) fn redacted(error: StorageError, config: &CheckedConfig) -> StorageError {
+    // Without a code they are not S3's, and may be a whole page.
+    let is_foreign = error.code().is_none();
+    error.map_words(|text| {
+        let text = config.redacted(text);
+        if is_foreign { beginning(&text) } else { text }
+    })
 }
 
 /// A request whose end tells whether credentials are good.

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::body::Attempt;
 use super::requests::{self, send, size};
-use super::session::{Session, State, Subject};
+use super::session::{Session, State, Subject, redacted};
 use super::signing::PayloadHash;
 use crate::payload::Payload;
 use crate::storage::{Head, MultipartUpload, StorageError, StorageErrorKind};
@@ -138,6 +138,7 @@ impl MultipartUpload for Upload {
     /// The policy may not allow it, and a lifecycle rule of the bucket is then what removes the parts.
     async fn abort(&self) {
         let state = self.session.state();
+        let config = state.config.clone();
         let abort = state
             .client
             .abort_multipart_upload()
@@ -151,7 +152,8 @@ impl MultipartUpload for Upload {
         )
         .await
         {
-            tracing::debug!(error = %failure.error, "the parts that were sent stay behind");
+            let error = redacted(failure.error, &config);
+            tracing::debug!(%error, "the parts that were sent stay behind");
         }
     }
 }
