@@ -313,7 +313,7 @@ async fn what_cannot_be_signed_is_refused() {
         ("bucket", |config| config.bucket = "a\nb".into()),
         ("bucket", |config| config.bucket = "x--use1-az4--x-s3".into()),
         ("bucket", |config| {
-            config.bucket = "arn:aws:s3:us-east-1:1:accesspoint/x".into()
+            config.bucket = "arn:aws:s3:us-east-1:1:accesspoint/x".into();
         }),
         ("address", |config| config.endpoint = "http://store.test/a#f".into()),
         ("address", |config| config.endpoint = "http://store.test?x=1".into()),
