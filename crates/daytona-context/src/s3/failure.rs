@@ -51,8 +51,8 @@ impl Failure {
         self.error.code() == Some("RequestTimeTooSkewed")
     }
 
-    /// Whether the answer gives no reason, as that to a HEAD, so that the time may be it.
-    pub(super) fn may_be_skewed(&self) -> bool {
+    /// Whether it is a refusal without a reason, as that to a HEAD: the time may be it, or the credentials.
+    pub(super) fn gives_no_reason(&self) -> bool {
         self.error.code().is_none() && matches!(self.error.status(), Some(400 | 403))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::config::{CheckedConfig, CredentialProvider, S3Config};
 use super::connector::HttpClient;
@@ -62,6 +63,10 @@ pub(super) struct State {
     refreshes: usize,
     /// Requests that may yet be accepted.
     under_way: usize,
+    /// When the last one was.
+    accepted: Option<Instant>,
+    /// Whether the store was asked why it refuses to let one look, with these credentials.
+    is_refusal_explained: bool,
 }
 
 /// What a request is about.
@@ -86,6 +91,8 @@ impl Session {
             is_region_corrected: false,
             refreshes: 0,
             under_way: 0,
+            accepted: None,
+            is_refusal_explained: false,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -132,11 +139,23 @@ impl Session {
         self.shared.state().clone()
     }
 
+    /// Whether to ask why the store refuses to let one look: new credentials may help, and it was not asked for these.
+    pub(super) fn asks_why(&self) -> bool {
+        self.provider.is_some() && !std::mem::replace(&mut self.shared.state().is_refusal_explained, true)
+    }
+
     /// Sends a request until it succeeds, as often as it makes sense.
     pub(super) async fn call<T, F>(&self, subject: Subject<'_>, request: impl Fn(State) -> F) -> Result<T, StorageError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        if subject.key.split('/').any(|segment| matches!(segment, "." | "..")) {
+            let message = format!(
+                "the key {:?} would be that of another object in an address",
+                subject.key
+            );
+            return Err(StorageError::new(StorageErrorKind::Refused).with_code(None, Some(message)));
+        }
         let shared = &self.shared;
         let mut budget = Budget::new(self.policy);
         loop {
@@ -146,7 +165,9 @@ impl Session {
             let tells = subject.insists.then(|| shared.under_way());
             let outcome = request(state).await;
             if let (Ok(_), Some(_)) = (&outcome, &tells) {
-                shared.state().refreshes = 0;
+                let mut state = shared.state();
+                state.refreshes = 0;
+                state.accepted = Some(Instant::now());
             }
             drop(tells);
             let mut failure = match outcome {
@@ -161,7 +182,7 @@ impl Session {
             {
                 continue;
             }
-            if (failure.is_skewed() || failure.may_be_skewed()) && self.correct_clock(&failure, ahead, subject) {
+            if (failure.is_skewed() || failure.gives_no_reason()) && self.correct_clock(&failure, ahead, subject) {
                 continue;
             }
             if failure.is_expired() {
@@ -173,7 +194,8 @@ impl Session {
                 }
             }
             let insists = subject.insists || failure.error.status().is_none();
-            let wait = budget.next(&failure).filter(|_| insists);
+            let accepted = shared.state().accepted;
+            let wait = budget.next(&failure, accepted).filter(|_| insists);
             let error = redacted(failure.error, &config);
             let Some(wait) = wait else {
                 return Err(error.with_attempts(budget.tries()));
@@ -305,5 +327,6 @@ impl Shared {
         state.bucket.clone_from(&config.bucket);
         state.config = config;
         state.generation += 1;
+        state.is_refusal_explained = false;
     }
 }

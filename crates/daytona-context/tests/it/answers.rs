@@ -11,7 +11,7 @@ use daytona_context::{Context, Digest, Head, ObjectStorage, Payload, Push, Stora
 use http::request::Parts;
 use http::{Request, Response};
 
-use crate::script::{Answer, Script, answer, dated, error};
+use crate::script::{Answer, Script, answer, dated, error, tagged};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -43,11 +43,7 @@ fn completing(complete: impl Fn(usize, &Parts) -> Answer + Send + Sync + 'static
                 200,
                 "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>",
             )),
-            "PUT" => {
-                let mut response = answer(200, "");
-                response.headers_mut().insert("etag", "\"tag\"".parse().unwrap());
-                Ok(response)
-            }
+            "PUT" => Ok(tagged()),
             "HEAD" if completions.load(Ordering::Relaxed) > 0 => complete(usize::MAX, parts),
             "HEAD" => Ok(answer(404, "")),
             _ => Ok(answer(204, "")),
@@ -240,7 +236,7 @@ fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
             (true, _, _) => error(403, "RequestTimeTooSkewed"),
             (false, "HEAD", Some(size)) => stored(size),
             (false, "HEAD", None) => answer(404, ""),
-            _ => answer(200, ""),
+            _ => tagged(),
         };
         Ok(dated(response, minutes))
     })
