@@ -104,6 +104,9 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         Err(error) if error.kind() == ErrorKind::NotFound => println!("  it is gone already"),
         deleted => deleted?,
     }
+    if arguments.verify && outcome.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+        println!("  a sandbox that was being started stops a minute after its start, and goes");
+    }
     println!("  done, {:.1?} in all", start.elapsed());
     outcome
 }

@@ -46,15 +46,23 @@ pub(crate) struct Arguments {
     /// Check only this target; may be given several times. Tests run if it is that of wine.
     #[arg(long)]
     target: Vec<String>,
+    /// Run only the two suites of this machine.
+    #[arg(long, conflicts_with_all = ["quick", "target"])]
+    suites: bool,
 }
 
 impl Arguments {
     fn targets(&self) -> Vec<&str> {
-        match (self.quick, self.target.is_empty()) {
-            (true, _) => QUICK.to_vec(),
-            (false, true) => TARGETS.to_vec(),
-            (false, false) => self.target.iter().map(String::as_str).collect(),
+        match self {
+            Self { suites: true, .. } => Vec::new(),
+            Self { quick: true, .. } => QUICK.to_vec(),
+            Self { target, .. } if target.is_empty() => TARGETS.to_vec(),
+            Self { target, .. } => target.iter().map(String::as_str).collect(),
         }
+    }
+
+    fn has_suites(&self) -> bool {
+        self.suites || !self.quick && self.target.is_empty()
     }
 }
 
@@ -75,28 +83,30 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path) -> io::Result<()> {
     let folder = workspace.join("target/cross");
     fs::create_dir_all(&folder)?;
     let runs_windows = !arguments.quick && targets.contains(&wine::TARGET);
-    let packages = toolchain::PACKAGES
-        .iter()
-        .chain(wine::PACKAGES.iter().filter(|_| runs_windows));
-    let missing = toolchain::install(packages);
-    if !missing.is_empty() {
-        say(&format!(
-            "SKIPPED: the other platforms are not checked, as these are missing: {}",
-            missing.join(", ")
-        ));
-        return Ok(());
-    }
-    let toolchain = Toolchain::new(workspace, &folder)?;
     let mut rows = Vec::new();
-    for target in targets {
-        rows.push(row(target, "check", || toolchain.check(target)));
+    if !targets.is_empty() {
+        let packages = toolchain::PACKAGES
+            .iter()
+            .chain(wine::PACKAGES.iter().filter(|_| runs_windows));
+        let missing = toolchain::install(packages);
+        if !missing.is_empty() {
+            say(&format!(
+                "SKIPPED: the other platforms are not checked, as these are missing: {}",
+                missing.join(", ")
+            ));
+            return Ok(());
+        }
+        let toolchain = Toolchain::new(workspace, &folder)?;
+        for target in targets {
+            rows.push(row(target, "check", || toolchain.check(target)));
+        }
+        if runs_windows {
+            rows.push(row(wine::TARGET, "tests under wine", || {
+                wine::test(&toolchain, &folder)
+            }));
+        }
     }
-    if runs_windows {
-        rows.push(row(wine::TARGET, "tests under wine", || {
-            wine::test(&toolchain, &folder)
-        }));
-    }
-    if !arguments.quick && arguments.target.is_empty() {
+    if arguments.has_suites() {
         rows.push(row("this machine", "tests, surroundings as on macOS", || {
             as_on_macos(workspace, &folder)
         }));

@@ -75,15 +75,15 @@ impl Index {
             path: path.to_owned(),
             source,
         };
+        let name = path
+            .file_name()
+            .ok_or_else(|| IndexError::NotAFile { path: path.to_owned() })?;
         let parent = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(failed)?;
         let parent = parent.canonicalize().map_err(failed)?;
-        let name = path
-            .file_name()
-            .ok_or_else(|| IndexError::NotAFile { path: path.to_owned() })?;
         let real = parent.join(name);
         let mut sources = archives.iter().flat_map(Archive::sources);
         if sources.any(|source| source == real) {

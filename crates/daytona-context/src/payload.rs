@@ -3,8 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -36,8 +35,15 @@ pub struct Payload {
     /// What its bytes are checked against on their way.
     stretch: Stretch,
     listener: Arc<dyn Listener>,
-    /// Bytes that the current attempt has taken.
-    taken: Arc<AtomicU64>,
+    current: Arc<Mutex<Attempt>>,
+}
+
+/// The attempt that was begun last.
+#[derive(Debug, Default)]
+struct Attempt {
+    number: u64,
+    /// Bytes that it has taken.
+    taken: u64,
 }
 
 /// Hears how far a payload is.
@@ -80,7 +86,7 @@ impl Payload {
             digest,
             stretch: Stretch::whole(digest),
             listener,
-            taken: Arc::default(),
+            current: Arc::default(),
         }
     }
 
@@ -117,7 +123,7 @@ impl Payload {
             Part(Self {
                 range: start..(start + part_size).min(self.range.end),
                 stretch,
-                taken: Arc::default(),
+                current: Arc::default(),
                 ..self.clone()
             })
         });
@@ -145,9 +151,14 @@ impl Payload {
     /// a request with an exact length then fails instead of storing something else. The error of the stream has the
     /// [`ReadError`] as its source.
     ///
-    /// Each call begins a new attempt: what an earlier attempt has taken counts no more as sent.
+    /// Each call begins a new attempt: what an earlier attempt has taken counts no more as sent, and its stream ends with an error.
+    /// A client may go on with a body although the answer has come.
     pub fn chunks(&self) -> Chunks {
-        let before = self.taken.swap(0, Ordering::Relaxed);
+        let (number, before) = {
+            let mut current = self.current();
+            current.number += 1;
+            (current.number, std::mem::take(&mut current.taken))
+        };
         if before > 0 {
             self.listener.taken_back(before);
         }
@@ -155,7 +166,24 @@ impl Payload {
         Box::pin(Reading {
             next: Some(Next::Reading(Box::pin(read(verified)))),
             payload: self.clone(),
+            number,
         })
+    }
+
+    fn current(&self) -> MutexGuard<'_, Attempt> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what an attempt has taken; false if it is not the current one any more.
+    fn take(&self, number: u64, bytes: u64) -> bool {
+        let mut current = self.current();
+        if current.number != number {
+            return false;
+        }
+        current.taken += bytes;
+        drop(current);
+        self.listener.taken(bytes);
+        true
     }
 
     /// A storage calls this when the line or the store has failed an attempt and it is about to try again: the push then
@@ -205,6 +233,8 @@ async fn read(mut verified: Verified) -> Outcome {
 struct Reading {
     next: Option<Next>,
     payload: Payload,
+    /// Of its attempt.
+    number: u64,
 }
 
 impl Stream for Reading {
@@ -224,6 +254,9 @@ impl Stream for Reading {
             },
         };
         Poll::Ready(match outcome {
+            Ok((_, Some(chunk))) if !this.payload.take(this.number, chunk.len() as u64) => {
+                Some(Err(BodyError::new("another attempt has begun")))
+            }
             Ok((verified, Some(chunk))) => {
                 // The next chunk is read while this one is on its way: a future has to be polled to begin.
                 let mut reading = Box::pin(read(verified));
@@ -231,8 +264,6 @@ impl Stream for Reading {
                     Poll::Ready(outcome) => Next::Read(Box::new(outcome)),
                     Poll::Pending => Next::Reading(reading),
                 });
-                this.payload.taken.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-                this.payload.listener.taken(chunk.len() as u64);
                 Some(Ok(chunk))
             }
             Ok((_, None)) => None,

@@ -100,6 +100,8 @@ impl ArchiveReader {
                     self.next += 1;
                     let begin = self.skip.min(entry.fingerprint.size());
                     if begin > 0 {
+                        // A pipe cannot be sought in, and is not the file that was planned.
+                        check_unchanged(entry, &file)?;
                         file.seek(SeekFrom::Start(begin))
                             .map_err(|source| unreadable(entry, source))?;
                         self.skip -= begin;

@@ -26,6 +26,7 @@ mod sdk_client;
 mod session;
 mod signing;
 mod skew;
+mod unacknowledged;
 mod upload;
 
 use session::Session;

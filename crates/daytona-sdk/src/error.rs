@@ -5,6 +5,7 @@ use std::time::Duration;
 use daytona_api::{SnapshotId, SnapshotState};
 use daytona_context::BoxError;
 
+use crate::secrets::Secrets;
 use crate::text::{escaped, one_line, with_causes};
 
 mod answer;
@@ -190,6 +191,16 @@ impl Error {
 
     pub(crate) fn with_log_tail(mut self, lines: Vec<String>) -> Self {
         self.0.log_tail = lines;
+        self
+    }
+
+    /// Without the secrets that the words of a runner or of a build may repeat.
+    pub(crate) fn without_secrets(mut self, secrets: &Secrets) -> Self {
+        let inner = &mut *self.0;
+        let texts = [Some(&mut inner.message), inner.hint.as_mut(), inner.reason.as_mut()];
+        for text in texts.into_iter().flatten().chain(&mut inner.log_tail) {
+            *text = secrets.cut(text);
+        }
         self
     }
 

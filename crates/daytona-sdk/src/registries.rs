@@ -1,11 +1,14 @@
 //! Registries with private images.
 
+use std::fmt;
+
 use daytona_api::{
     CreateRegistry, DeleteRegistry, GetRegistryPushAccess, ListRegistries, Registry, RegistryPushAccess,
     RegistryUpdate, UpdateRegistry,
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::address;
 use crate::api_client::ApiClient;
 use crate::snapshots::Call;
 
@@ -36,7 +39,7 @@ pub struct RegistryService {
 }
 
 /// A registry and the credentials for it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct RegistryParams {
     name: String,
@@ -44,6 +47,18 @@ pub struct RegistryParams {
     username: String,
     password: SecretString,
     project: Option<String>,
+}
+
+impl fmt::Debug for RegistryParams {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RegistryParams")
+            .field("name", &self.name)
+            .field("url", &address::shown(&self.url))
+            .field("username", &self.username)
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RegistryParams {

@@ -5,6 +5,7 @@ use daytona_context::{Context, Pushed};
 use daytona_image::ImagePlan;
 
 use crate::api_client::ApiClient;
+use boot::start;
 use build::submission::{Next, Submission};
 use build::upload::{self, Upload};
 use calls::{capture, in_use, prune, verify};
@@ -227,11 +228,11 @@ impl SnapshotService {
     /// Proves that a snapshot starts: starts a sandbox of it in one of its regions, waits until it runs, and deletes
     /// it. Returns the snapshot. Operations `createSandbox`, `getSandbox`, `deleteSandbox`.
     ///
-    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped
-    /// in the middle. If the process ends first, the sandbox stops after a minute and goes; [`sweep`](Self::sweep)
-    /// deletes what is left all the same. An API key needs the permissions `write:sandboxes` and `delete:sandboxes`,
-    /// which is checked first. Default timeout: five minutes. [`Create::verified`] and [`Ensure::verified`] do it with
-    /// a snapshot that was just made.
+    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped in the middle. If
+    /// the process ends first, a sandbox that has started stops after a minute and goes; one that never starts stays, until a
+    /// [`sweep`](Self::sweep) deletes it. An
+    /// API key needs the permissions `write:sandboxes` and `delete:sandboxes`, which is checked first. Default timeout: five minutes.
+    /// [`Create::verified`] and [`Ensure::verified`] do it with a snapshot that was just made.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -253,7 +254,7 @@ impl SnapshotService {
     /// be, `Rejected` for one that is not active yet; `WaitTimeout`.
     pub fn verify(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
         let snapshot = snapshot.into();
-        Call::waiting(self.client.clone(), Goal::Answer, verify::LIMIT, move |scope| {
+        Call::waiting(self.client.clone(), Goal::Answer, start::LIMIT, move |scope| {
             verify::verify(scope, snapshot)
         })
     }

@@ -40,35 +40,36 @@ __declspec(dllexport) int __stdcall ProcessPrng(unsigned char *buffer, size_t le
 /// Runs the tests of all crates but this one, whose tasks are of Linux.
 pub(super) fn test(toolchain: &Toolchain, folder: &Path) -> io::Result<String> {
     let prefix = prepare(folder)?;
-    let variable = TARGET.replace('-', "_");
-    let mut test = toolchain.cargo("test", TARGET);
-    test.args([
-        "--workspace",
-        "--exclude",
-        "xtask",
-        "--lib",
-        "--bins",
-        "--examples",
-        "--test",
-        "it",
-        "--no-fail-fast",
-        "--",
-    ]);
+    // This makes programs of the examples, too, which tests start. A choice of targets would not.
+    let mut build = cargo(toolchain, &prefix);
+    tools::quiet(build.arg("--no-run"))?;
+    let mut test = cargo(toolchain, &prefix);
+    test.args(["--lib", "--bins", "--test", "it", "--no-fail-fast", "--"]);
     for (name, _) in LIMITS {
         test.args(["--skip", name]);
     }
+    counted(&tools::quiet(&mut test)?)
+}
+
+/// A call that links tests as Windows wants them, and runs them under wine.
+fn cargo(toolchain: &Toolchain, prefix: &Path) -> Command {
+    let variable = TARGET.replace('-', "_");
     // Wine shows the root of this machine as drive Z.
     let workspace = toolchain.workspace.display().to_string().replace('/', r"\");
-    test.env(format!("CC_{variable}"), LINKER)
+    let mut cargo = toolchain.cargo("test", TARGET);
+    cargo
+        .args(["--workspace", "--exclude", "xtask"])
+        .env(format!("CC_{variable}"), LINKER)
         .env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), LINKER)
         .env(format!("CARGO_TARGET_{}_RUNNER", variable.to_uppercase()), WINE)
         .env("INSTA_WORKSPACE_ROOT", format!("Z:{workspace}"))
         .env("INSTA_UPDATE", "no")
         // What random schedules find does not depend on the platform.
         .env("DAYTONA_SCHEDULES", "100")
+        .env("RUST_BACKTRACE", "0")
         .env("WINEPREFIX", prefix)
         .env("WINEDEBUG", "-all");
-    counted(&tools::quiet(&mut test)?)
+    cargo
 }
 
 /// A Windows 10 of our own, with the library that wine lacks.

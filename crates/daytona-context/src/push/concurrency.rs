@@ -96,8 +96,8 @@ impl Concurrency {
         let is_same = self
             .last_failure
             .is_some_and(|last| now.saturating_sub(last) < ONE_FAILURE);
-        self.last_failure = Some(now);
         if !is_same {
+            self.last_failure = Some(now);
             self.change((self.limit / 2).max(1), Stage::Measure { after: HOLD });
         }
     }
@@ -254,6 +254,12 @@ mod tests {
             concurrency.failed(Duration::from_secs(second));
         }
         assert_eq!(concurrency.limit(), 1);
+        // A store that goes on refusing is one cause after the other.
+        let mut throttled = Concurrency::new(16);
+        for tenth in 0..35 {
+            throttled.failed(Duration::from_millis(100 * tenth));
+        }
+        assert_eq!(throttled.limit(), 1);
         // What began before tells nothing.
         concurrency.completed(1, Duration::from_secs(1), 0);
         assert_eq!(concurrency.limit(), 1);

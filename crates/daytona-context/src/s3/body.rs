@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::line::{Line, Share};
+use super::unacknowledged::unacknowledged;
 use crate::body_error::BodyError;
 use crate::payload::{Chunks, Payload};
 use crate::storage::{StorageError, StorageErrorKind};
@@ -29,6 +31,8 @@ struct Inner {
     share: Share,
     /// Why the body ended early. A store may answer something before that error comes up to the caller.
     failure: Mutex<Option<BodyError>>,
+    /// Whether some of the body was not taken.
+    is_left: AtomicBool,
 }
 
 impl Attempt {
@@ -37,6 +41,7 @@ impl Attempt {
         Self(Arc::new(Inner {
             share: line.join(),
             failure: Mutex::default(),
+            is_left: AtomicBool::new(false),
         }))
     }
 
@@ -46,19 +51,13 @@ impl Attempt {
 
     /// The outcome of the attempt, unless nothing moves for too long or its body cannot be read.
     pub(super) async fn watch<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, StorageError> {
-        let _on_line = self.0.share.on_line();
+        let share = &self.0.share;
+        let _on_line = share.on_line();
         tokio::pin!(request);
-        loop {
-            let Some(end) = self.0.share.end(limit) else {
-                return self.unless_unreadable(request.await);
-            };
-            tokio::select! {
-                outcome = &mut request => return self.unless_unreadable(outcome),
-                () = tokio::time::sleep_until(end) => {
-                    if self.0.share.end(limit).is_some_and(|end| end <= Instant::now()) {
-                        return Err(StorageError::new(StorageErrorKind::Connection).with_source(Stalled { limit }));
-                    }
-                }
+        tokio::select! {
+            outcome = &mut request => self.unless_unreadable(outcome),
+            () = stall(share, limit, unacknowledged) => {
+                Err(StorageError::new(StorageErrorKind::Connection).with_source(Stalled { limit }))
             }
         }
     }
@@ -70,8 +69,14 @@ impl Attempt {
         }
     }
 
+    /// Whether all of its body was taken.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.0.is_left.load(Ordering::Relaxed)
+    }
+
     /// The payload as the body of this attempt.
     pub(super) fn body(&self, payload: &Payload) -> ByteStream {
+        self.0.is_left.store(payload.size() > 0, Ordering::Relaxed);
         let (payload, attempt) = (payload.clone(), self.clone());
         // The SDK asks for the body once for each attempt, and makes none by itself.
         ByteStream::new(SdkBody::retryable(move || {
@@ -85,9 +90,27 @@ impl Attempt {
     }
 }
 
+/// Ends when the request counts as stalled. `ask` asks the system how many bytes wait, and may block.
+async fn stall(share: &Share, limit: Duration, ask: fn() -> Option<u64>) {
+    while let Some(end) = share.end(limit) {
+        let now = Instant::now();
+        if end <= now {
+            return;
+        }
+        match share.look(limit) {
+            Some(look) if look <= now => {
+                let waiting = tokio::task::spawn_blocking(ask).await.ok().flatten();
+                share.told(waiting.unwrap_or(u64::MAX));
+            }
+            look => tokio::time::sleep_until(look.map_or(end, |look| look.min(end))).await,
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
 /// A request that did not move.
 #[derive(Debug, thiserror::Error)]
-#[error("no request made progress for {limit:?} plus the time that the queued bytes need at 1 KiB/s")]
+#[error("no request made progress for {limit:?} plus the time that the waiting bytes need at 1 KiB/s")]
 struct Stalled {
     limit: Duration,
 }
@@ -121,6 +144,9 @@ impl Body for Frames {
         let count = FRAME.min(self.chunk.len());
         let frame = self.chunk.split_to(count);
         self.left = self.left.saturating_sub(count as u64);
+        if self.left == 0 {
+            self.attempt.0.is_left.store(false, Ordering::Relaxed);
+        }
         self.attempt.0.share.took(count as u64);
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }
@@ -131,5 +157,33 @@ impl Body for Frames {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many seconds a request that took 100 KiB, and then nothing, may take.
+    async fn stalls_after(ask: fn() -> Option<u64>) -> u64 {
+        let share = Line::new().join();
+        share.took(100 * 1024);
+        let begin = Instant::now();
+        stall(&share, Duration::from_mins(1), ask).await;
+        begin.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_the_store_has_not_acknowledged_gets_time() {
+        assert_eq!(stalls_after(|| Some(0)).await, 60);
+        assert_eq!(stalls_after(|| Some(10 * 1024)).await, 70);
+        assert_eq!(stalls_after(|| Some(u64::MAX)).await, 160, "not all of it is ours");
+        assert_eq!(stalls_after(|| None).await, 160, "the system does not tell");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_nothing_ends_at_once() {
+        let share = Line::new().join();
+        stall(&share, Duration::ZERO, || Some(0)).await;
     }
 }

@@ -82,6 +82,12 @@ impl CheckedConfig {
         {
             return Err(refused(format!("{bucket:?} is not the name of a bucket")));
         }
+        // The SDK would send other requests for these, to other hosts.
+        if bucket.starts_with("arn:") || bucket.ends_with("--x-s3") {
+            return Err(refused(format!(
+                "the bucket {bucket:?} is one of a kind that is not supported: name an ordinary bucket"
+            )));
+        }
         let region = match config.region.as_deref().map(str::trim) {
             Some(region) if !region.is_empty() => {
                 if !is_region(region) {
@@ -144,8 +150,19 @@ fn endpoint(text: &str) -> Result<Url, StorageError> {
     let text = text.trim();
     let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     let full = format!("{scheme}://{}/", rest.trim_end_matches('/'));
-    let wrong = |problem: String| refused(format!("{text:?} is not the address of an object storage: {problem}"));
+    // Somebody may have written a password before the host.
+    let shown = text
+        .rsplit_once('@')
+        .map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
+    let wrong = |problem: String| refused(format!("{shown:?} is not the address of an object storage: {problem}"));
     let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let problem = "it names a user, where an access key and a secret key belong into the configuration";
+        return Err(wrong(problem.to_owned()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("it has a query or a fragment".to_owned()));
+    }
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
         scheme => Err(wrong(format!("its scheme `{scheme}` is neither http nor https"))),
@@ -154,11 +171,12 @@ fn endpoint(text: &str) -> Result<Url, StorageError> {
 
 /// `eu-west-1` of `s3.eu-west-1.amazonaws.com`.
 fn region_of_host(endpoint: &Url) -> Option<String> {
-    let labels: Vec<&str> = endpoint
-        .host_str()?
-        .strip_suffix(".amazonaws.com")?
-        .split('.')
-        .collect();
+    let host = endpoint.host_str()?;
+    // The second is that of the regions in China.
+    let service = [".amazonaws.com", ".amazonaws.com.cn"]
+        .iter()
+        .find_map(|domain| host.strip_suffix(domain))?;
+    let labels: Vec<&str> = service.split('.').collect();
     match labels.as_slice() {
         ["s3" | "s3-fips", region] | [_, "s3", region] | ["s3", "dualstack", region] => Some((*region).to_owned()),
         _ => None,
@@ -176,6 +194,11 @@ mod tests {
         assert_eq!(text("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
         assert_eq!(text("https://h/base/"), "https://h/base/");
         assert!(endpoint("ftp://h").unwrap_err().to_string().contains("`ftp`"));
+        let refused = endpoint("https://user:pass-word@h").unwrap_err().to_string();
+        assert!(
+            refused.contains("names a user") && !refused.contains("pass-word"),
+            "{refused}"
+        );
         for nothing in ["", "/", "http://", "https:///"] {
             assert!(endpoint(nothing).is_err(), "{nothing}");
         }
@@ -191,6 +214,10 @@ mod tests {
         assert_eq!(
             region("https://bucket.s3.ap-south-1.amazonaws.com").as_deref(),
             Some("ap-south-1")
+        );
+        assert_eq!(
+            region("https://s3.cn-north-1.amazonaws.com.cn").as_deref(),
+            Some("cn-north-1")
         );
         assert_eq!(region("https://s3.amazonaws.com"), None);
         assert_eq!(region("http://minio:9000"), None);

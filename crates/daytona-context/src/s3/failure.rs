@@ -51,8 +51,8 @@ impl Failure {
         self.error.code() == Some("RequestTimeTooSkewed")
     }
 
-    /// Whether the answer gives no reason, as that to a HEAD, so that the time may be it.
-    pub(super) fn may_be_skewed(&self) -> bool {
+    /// Whether it is a refusal without a reason, as that to a HEAD: the time may be it, or the credentials.
+    pub(super) fn gives_no_reason(&self) -> bool {
         self.error.code().is_none() && matches!(self.error.status(), Some(400 | 403))
     }
 }
@@ -79,7 +79,7 @@ where
             error.message().map(ToOwned::to_owned),
         );
         // Without a code the store, or what stands before it, has its own words.
-        let message = message.or_else(|| if code.is_none() { beginning(&text) } else { None });
+        let message = message.or_else(|| if code.is_none() { line(&text) } else { None });
         let kind = kind(status, code.as_deref());
         Self {
             region: region.map(ToOwned::to_owned),
@@ -135,16 +135,18 @@ fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     Some(rest.split_once(&format!("</{name}>"))?.0)
 }
 
-/// The beginning of an answer that is not one of S3's, on one line.
-fn beginning(text: &str) -> Option<String> {
-    const SHOWN: usize = 200;
+/// An answer that is not one of S3's, on one line.
+fn line(text: &str) -> Option<String> {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    if line.is_empty() {
-        return None;
-    }
-    let shown: String = line.chars().take(SHOWN).collect();
-    Some(if shown.len() < line.len() { shown + "…" } else { shown })
+    (!line.is_empty()).then_some(line)
+}
+
+/// The beginning of a text of the store. It is cut when no secret stands in it any more: of one that is cut, a part would stay.
+pub(super) fn beginning(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() { shown + "…" } else { shown }
 }
 
 #[cfg(test)]
@@ -154,11 +156,11 @@ mod tests {
     #[test]
     fn the_beginning_of_a_text_is_one_line() {
         assert_eq!(
-            beginning(" blocked by\r\n\tpolicy\u{1b} 17\n").as_deref(),
+            line(" blocked by\r\n\tpolicy\u{1b} 17\n").as_deref(),
             Some("blocked by policy 17")
         );
-        assert_eq!(beginning(" \n"), None);
-        let long = beginning(&"ü".repeat(300)).unwrap();
+        assert_eq!(line(" \n"), None);
+        let long = beginning(&"ü".repeat(300));
         assert_eq!((long.chars().count(), long.ends_with('…')), (201, true));
     }
 

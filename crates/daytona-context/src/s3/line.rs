@@ -1,7 +1,8 @@
 //! When a line counts as dead.
 //!
-//! What the system has taken to send is not sent yet: how much of it still waits nobody tells. So it is given the time
-//! that it takes on the slowest line that has to succeed. All requests of a session share the line, and that time.
+//! What the system has accepted to send may still wait. It gets the time that it takes on the slowest line that has to
+//! succeed. Where the system tells how much waits, only that counts, and each byte less is a sign of life. Elsewhere all
+//! counts that it may hold. All requests of a session share the line, and that time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,8 +12,12 @@ use tokio::time::Instant;
 /// The slowest line that has to succeed, in bytes a second.
 const SLOWEST: u64 = 1024;
 
-/// As much as systems keep of what they have taken to send on one connection.
+/// As much as systems hold of what they have accepted to send on one connection.
 const MAX_QUEUE: u64 = 4 * 1024 * 1024;
+
+/// The system is asked so often while a limit passes, but not more often than that takes.
+const LOOKS: u32 = 8;
+const LEAST: Duration = Duration::from_millis(100);
 
 /// The way to the store. Clones are the same line.
 #[derive(Debug, Clone)]
@@ -25,6 +30,17 @@ struct State {
     last: Instant,
     /// Bytes of all of them that may wait to be sent.
     queued: u64,
+    /// What the system says, since the requests last moved.
+    told: Option<Told>,
+}
+
+/// What the system says of the bytes that wait.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    waiting: u64,
+    when: Instant,
+    /// When they were last found to be fewer.
+    fewer: Option<Instant>,
 }
 
 /// The share of one request.
@@ -47,6 +63,7 @@ impl Line {
             requests: 0,
             last: Instant::now(),
             queued: 0,
+            told: None,
         })))
     }
 
@@ -91,6 +108,7 @@ impl Share {
         state.requests -= 1;
         // Its end is a sign of life for those that it kept waiting.
         state.last = Instant::now();
+        state.told = None;
     }
 
     /// The connection has accepted this many bytes.
@@ -106,6 +124,19 @@ impl Share {
         let mut state = self.line.state();
         state.queued += more;
         state.last = last;
+        state.told = None;
+    }
+
+    /// The system says how many bytes of all requests wait to be acknowledged. Bytes of others may be among them.
+    pub(super) fn told(&self, waiting: u64) {
+        let when = Instant::now();
+        let mut state = self.line.state();
+        let fewer = match state.told {
+            Some(before) if waiting < before.waiting => Some(when),
+            Some(before) => before.fewer,
+            None => None,
+        };
+        state.told = Some(Told { waiting, when, fewer });
     }
 
     /// When the request counts as stalled, if nothing moves until then: nothing of all, or nothing of its own for this
@@ -117,9 +148,19 @@ impl Share {
         let of_all = patience(state.queued).and_then(|patience| state.last.checked_add(patience));
         let of_own =
             patience(own.queued).and_then(|patience| own.last.checked_add(patience.checked_mul(state.requests)?));
-        match (of_all, of_own) {
-            (Some(of_all), Some(of_own)) => Some(of_all.min(of_own)),
-            (one, other) => one.or(other),
+        let of_told = state.told.and_then(|told| {
+            let last = told.fewer.unwrap_or(state.last);
+            last.checked_add(patience(told.waiting)?)
+        });
+        [of_all, of_own, of_told].into_iter().flatten().min()
+    }
+
+    /// When to ask the system how much waits: once the line was silent for the limit, and then now and again.
+    pub(super) fn look(&self, limit: Duration) -> Option<Instant> {
+        let state = self.line.state();
+        match state.told {
+            None => state.last.checked_add(limit),
+            Some(told) => told.when.checked_add((limit / LOOKS).max(LEAST)),
         }
     }
 }
@@ -159,6 +200,29 @@ mod tests {
         share.took(1024 * MAX_QUEUE);
         assert_eq!(seconds(&share), 60 + 4096, "no system keeps more");
         assert_eq!(share.end(Duration::MAX), None);
+    }
+
+    /// What waits is known: nothing of a store that acknowledged all and hangs, and less and less of a slow line.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_system_says_counts() {
+        let line = Line::new();
+        let share = line.join();
+        share.took(1024 * 1024);
+        assert_eq!(share.look(LIMIT).unwrap(), Instant::now() + LIMIT);
+        tokio::time::advance(LIMIT).await;
+        share.told(10 * 1024);
+        assert_eq!(seconds(&share), 10, "as long as that takes");
+        share.told(0);
+        assert_eq!(seconds(&share), 60, "it went on");
+        share.told(0);
+        tokio::time::advance(LIMIT).await;
+        assert_eq!(seconds(&share), 0, "all is acknowledged, and no answer came");
+        share.took(1);
+        assert_eq!(seconds(&share), 60 + 1024, "what was told is of before");
+        // Bytes of others do not make it wait for longer than its own may take.
+        tokio::time::advance(LIMIT).await;
+        share.told(u64::MAX);
+        assert_eq!(seconds(&share), 1024);
     }
 
     /// At 1 KiB/s for all, each of eight has an eighth of it.

@@ -27,6 +27,7 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
                 Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
             }
             Err(failure) if failure.error.status() == Some(404) => Ok(Head::Missing),
+            Err(failure) if failure.gives_no_reason() && session.asks_why() => Err(why(session, key, failure).await),
             Err(failure) => Err(failure),
         }
     };
@@ -43,6 +44,22 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
     }
 }
 
+/// An answer to HEAD has no body, which would hold the reason of a refusal: credentials that have expired, perhaps. The
+/// answer to a request for its first byte has one, and takes the same permission.
+async fn why(session: &Session, key: &str, refused: Failure) -> Failure {
+    let state = session.state();
+    let get = state
+        .client
+        .get_object()
+        .bucket(&state.bucket)
+        .key(key)
+        .range("bytes=0-0");
+    match send(session, &Attempt::new(session.line()), Box::pin(get.send())).await {
+        Err(failure) if failure.is_expired() => failure,
+        _ => refused,
+    }
+}
+
 pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Result<(), StorageError> {
     let size = size(payload).await?;
     let request = |state: State| async move {
@@ -55,7 +72,12 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
             .content_length(size)
             .body(attempt.body(payload));
         let signed = request.customize().interceptor(PayloadHash(payload.digest()));
-        send(session, &attempt, Box::pin(signed.send())).await.map(drop)
+        let stored = send(session, &attempt, Box::pin(signed.send())).await?;
+        match stored.e_tag {
+            Some(_) => Ok(()),
+            // Not every answer of success comes from a store.
+            None => is_stored(session, key, payload.size()).await,
+        }
     };
     let subject = Subject {
         key,
@@ -63,6 +85,24 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
         insists: true,
     };
     session.call(subject, request).await
+}
+
+/// Looks whether an object is there after all, unless nobody may look.
+async fn is_stored(session: &Session, key: &str, expected: u64) -> Result<(), Failure> {
+    match head(session, key).await? {
+        Head::Missing => Err(no_store("a success was answered, but the object is not there")),
+        Head::Stored { size } if size != expected => {
+            Err(no_store("a success was answered, but the object has another size"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The answer of something else: the page that asks for a password, perhaps.
+pub(super) fn no_store(message: &str) -> Failure {
+    StorageError::new(StorageErrorKind::Unavailable)
+        .with_code(None, Some(message.to_owned()))
+        .into()
 }
 
 /// Sends a request, and gives it up when nothing of it moves. The SDK's futures are large: they come in a box.
@@ -74,7 +114,11 @@ pub(super) async fn send<T, E>(
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    attempt.watch(session.stall(), request).await?.map_err(Failure::from)
+    let done = attempt.watch(session.stall(), request).await?.map_err(Failure::from)?;
+    if attempt.is_whole() {
+        return Ok(done);
+    }
+    Err(no_store("a success was answered before it had all of it"))
 }
 
 /// The size as the SDK wants it. A body without bytes is asked for none, so that its digest is checked here.

@@ -5,13 +5,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::failure::Failure;
-use crate::storage::StorageError;
+use crate::storage::{StorageError, StorageErrorKind};
 
 /// Longer than anybody waits: limits are cut to it, so that no time overflows.
 const ENDLESS: Duration = Duration::from_hours(24 * 365);
 
 /// How long a request that never leaves is tried: as long as a store takes that is started anew.
 const UNREACHABLE: Duration = Duration::from_secs(20);
+
+/// How long a store may ask to slow down while it takes no request of the session at all.
+const THROTTLED: Duration = Duration::from_mins(1);
 
 /// How often a request is sent, and how long nothing may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +36,21 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// How often a request is sent at the most, the first time included. Default: 4.
     ///
-    /// A connection that is refused costs the store nothing: unless this is 1, it is tried for 20 seconds, however often.
+    /// Unless this is 1, two failures do not count. A connection that is refused costs the store nothing, and is tried for
+    /// 20 seconds. A store that asks to slow down is asked again until it has taken no request of the push for a minute.
     pub fn attempts(mut self, attempts: usize) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// A request is given up, and sent again, when nothing of it moves for so long. Default: 5 minutes.
+    /// A request is given up, and sent again, when nothing of it moves for this time. Default: 5 minutes.
     ///
-    /// What the system has taken to send is not sent yet. So the limit is extended by the time that those bytes, of up
-    /// to 4 MiB a request, take at 1 KiB/s: a line that carries as much for all requests together succeeds. A request
-    /// that makes no progress while others do gets the limit once for each request.
+    /// Bytes that the system has accepted may still wait to be sent. The limit is extended by the time that they need at
+    /// 1 KiB/s, so a line that carries 1 KiB/s for all requests together succeeds. On Linux the system tells how many
+    /// bytes the store has not acknowledged: where there are none, nothing is added. Elsewhere all that were accepted
+    /// count, up to 4 MiB for each request.
+    ///
+    /// A request that makes no progress while others do gets the limit once for each request under way.
     pub fn stall(mut self, limit: Duration) -> Self {
         self.stall = limit.min(ENDLESS);
         self
@@ -68,6 +75,7 @@ pub(super) struct Budget {
     attempts: usize,
     failed: usize,
     unsent_since: Option<Instant>,
+    throttled_since: Option<Instant>,
     tries: usize,
 }
 
@@ -77,6 +85,7 @@ impl Budget {
             attempts: policy.attempts,
             failed: 0,
             unsent_since: None,
+            throttled_since: None,
             tries: 0,
         }
     }
@@ -86,18 +95,25 @@ impl Budget {
         self.tries
     }
 
-    /// The wait before the next attempt, if there is one.
-    pub(super) fn next(&mut self, failure: &Failure) -> Option<Duration> {
+    /// The wait before the next attempt, if there is one. `accepted` is when the store last took a request of any kind.
+    pub(super) fn next(&mut self, failure: &Failure, accepted: Option<Instant>) -> Option<Duration> {
         self.tries += 1;
         if !failure.error.is_retryable() || self.attempts == 1 {
             return None;
         }
         if failure.is_unsent {
-            let since = *self.unsent_since.get_or_insert_with(Instant::now);
             let wait = wait(self.tries, Duration::from_millis(250), Duration::from_secs(2));
+            let since = *self.unsent_since.get_or_insert_with(Instant::now);
             return (since.elapsed() + wait <= UNREACHABLE).then_some(wait);
         }
         self.unsent_since = None;
+        if failure.error.kind() == StorageErrorKind::RateLimited {
+            let wait = wait(self.tries, Duration::from_millis(500), Duration::from_secs(8));
+            let since = *self.throttled_since.get_or_insert_with(Instant::now);
+            let since = accepted.map_or(since, |accepted| accepted.max(since));
+            return (since.elapsed() + wait <= THROTTLED).then_some(wait);
+        }
+        self.throttled_since = None;
         self.failed += 1;
         (self.failed < self.attempts).then(|| wait(self.failed, Duration::from_millis(500), Duration::from_secs(8)))
     }
@@ -114,7 +130,6 @@ fn wait(number: usize, first: Duration, longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::StorageErrorKind;
 
     fn failure(is_unsent: bool) -> Failure {
         Failure {
@@ -127,7 +142,7 @@ mod tests {
     async fn what_costs_nothing_is_tried_for_long() {
         let mut budget = Budget::new(RetryPolicy::default());
         let begin = Instant::now();
-        while let Some(wait) = budget.next(&failure(true)) {
+        while let Some(wait) = budget.next(&failure(true), None) {
             tokio::time::sleep(wait).await;
         }
         let elapsed = begin.elapsed();
@@ -135,14 +150,14 @@ mod tests {
         assert!(budget.tries() > 8, "{}", budget.tries());
         // What was sent has its own count.
         let mut budget = Budget::new(RetryPolicy::default());
-        let waits: Vec<Duration> = std::iter::from_fn(|| budget.next(&failure(false))).collect();
+        let waits: Vec<Duration> = std::iter::from_fn(|| budget.next(&failure(false), None)).collect();
         assert_eq!(waits.len(), 3);
         assert!(
             waits.iter().sum::<Duration>() >= Duration::from_millis(1750),
             "{waits:?}"
         );
         assert_eq!(
-            Budget::new(RetryPolicy::default().attempts(1)).next(&failure(true)),
+            Budget::new(RetryPolicy::default().attempts(1)).next(&failure(true), None),
             None
         );
     }

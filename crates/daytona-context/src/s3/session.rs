@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::config::{CheckedConfig, CredentialProvider, S3Config};
 use super::connector::HttpClient;
-use super::failure::Failure;
+use super::failure::{Failure, beginning};
 use super::line::Line;
 use super::retry::{Budget, Retry, RetryPolicy};
 use super::sdk_client::sdk_client;
@@ -54,7 +55,7 @@ struct Shared {
 pub(super) struct State {
     pub(super) client: aws_sdk_s3::Client,
     pub(super) bucket: String,
-    config: CheckedConfig,
+    pub(super) config: CheckedConfig,
     /// Counts the changes.
     generation: u64,
     is_region_corrected: bool,
@@ -62,6 +63,10 @@ pub(super) struct State {
     refreshes: usize,
     /// Requests that may yet be accepted.
     under_way: usize,
+    /// When the last one was.
+    accepted: Option<Instant>,
+    /// Whether the store was asked why it refuses to let one look, with these credentials.
+    is_refusal_explained: bool,
 }
 
 /// What a request is about.
@@ -86,6 +91,8 @@ impl Session {
             is_region_corrected: false,
             refreshes: 0,
             under_way: 0,
+            accepted: None,
+            is_refusal_explained: false,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -132,20 +139,35 @@ impl Session {
         self.shared.state().clone()
     }
 
+    /// Whether to ask why the store refuses to let one look: new credentials may help, and it was not asked for these.
+    pub(super) fn asks_why(&self) -> bool {
+        self.provider.is_some() && !std::mem::replace(&mut self.shared.state().is_refusal_explained, true)
+    }
+
     /// Sends a request until it succeeds, as often as it makes sense.
     pub(super) async fn call<T, F>(&self, subject: Subject<'_>, request: impl Fn(State) -> F) -> Result<T, StorageError>
     where
         F: Future<Output = Result<T, Failure>>,
     {
+        if subject.key.split('/').any(|segment| matches!(segment, "." | "..")) {
+            let message = format!(
+                "the key {:?} would be that of another object in an address",
+                subject.key
+            );
+            return Err(StorageError::new(StorageErrorKind::Refused).with_code(None, Some(message)));
+        }
         let shared = &self.shared;
         let mut budget = Budget::new(self.policy);
         loop {
             let state = self.state();
             let (generation, ahead) = (state.generation, shared.skew.ahead());
+            let config = state.config.clone();
             let tells = subject.insists.then(|| shared.under_way());
             let outcome = request(state).await;
             if let (Ok(_), Some(_)) = (&outcome, &tells) {
-                shared.state().refreshes = 0;
+                let mut state = shared.state();
+                state.refreshes = 0;
+                state.accepted = Some(Instant::now());
             }
             drop(tells);
             let mut failure = match outcome {
@@ -160,7 +182,7 @@ impl Session {
             {
                 continue;
             }
-            if (failure.is_skewed() || failure.may_be_skewed()) && self.correct_clock(&failure, ahead, subject) {
+            if (failure.is_skewed() || failure.gives_no_reason()) && self.correct_clock(&failure, ahead, subject) {
                 continue;
             }
             if failure.is_expired() {
@@ -172,8 +194,9 @@ impl Session {
                 }
             }
             let insists = subject.insists || failure.error.status().is_none();
-            let wait = budget.next(&failure).filter(|_| insists);
-            let error = self.redacted(failure.error);
+            let accepted = shared.state().accepted;
+            let wait = budget.next(&failure, accepted).filter(|_| insists);
+            let error = redacted(failure.error, &config);
             let Some(wait) = wait else {
                 return Err(error.with_attempts(budget.tries()));
             };
@@ -191,12 +214,6 @@ impl Session {
             let key = subject.key;
             on_retry(&Retry { key, error, wait });
         }
-    }
-
-    /// A store may repeat what it was sent.
-    fn redacted(&self, error: StorageError) -> StorageError {
-        let state = self.shared.state();
-        error.map_message(|text| state.config.redacted(text))
     }
 
     /// Fetches credentials, once for all whose are the same. Whether there is anything new to try.
@@ -228,6 +245,9 @@ impl Session {
         tracing::debug!("the credentials of object storage have expired");
         let mut config = CheckedConfig::new(&provider.credentials().await?)?;
         let mut state = shared.state();
+        // What the store has corrected is the region of its bucket.
+        let is_same = config.endpoint == state.config.endpoint && config.bucket == state.config.bucket;
+        state.is_region_corrected &= is_same;
         if state.is_region_corrected {
             config.region.clone_from(&state.config.region);
         }
@@ -253,6 +273,16 @@ impl Session {
         self.tell(subject, &error, Duration::ZERO);
         true
     }
+}
+
+/// What a store says, without what it was sent: it may repeat that.
+pub(super) fn redacted(error: StorageError, config: &CheckedConfig) -> StorageError {
+    // Without a code they are not S3's, and may be a whole page.
+    let is_foreign = error.code().is_none();
+    error.map_words(|text| {
+        let text = config.redacted(text);
+        if is_foreign { beginning(&text) } else { text }
+    })
 }
 
 /// A request whose end tells whether credentials are good.
@@ -297,5 +327,6 @@ impl Shared {
         state.bucket.clone_from(&config.bucket);
         state.config = config;
         state.generation += 1;
+        state.is_refusal_explained = false;
     }
 }

@@ -11,6 +11,9 @@ const TOLERATED: u64 = 15 * 60;
 /// Answers take a while, and dates have whole seconds: a difference within this is none.
 const SAME: u64 = 60;
 
+/// How often the store's time is taken over. A store whose machines have different clocks is not followed any further.
+const MOST_CORRECTIONS: u32 = 3;
+
 /// What is known of the difference between the store's clock and this machine's. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Skew(Arc<Mutex<State>>);
@@ -21,6 +24,7 @@ struct State {
     ahead: i64,
     /// Signing by the store's date did not help: its dates are of another clock than the one it checks with.
     is_misled: bool,
+    corrections: u32,
 }
 
 /// What a refused request teaches.
@@ -54,17 +58,16 @@ impl Skew {
         let off = difference.abs_diff(ahead);
         if off <= if is_refused { SAME } else { TOLERATED } {
             if is_refused && ahead != 0 {
-                *state = State {
-                    ahead: 0,
-                    is_misled: true,
-                };
+                state.ahead = 0;
+                state.is_misled = true;
                 return Lesson::Known;
             }
             return Lesson::Nothing;
         }
-        if state.is_misled {
+        if state.is_misled || state.corrections == MOST_CORRECTIONS {
             return Lesson::Nothing;
         }
+        state.corrections += 1;
         state.ahead = difference;
         Lesson::Ahead(difference)
     }

@@ -7,8 +7,8 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::body::Attempt;
-use super::requests::{self, send, size};
-use super::session::{Session, State, Subject};
+use super::requests::{self, no_store, send, size};
+use super::session::{Session, State, Subject, redacted};
 use super::signing::PayloadHash;
 use crate::payload::Payload;
 use crate::storage::{Head, MultipartUpload, StorageError, StorageErrorKind};
@@ -59,7 +59,8 @@ impl Upload {
         let begin = |state: State| async move {
             let request = state.client.create_multipart_upload().bucket(&state.bucket).key(key);
             let begun = send(session, &Attempt::new(session.line()), Box::pin(request.send())).await?;
-            Ok(begun.upload_id.unwrap_or_default())
+            let id = begun.upload_id.filter(|id| !id.is_empty());
+            id.ok_or_else(|| no_store("an upload in parts was begun, and has no id"))
         };
         Ok(Self {
             id: session.call(about(key), begin).await?,
@@ -90,8 +91,11 @@ impl MultipartUpload for Upload {
                 .content_length(size)
                 .body(attempt.body(part));
             let signed = request.customize().interceptor(PayloadHash(part.digest()));
-            let tag = send(session, &attempt, Box::pin(signed.send())).await?.e_tag;
-            Ok(CompletedPart::builder().part_number(number).set_e_tag(tag).build())
+            let stored = send(session, &attempt, Box::pin(signed.send())).await?;
+            let tag = stored
+                .e_tag
+                .ok_or_else(|| no_store("a part was stored, and has no tag"))?;
+            Ok(CompletedPart::builder().part_number(number).e_tag(tag).build())
         };
         let subject = Subject {
             payload: Some(part),
@@ -138,6 +142,7 @@ impl MultipartUpload for Upload {
     /// The policy may not allow it, and a lifecycle rule of the bucket is then what removes the parts.
     async fn abort(&self) {
         let state = self.session.state();
+        let config = state.config.clone();
         let abort = state
             .client
             .abort_multipart_upload()
@@ -151,7 +156,8 @@ impl MultipartUpload for Upload {
         )
         .await
         {
-            tracing::debug!(error = %failure.error, "the parts that were sent stay behind");
+            let error = redacted(failure.error, &config);
+            tracing::debug!(%error, "the parts that were sent stay behind");
         }
     }
 }

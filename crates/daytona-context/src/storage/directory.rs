@@ -108,25 +108,23 @@ impl ObjectStorage for DirectoryStorage {
 /// default.
 fn incoming(parent: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".incoming-");
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666))
-    };
-    builder.tempfile_in(parent)
+    builder
+        .prefix(".incoming-")
+        .make_in(parent, |path| File::create_new(path))
 }
 
 /// Makes a whole file visible. Windows replaces no file that somebody has open: a virus scanner for a moment, another
 /// push for longer, but then what lies there is the same archive. Gives the file back if it is worth another try.
-fn put_in_place(file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Result<Option<NamedTempFile>> {
-    let Err(failed) = file.persist(path) else {
+fn put_in_place(mut file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Result<Option<NamedTempFile>> {
+    // `NamedTempFile::persist` takes no long paths on Windows.
+    let Err(error) = std::fs::rename(file.path(), path) else {
+        file.disable_cleanup(true);
         return Ok(None);
     };
-    if !cfg!(windows) || !is_held(&failed.error) {
-        return Err(failed.error);
+    if !cfg!(windows) || !is_held(&error) {
+        return Err(error);
     }
-    if is_same(failed.file.path(), path).unwrap_or(false) {
+    if is_same(file.path(), path).unwrap_or(false) {
         return Ok(None);
     }
     if is_last_try {
@@ -136,7 +134,7 @@ fn put_in_place(file: NamedTempFile, path: &Path, is_last_try: bool) -> io::Resu
         );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    Ok(Some(failed.file))
+    Ok(Some(file))
 }
 
 /// Whether it may be for a program that has one of the files open.

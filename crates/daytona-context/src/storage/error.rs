@@ -81,10 +81,11 @@ impl StorageError {
         self
     }
 
-    /// Changes the storage's message, if there is one.
+    /// Changes the storage's own words.
     #[cfg(feature = "s3")]
-    pub(crate) fn map_message(mut self, change: impl FnOnce(String) -> String) -> Self {
-        self.message = self.message.map(change);
+    pub(crate) fn map_words(mut self, change: impl Fn(String) -> String) -> Self {
+        self.code = self.code.map(&change);
+        self.message = self.message.map(&change);
         self
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use daytona_context::s3::{CredentialProvider, HttpError, RetryPolicy, S3Config, S3Storage};
+use daytona_context::s3::{CredentialProvider, HttpClient, HttpError, RequestBody, RetryPolicy, S3Config, S3Storage};
 use daytona_context::{Context, Digest, Head, ObjectStorage, Payload, Push, StorageError, StorageErrorKind};
-use http::Response;
 use http::request::Parts;
+use http::{Request, Response};
 
-use crate::script::{Answer, Script, answer, dated, error};
+use crate::script::{Answer, Script, answer, dated, error, tagged};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -43,11 +43,7 @@ fn completing(complete: impl Fn(usize, &Parts) -> Answer + Send + Sync + 'static
                 200,
                 "<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>",
             )),
-            "PUT" => {
-                let mut response = answer(200, "");
-                response.headers_mut().insert("etag", "\"tag\"".parse().unwrap());
-                Ok(response)
-            }
+            "PUT" => Ok(tagged()),
             "HEAD" if completions.load(Ordering::Relaxed) > 0 => complete(usize::MAX, parts),
             "HEAD" => Ok(answer(404, "")),
             _ => Ok(answer(204, "")),
@@ -153,6 +149,80 @@ async fn a_refusal_keeps_its_words() {
     }
 }
 
+/// Whatever repeats it, and however long it is: what is shown of an answer is cut after the secrets are.
+#[tokio::test]
+async fn a_refusal_never_holds_a_secret() {
+    let token = format!("token-{}", "abcDEF0123".repeat(50));
+    for refusal in [
+        format!("blocked request with x-amz-security-token: {token}"),
+        format!("<Error><Code>{token}</Code><Message>{token}</Message></Error>"),
+    ] {
+        let mut config = S3Config::new("http://store.test", "bucket", "access-key-id", "very-secret-key");
+        config.session_token = Some(token.clone().into());
+        let script = Script::new(move |_, _, _| Ok(answer(403, refusal.clone())));
+        let storage = S3Storage::new(&config, Arc::new(script)).unwrap();
+        let refused = storage.put("org/key", Payload::from_bytes("x", Digest::of(b"x"))).await;
+        let refused = refused.unwrap_err();
+        let shown = format!(
+            "{refused} {refused:?} {:?} {:?}",
+            refused.code(),
+            std::error::Error::source(&refused)
+        );
+        assert!(!shown.contains("token-abc"), "{shown}");
+    }
+}
+
+/// Answers at once, whatever it is sent.
+#[derive(Debug)]
+struct Hasty(AtomicUsize);
+
+#[async_trait]
+impl HttpClient for Hasty {
+    async fn send(&self, _request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(answer(200, "<html>log in to the network"))
+    }
+}
+
+/// A success that comes before the body was taken is that of something else than a store.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_taken_is_not_stored() {
+    let client = Arc::new(Hasty(AtomicUsize::new(0)));
+    let config = S3Config::new("http://store.test", "bucket", "access-key-id", "very-secret-key");
+    let storage = S3Storage::new(&config, Arc::clone(&client) as Arc<dyn HttpClient>).unwrap();
+    let put = storage.put("org/key", Payload::from_bytes("x", Digest::of(b"x"))).await;
+    let refused = put.unwrap_err();
+    assert_eq!(refused.kind(), StorageErrorKind::Unavailable, "{refused}");
+    assert!(refused.to_string().contains("before it had all of it"), "{refused}");
+    assert_eq!(client.0.load(Ordering::SeqCst), refused.attempts());
+}
+
+/// The region that a store has corrected is that of its bucket, and of no other.
+#[tokio::test]
+async fn another_bucket_is_in_the_region_that_comes_with_it() {
+    let mut other = S3Config::new("http://store.test", "other", "access-key-id", "very-secret-key");
+    other.region = Some("us-west-2".to_owned());
+    let script = Script::new(|_, parts, _| {
+        let is_old = parts.uri.path().starts_with("/bucket/");
+        let region = if is_old { "eu-west-3" } else { "us-west-2" };
+        let is_signed_for_it = parts.headers["authorization"].to_str().unwrap().contains(region);
+        let mut response = match (is_signed_for_it, is_old) {
+            (false, _) => error(400, "AuthorizationHeaderMalformed"),
+            (true, true) => error(400, "ExpiredToken"),
+            (true, false) => return Ok(answer(200, "")),
+        };
+        response
+            .headers_mut()
+            .insert("x-amz-bucket-region", region.parse().unwrap());
+        Ok(response)
+    });
+    let storage = script
+        .storage()
+        .credential_provider(Arc::new(Provider::from(vec![Ok(other)])));
+    let put = storage.put("org/key", Payload::from_bytes("x", Digest::of(b"x"))).await;
+    put.unwrap_or_else(|error| panic!("{error} {:?}", script.seen()));
+}
+
 /// A store whose clock is this many minutes ahead, and which holds everything or nothing.
 fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
     Script::new(move |_, parts, _| {
@@ -166,7 +236,7 @@ fn with_clock(minutes: i64, holds: Option<u64>) -> Script {
             (true, _, _) => error(403, "RequestTimeTooSkewed"),
             (false, "HEAD", Some(size)) => stored(size),
             (false, "HEAD", None) => answer(404, ""),
-            _ => answer(200, ""),
+            _ => tagged(),
         };
         Ok(dated(response, minutes))
     })
@@ -202,6 +272,17 @@ async fn a_clock_that_is_off_is_corrected_and_told_once() {
         .await
         .unwrap();
     assert_eq!(script.count("PUT"), 2);
+    // One whose machines have other clocks is not followed forever.
+    let script = Script::new(|number, _, _| {
+        let minutes = if number % 2 == 0 { 60 } else { -60 };
+        Ok(dated(error(403, "RequestTimeTooSkewed"), minutes))
+    });
+    let put = script
+        .storage()
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await;
+    assert!(put.unwrap_err().to_string().contains("RequestTimeTooSkewed"));
+    assert!(script.count("PUT") < 10, "{:?}", script.count("PUT"));
     // A store that is never content is believed in the end.
     let script = Script::new(|_, _, _| Ok(dated(error(403, "RequestTimeTooSkewed"), 40)));
     let refused = script
@@ -217,7 +298,7 @@ async fn a_clock_that_is_off_is_corrected_and_told_once() {
 #[tokio::test]
 async fn what_cannot_be_signed_is_refused() {
     type Change = fn(&mut S3Config);
-    let wrong: [(&str, Change); 9] = [
+    let wrong: [(&str, Change); 13] = [
         ("region", |config| config.region = Some("eu\nwest".into())),
         ("region", |config| config.region = Some("eu-\u{1}".into())),
         ("region", |config| config.region = Some("é".into())),
@@ -226,6 +307,12 @@ async fn what_cannot_be_signed_is_refused() {
         ("session token", |config| config.session_token = Some("a\0b".into())),
         ("bucket", |config| config.bucket = String::new()),
         ("bucket", |config| config.bucket = "a\nb".into()),
+        ("bucket", |config| config.bucket = "x--use1-az4--x-s3".into()),
+        ("bucket", |config| {
+            config.bucket = "arn:aws:s3:us-east-1:1:accesspoint/x".into();
+        }),
+        ("address", |config| config.endpoint = "http://store.test/a#f".into()),
+        ("address", |config| config.endpoint = "http://store.test?x=1".into()),
         ("address", |config| config.endpoint = "http://".into()),
     ];
     let good = S3Config::new("http://store.test", "bucket", "key\n", "secret\r\n");

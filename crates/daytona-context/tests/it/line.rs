@@ -10,7 +10,7 @@ use daytona_context::{
     Context, ContextError, Digest, Head, MemoryStorage, MultipartUpload, ObjectStorage, Payload, Progress, Push,
     StorageError, StorageErrorKind, Target,
 };
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -201,6 +201,25 @@ async fn progress_never_passes_the_end() {
         let (sums, taken_back) = &*sums.lock().unwrap();
         assert_eq!(sums.values().sum::<u64>(), context.size());
         assert!(*taken_back > 0);
+    }
+}
+
+/// A client may go on with a body although the answer has come: what it takes then counts no more.
+#[tokio::test]
+async fn an_attempt_that_is_over_takes_nothing_more() {
+    let (_folder, context) = file(2 * MIB);
+    let digest = context.digests().await.unwrap()[0];
+    let payload = Payload::from_archive(&context.archives()[0], digest);
+    let (mut first, mut second) = (payload.chunks(), payload.chunks());
+    second.next().await.unwrap().unwrap();
+    let over = first.next().await.unwrap().unwrap_err();
+    assert!(
+        format!("{:?}", std::error::Error::source(&over)).contains("another attempt"),
+        "{over:?}"
+    );
+    assert!(first.next().await.is_none());
+    while let Some(chunk) = second.next().await {
+        chunk.unwrap();
     }
 }
 

@@ -14,6 +14,8 @@ mod layout;
 #[cfg(feature = "s3")]
 mod line;
 mod list;
+#[cfg(feature = "s3")]
+mod outages;
 mod push;
 #[cfg(feature = "s3")]
 mod s3;

@@ -276,12 +276,12 @@ async fn a_dead_server_is_asked_as_often_as_the_budget_says() {
     let store = store(StorageOptions::new()).await;
     store
         .emulator
-        .inject(Fault::status(503).on(Operation::PutObject).always());
+        .inject(Fault::status(500).on(Operation::PutObject).always());
     let error = store.push(&context(&folder)).await.unwrap_err();
     assert_eq!(store.count(Operation::PutObject), 4);
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(
-        source.contains("503, SlowDown") && source.contains("4 times"),
+        source.contains("500, InternalError") && source.contains("4 times"),
         "{source}"
     );
     assert!(store.emulator.objects().is_empty());

@@ -77,6 +77,22 @@ async fn files_below_a_long_path_are_sent() {
     assert_eq!(pushed.sent, context.size());
 }
 
+#[tokio::test]
+async fn archives_are_kept_below_a_long_path() {
+    let folder = tempfile::tempdir().unwrap();
+    // As a user writes it: without the mark of a literal path.
+    let mut deep = folder.path().to_owned();
+    for _ in 0..6 {
+        deep.push("a".repeat(40));
+    }
+    let storage = DirectoryStorage::new(&deep);
+    for text in ["one", "another"] {
+        storage.put("org/one", payload(text)).await.unwrap();
+        assert_eq!(fs::read(deep.join("org/one")).unwrap(), text.as_bytes());
+    }
+    assert!(deep.as_os_str().len() > 260);
+}
+
 /// Two pushes into one folder: what one of them reads is what the other would put there.
 #[tokio::test]
 async fn an_archive_that_somebody_reads_is_stored_already() {

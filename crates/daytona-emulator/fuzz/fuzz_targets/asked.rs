@@ -1,5 +1,5 @@
 //! An emulator in process, and requests to it.
-#![allow(dead_code, reason = "each target uses some of it")]
+#![expect(dead_code, reason = "each target uses some of it")]
 
 use bytes::Bytes;
 use daytona_emulator::{Emulator, StorageOptions};

@@ -81,8 +81,22 @@ pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
 /// Puts a file in the place of another: whoever reads finds the old one or the new one, never a part.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.prefix(UNFINISHED).make_in(folder, create_private_file)?;
     io::Write::write_all(&mut file, bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
+    // `NamedTempFile::persist` takes no long paths on Windows.
+    std::fs::rename(file.path(), path)?;
+    file.disable_cleanup(true);
     Ok(())
+}
+
+/// Whether a file could not be replaced for a program that may have it open. Windows lets a program do that: a virus scanner for
+/// a moment, an editor for longer.
+pub(crate) fn is_held(error: &io::Error) -> bool {
+    const SHARING_VIOLATION: i32 = 32;
+    const LOCK_VIOLATION: i32 = 33;
+
+    let is_refused = error.kind() == io::ErrorKind::PermissionDenied
+        || matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION));
+    cfg!(windows) && is_refused
 }

@@ -56,14 +56,20 @@ pub(super) fn refused_with(status: u16, message: Option<&str>) -> Response<Respo
     refused(&Refusal::new(status, code, message.unwrap_or(usual)))
 }
 
+/// A text as it stands in XML: tests say what a refusal says.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 fn refused(refusal: &Refusal) -> Response<ResponseBody> {
     let region = refusal.region.as_deref();
     let named = region
-        .map(|region| format!("<Region>{region}</Region>"))
+        .map(|region| format!("<Region>{}</Region>", escaped(region)))
         .unwrap_or_default();
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>{named}</Error>",
-        refusal.code, refusal.message
+        refusal.code,
+        escaped(&refusal.message)
     );
     let length = text.len();
     let mut response = Response::new(full(text));
@@ -75,4 +81,17 @@ fn refused(refusal: &Refusal) -> Response<ResponseBody> {
         headers.insert("x-amz-bucket-region", region);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_words_of_a_test_are_text_in_the_xml() {
+        let response = refused_with(403, Some("a <b> & c"));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!(text.contains("<Message>a &lt;b&gt; &amp; c</Message>"), "{text}");
+    }
 }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -16,9 +17,14 @@ use super::remembered::Remembered;
 use super::saved::{Counted, StateFile};
 use super::world::{World, Writing};
 use crate::base::clock::Clock;
+use crate::base::data_dir::is_held;
 use crate::builder::BuildOptions;
 use crate::storage::Storage;
 use crate::wire::record::RequestRecord;
+
+/// How often the state is tried to be written while another program has its file open, and how long it takes between.
+const PATIENCE: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The state of an emulator.
 #[derive(Debug)]
@@ -126,7 +132,8 @@ impl Core {
         keep(&mut self.lock().world);
     }
 
-    /// Writes the state down, if it is kept and has changed, on a thread that may block.
+    /// Writes the state down, if it is kept and has changed, on a thread that may block. Another program may have the file
+    /// open on Windows: it is given a moment to close it.
     ///
     /// # Errors
     ///
@@ -136,14 +143,24 @@ impl Core {
         if self.state_file.is_written(changes) {
             return Ok(());
         }
-        let core = Arc::clone(self);
-        let written = tokio::task::spawn_blocking(move || core.save_now()).await;
-        written.unwrap_or_else(|error| Err(io::Error::other(error)))
+        let mut tries = PATIENCE;
+        loop {
+            let core = Arc::clone(self);
+            let written = tokio::task::spawn_blocking(move || core.state_file.write(&core.counted)).await;
+            match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Err(error) if is_held(&error) && tries > 0 => {
+                    tries -= 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                outcome => return outcome.map_err(|error| self.state_file.explain(error)),
+            }
+        }
     }
 
-    /// Like [`save`](Self::save), on this thread.
+    /// Like [`save`](Self::save), on this thread. A file that another program has open is not waited for.
     pub(crate) fn save_now(&self) -> io::Result<()> {
-        self.state_file.write(&self.counted)
+        let written = self.state_file.write(&self.counted);
+        written.map_err(|error| self.state_file.explain(error))
     }
 
     /// Told of every change.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::world::{Saved, World};
-use crate::base::data_dir::{named, replace_file};
+use crate::base::data_dir::{is_held, named, replace_file};
 
 /// The world, and how many changes it has seen.
 #[derive(Debug)]
@@ -57,11 +57,26 @@ impl StateFile {
         let outcome = state
             .map_err(io::Error::other)
             .and_then(|state| replace_file(path, &state));
-        match &outcome {
-            Ok(()) => *written = changes,
-            Err(error) => tracing::error!(%error, file = %path.display(), "the state could not be written"),
+        if outcome.is_ok() {
+            *written = changes;
         }
         outcome
+    }
+
+    /// Logs that it could not be written, and why.
+    pub(super) fn explain(&self, error: io::Error) -> io::Error {
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        let error = if is_held(&error) {
+            let message = format!(
+                "{} cannot be replaced: another program has it open, or it may not be written ({error})",
+                path.display()
+            );
+            io::Error::new(error.kind(), message)
+        } else {
+            named(path)(error)
+        };
+        tracing::error!(%error, "the state could not be written");
+        error
     }
 
     /// Writes nothing from now on. Whoever is writing just now is let finish.

@@ -180,21 +180,42 @@ fn check_files(folder: &std::path::Path, round: u64) {
     assert_eq!(data, wanted, "round {round}: bytes that no object has");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_a_kill_at_any_moment() {
-    let rounds = option_env!("DAYTONA_EMULATOR_KILLS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+/// A process with room for all that is made.
+async fn start(data: &str) -> Program {
+    let program = Program::start(&["--quiet", "--data-dir", data]);
+    let body = r#"{"snapshotQuota": 100000}"#;
+    let head = format!(
+        "PUT /_emulator/organization HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
+         content-length: {}\r\n\r\n",
+        program.address,
+        program.admin_key,
+        body.len()
+    );
+    let answer = exchange(&program, &head, body.as_bytes()).await;
+    assert_eq!(answer.map(|(status, _)| status), Some(200));
+    program
+}
+
+/// Kills a process again and again that has one folder, and looks each time at what the next one has; how many objects and
+/// snapshots were acknowledged.
+async fn kill(rounds: std::ops::Range<u64>, chance: &mut Chance) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap().to_owned();
-    let mut chance = Chance(7);
     let mut sums = (0, 0);
     let mut left = Acknowledged::default();
-    for round in 0..rounds {
-        let mut program = Program::start(&["--quiet", "--data-dir", &data]);
+    let end = rounds.end;
+    for round in rounds {
+        let mut program = start(&data).await;
         check(&program, &left, round).await;
         check_files(folder.path(), round);
         let acknowledged = Mutex::new(Acknowledged::default());
         let given = access(&program).await;
-        let moment = Duration::from_micros(chance.next(60_000));
+        // So much is acknowledged first, however busy the machine is, and then some time goes by.
+        let (first, moment) = (chance.next(12), Duration::from_micros(chance.next(20_000)));
+        let count = || {
+            let known = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            (known.objects.len() + known.snapshots.len()) as u64
+        };
         let pid = program.child.id().to_string();
         let workers = ["a", "b", "c"].map(|worker| format!("{worker}{round}"));
         let [one, two, three] = &workers;
@@ -203,6 +224,9 @@ async fn what_was_acknowledged_survives_a_kill_at_any_moment() {
             keep_busy(&program, &given, two, &acknowledged),
             keep_busy(&program, &given, three, &acknowledged),
             async {
+                while count() < first {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
                 tokio::time::sleep(moment).await;
                 // Not asked to end, as `kill` of a process does on every platform.
                 drop(std::process::Command::new("kill").args(["-KILL", &pid]).status());
@@ -212,9 +236,22 @@ async fn what_was_acknowledged_survives_a_kill_at_any_moment() {
         left = acknowledged.into_inner().unwrap_or_else(PoisonError::into_inner);
         sums = (sums.0 + left.objects.len(), sums.1 + left.snapshots.len());
     }
-    let program = Program::start(&["--quiet", "--data-dir", &data]);
-    check(&program, &left, rounds).await;
-    check_files(folder.path(), rounds);
+    let program = start(&data).await;
+    check(&program, &left, end).await;
+    check_files(folder.path(), end);
+    sums
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_survives_a_kill_at_any_moment() {
+    let rounds = option_env!("DAYTONA_EMULATOR_KILLS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let mut chance = Chance(7);
+    let mut sums = (0, 0);
+    // All that is there is looked at after each kill: now and then there is a new folder.
+    for begin in (0..rounds).step_by(10) {
+        let more = kill(begin..rounds.min(begin + 10), &mut chance).await;
+        sums = (sums.0 + more.0, sums.1 + more.1);
+    }
     println!(
         "{rounds} kills; {} objects and {} snapshots were acknowledged",
         sums.0, sums.1

@@ -26,3 +26,5 @@ mod signature;
 mod socket;
 mod states;
 mod support;
+#[cfg(windows)]
+mod windows;

@@ -149,6 +149,12 @@ impl Dispatcher<'_> {
                 }
                 Ok(Some(path))
             }
+            // Nothing of it comes from the context.
+            Err(WordError::Unknown(_)) if command.instruction.flag("from").is_some_and(|from| !from.is_empty()) => {
+                Ok(None)
+            }
+            // An address, whatever follows.
+            Err(WordError::Unknown(_)) if sources::is_remote(source) => Ok(Some(source.to_owned())),
             Err(WordError::Unknown(name)) => {
                 let text = format!(
                     "the source `{}`: the value of the variable `{name}` is not known here; write the path itself",

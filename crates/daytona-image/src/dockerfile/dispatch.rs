@@ -221,7 +221,8 @@ impl Dispatcher<'_> {
             };
             let kind = mount.kind.as_str();
             // It is below the working directory, which an image may have set.
-            let is_root = self.absolute(&mount.target).is_some_and(|target| target.is_empty());
+            let target = mount.target.as_deref().and_then(|target| self.absolute(target));
+            let is_root = target.is_some_and(|target| target.is_empty());
             if is_root && !matches!(kind, "secret" | "ssh") {
                 let problem = format!("`--mount={}` needs a target, which cannot be `/`", text.escape_debug());
                 return Err(WordError::Invalid(problem));

@@ -8,9 +8,25 @@ pub(super) struct Mount {
     pub(super) kind: String,
     pub(super) from: String,
     pub(super) source: String,
-    pub(super) target: String,
+    /// None if it depends on a variable whose value is not known.
+    pub(super) target: Option<String>,
     pub(super) is_required: bool,
 }
+
+/// Keys whose values decide nothing about the files that are taken.
+const OTHER_KEYS: [&str; 11] = [
+    "env",
+    "readonly",
+    "ro",
+    "readwrite",
+    "rw",
+    "required",
+    "sharing",
+    "size",
+    "mode",
+    "uid",
+    "gid",
+];
 
 /// The kinds there are.
 const KINDS: [&str; 5] = ["bind", "cache", "tmpfs", "secret", "ssh"];
@@ -43,6 +59,8 @@ impl Mount {
     }
 
     /// Reads a mount; `expand` puts in the values of variables.
+    ///
+    /// What an image may set is not known, and matters only to the kind of a mount and to what it takes from the context.
     pub(super) fn parse(text: &str, expand: impl Fn(&str) -> Result<String, WordError>) -> Result<Self, WordError> {
         let invalid = |problem: String| {
             Err(WordError::Invalid(format!(
@@ -54,13 +72,27 @@ impl Mount {
             kind: "bind".to_owned(),
             ..Self::default()
         };
-        let (mut owner, mut sharing, mut id) = (None, false, String::new());
+        mount.target = Some(String::new());
+        let (mut owner, mut sharing, mut has_id, mut unknown_source) = (None, false, false, None);
         for field in fields(text).map_err(WordError::Invalid)? {
-            let (key, value) = match field.split_once('=') {
-                Some((key, value)) => (key, Some(expand(value)?)),
-                None => (field.as_str(), None),
-            };
+            let (key, value) = field
+                .split_once('=')
+                .map_or((field.as_str(), None), |(key, value)| (key, Some(value)));
             let key = key.to_lowercase();
+            let value = match value.map(&expand).transpose() {
+                Ok(value) => value,
+                Err(WordError::Unknown(name)) => {
+                    match key.as_str() {
+                        "source" | "src" => unknown_source = Some(name),
+                        "target" | "dst" | "destination" => mount.target = None,
+                        "id" => has_id = true,
+                        other if OTHER_KEYS.contains(&other) => {}
+                        _ => return Err(WordError::Unknown(name)),
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let boolean = |value: &str| {
                 matches!(
                     value,
@@ -71,8 +103,11 @@ impl Mount {
                 ("readonly" | "ro" | "readwrite" | "rw", None) | ("env", Some(_)) => {}
                 ("required", None) => mount.is_required = true,
                 (_, None) => return invalid(format!("`{}` is not `key=value`", field.escape_debug())),
-                ("type", Some(value)) if KINDS.contains(&value.as_str()) => mount.kind = value,
                 ("type", Some(value)) => {
+                    mount.kind = value.to_lowercase();
+                    if KINDS.contains(&mount.kind.as_str()) {
+                        continue;
+                    }
                     return invalid(format!(
                         "unknown type `{}`: it is one of {}",
                         value.escape_debug(),
@@ -81,14 +116,18 @@ impl Mount {
                 }
                 ("from", Some(value)) => mount.from = value,
                 ("source" | "src", Some(value)) => mount.source = value,
-                ("target" | "dst" | "destination", Some(value)) => mount.target = value,
+                ("target" | "dst" | "destination", Some(value)) => mount.target = Some(value),
                 ("readonly" | "ro" | "readwrite" | "rw", Some(value)) if boolean(&value) => {}
                 ("required", Some(value)) if boolean(&value) => {
                     mount.is_required = matches!(value.as_str(), "1" | "t" | "T" | "TRUE" | "true" | "True");
                 }
                 ("size", Some(_)) if mount.kind == "tmpfs" => {}
-                ("id", Some(value)) => id = value,
-                ("sharing", Some(value)) if matches!(value.as_str(), "shared" | "private" | "locked") => sharing = true,
+                ("id", Some(value)) => has_id |= !value.is_empty(),
+                ("sharing", Some(value))
+                    if matches!(value.to_lowercase().as_str(), "shared" | "private" | "locked") =>
+                {
+                    sharing = true;
+                }
                 ("mode", Some(value)) if u32::from_str_radix(&value, 8).is_ok() => owner = Some("mode"),
                 ("uid" | "gid", Some(value)) if value.parse::<u32>().is_ok() => owner = Some("uid or gid"),
                 (
@@ -111,11 +150,15 @@ impl Mount {
             if !mount.from.is_empty() {
                 return invalid("a secret has no `from`".to_owned());
             }
-            if mount.source.is_empty() && mount.target.is_empty() && id.is_empty() {
+            let has_source = !mount.source.is_empty() || unknown_source.is_some();
+            if !has_source && mount.target.as_deref() == Some("") && !has_id {
                 return invalid("a secret needs an `id`, a source or a target".to_owned());
             }
         }
-        Ok(mount)
+        match unknown_source.filter(|_| kind == "bind" && mount.from.is_empty()) {
+            Some(name) => Err(WordError::Unknown(name)),
+            None => Ok(mount),
+        }
     }
 }
 

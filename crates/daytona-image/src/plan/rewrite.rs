@@ -65,6 +65,11 @@ pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> R
     if !problems.is_empty() {
         return Err(problems);
     }
+    if let Some(target) = changes.target
+        && !args.is_empty()
+    {
+        return in_two_steps(text, read, changes.build_args, target);
+    }
     let instructions = read.instructions();
     let kept = match changes.target {
         Some(target) => kept_stages(instructions, read.escape(), target)?,
@@ -93,6 +98,35 @@ pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> R
         text: rewriter.text,
         lines: rewriter.lines,
         warnings,
+    })
+}
+
+/// The arguments first: which stages the target needs may depend on them.
+fn in_two_steps(
+    text: &str,
+    read: &Dockerfile,
+    build_args: &[(String, String)],
+    target: &str,
+) -> Result<Rewritten, Vec<ProblemKind>> {
+    let arguments = Changes {
+        build_args,
+        target: None,
+    };
+    let first = rewrite(text, read, &arguments)?;
+    let (read, errors) = Dockerfile::read(&first.text);
+    if !errors.is_empty() {
+        // The caller finds them, too.
+        return Ok(first);
+    }
+    let stages = Changes {
+        build_args: &[],
+        target: Some(target),
+    };
+    let second = rewrite(&first.text, &read, &stages)?;
+    Ok(Rewritten {
+        text: second.text,
+        lines: second.lines.iter().map(|line| first.lines[line - 1]).collect(),
+        warnings: first.warnings,
     })
 }
 
@@ -145,7 +179,6 @@ struct Rewriter<'a> {
 
 impl<'a> Rewriter<'a> {
     fn run(&mut self, instructions: &[Instruction]) {
-        let declared: BTreeSet<String> = instructions.iter().flat_map(declared_names).collect();
         let global = instructions.iter().take_while(|instruction| !instruction.is_stage());
         let global: BTreeSet<String> = global.flat_map(declared_names).collect();
         let mut next_line = 1;
@@ -167,8 +200,9 @@ impl<'a> Rewriter<'a> {
             self.instruction(instruction);
             if instruction.is_stage() {
                 let rest = &instructions[index + 1..];
-                let stage = rest.iter().take_while(|other| !other.is_stage());
-                if stage.into_iter().any(|other| other.keyword() == "RUN") {
+                let stage = || rest.iter().take_while(|other| !other.is_stage());
+                if stage().any(|other| other.keyword() == "RUN") {
+                    let declared = stage().flat_map(declared_names).collect();
                     self.proxies(instruction.line(), &declared);
                 }
             }
@@ -238,6 +272,7 @@ impl<'a> Rewriter<'a> {
         self.declare(line, set);
     }
 
+    /// BuildKit gives them to every command, whether the stage declares them or not.
     fn proxies(&mut self, line: usize, declared: &BTreeSet<String>) {
         let set: Vec<(&str, &str)> = self
             .args

@@ -4,6 +4,7 @@
 //! makes no file of a directory, so that this stays true until something runs. Whatever is not certain is not refused.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use super::part::{Body, Part};
 use crate::dockerfile::followed::{Change, Copied, Effect, Followed, Taking};
@@ -14,6 +15,12 @@ use crate::walk::Found;
 
 /// How much is remembered for all stages together. Beyond that nothing is refused.
 const MOST_KEPT: usize = 200_000;
+
+/// Bytes of a path that Linux takes.
+const LONGEST_PATH: usize = 4096;
+
+/// Folders on the way to a target; no usual one has as many.
+const MOST_FOLDERS: usize = 64;
 
 /// What a pattern matches is looked at only if it is not more than this.
 const MOST_MATCHED: usize = 1_000;
@@ -40,6 +47,11 @@ pub(super) fn conflicts(parts: &[Part], followed: &Followed) -> Vec<(usize, usiz
     builder.problems
 }
 
+/// Whether a path is not followed. Each folder on its way is looked at, below each of those before it.
+fn is_deep(path: &str) -> bool {
+    path.len() > LONGEST_PATH || path.matches('/').count() > MOST_FOLDERS
+}
+
 /// What is certainly there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -51,7 +63,7 @@ enum Kind {
 #[derive(Debug, Clone)]
 struct Origin {
     line: usize,
-    source: String,
+    source: Rc<str>,
 }
 
 /// What a stage holds. Paths are named from the root on.
@@ -87,6 +99,10 @@ impl Builder<'_> {
         stage.is_closed &= !self.parts.iter().any(|part| matches!(part.body, Body::Copy(_)));
         for change in changes {
             let done = match &change.effect {
+                Effect::Folder(path) | Effect::Copy(Copied { target: path, .. }) if is_deep(path) => {
+                    stage = Stage::default();
+                    Ok(())
+                }
                 Effect::Anything => {
                     stage = Stage::default();
                     Ok(())
@@ -111,7 +127,7 @@ impl Builder<'_> {
     fn origin(&self, change: &Change, source: &str) -> Origin {
         Origin {
             line: self.parts[change.part].line(change.line),
-            source: source.to_owned(),
+            source: source.into(),
         }
     }
 
@@ -221,7 +237,13 @@ impl Builder<'_> {
             for (part, folder, line) in stage.copied.get(above).into_iter().flatten() {
                 let source = join(folder, below);
                 if let Some(kind) = kind_of(&source, &self.parts[*part].taken.walked.files) {
-                    return Some((kind, Origin { line: *line, source }));
+                    return Some((
+                        kind,
+                        Origin {
+                            line: *line,
+                            source: source.into(),
+                        },
+                    ));
                 }
             }
         }

@@ -47,6 +47,12 @@ fn what_buildkit_knows_without_a_declaration_gets_one() {
         text(source.build_arg("HTTP_PROXY", "http://p:1")),
         "FROM x:1 AS a\nARG HTTP_PROXY=http://p:1\nRUN get\nFROM y:1\nCOPY --from=a /x /x\n"
     );
+    // One stage's own declaration, or one before the first stage, is not another's.
+    let source = DockerfileSource::text("ARG HTTP_PROXY\nFROM x:1 AS a\nARG HTTP_PROXY\nRUN get\nFROM y:1\nRUN get\n");
+    assert_eq!(
+        text(source.build_arg("HTTP_PROXY", "p")),
+        "ARG HTTP_PROXY=p\nFROM x:1 AS a\nARG HTTP_PROXY=p\nRUN get\nFROM y:1\nARG HTTP_PROXY=p\nRUN get\n"
+    );
     let source = DockerfileSource::text("FROM --platform=$TARGETPLATFORM x:1\n");
     assert_eq!(
         text(source.build_arg("TARGETPLATFORM", "linux/arm64")),
@@ -118,6 +124,30 @@ fn the_target_and_what_it_needs_is_what_is_left() {
         message.contains("the stages are `base`, `dev`, `build`, `app`"),
         "{message}"
     );
+}
+
+/// Which stages a target needs may depend on the arguments.
+#[test]
+fn a_target_needs_the_stages_that_the_arguments_choose() {
+    let source = || {
+        DockerfileSource::text(
+            "ARG ENV=src\nFROM x:1 AS src\nCOPY src /\nFROM x:1 AS dev\nCOPY dev /\nFROM ${ENV} AS final\nCOPY app /\nFROM x:1\nCOPY no /\n",
+        )
+        .target("final")
+    };
+    assert_eq!(
+        text(source()),
+        "ARG ENV=src\nFROM x:1 AS src\nCOPY src /\nFROM ${ENV} AS final\nCOPY app /\n"
+    );
+    assert_eq!(
+        text(source().build_arg("ENV", "dev")),
+        "ARG ENV=dev\nFROM x:1 AS dev\nCOPY dev /\nFROM ${ENV} AS final\nCOPY app /\n"
+    );
+    let problem = DockerfileSource::text("FROM x:1 AS a\nRUN a\nFROM y:1 AS b\nARG V=1\nCOPY $V /\n");
+    let folder = folder(&[]);
+    let image = Image::from_dockerfile(problem.target("b").build_arg("V", "none"));
+    let error = try_plan(folder.path(), &image).unwrap_err().to_string();
+    assert!(error.contains("Dockerfile:5:") || error.contains("line 5"), "{error}");
 }
 
 #[test]

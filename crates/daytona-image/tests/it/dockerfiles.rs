@@ -4,8 +4,15 @@ use std::fs;
 
 use daytona_image::dockerfile::Dockerfile;
 use daytona_image::{DockerfileCommands, DockerfileSource, Explanation, Image, Member, PlanOptions};
+use tempfile::TempDir;
 
 use crate::support::{error, folder, names, of_text, try_plan, warnings, write};
+
+/// What is warned of, without where.
+fn messages(folder: &TempDir, image: &Image) -> Vec<String> {
+    let plan = try_plan(folder.path(), image).unwrap();
+    plan.warnings().iter().map(|warning| warning.message.clone()).collect()
+}
 
 #[test]
 fn instructions_are_read_as_buildkit_reads_them() {
@@ -187,7 +194,7 @@ fn what_would_not_be_found_is_refused_with_its_line() {
 fn what_may_surprise_is_a_warning() {
     let folder = folder(&["a"]);
     let of = |lines: &str| {
-        warnings(
+        messages(
             &folder,
             &Image::from_dockerfile(DockerfileSource::text(format!("FROM a:1\n{lines}\n"))),
         )

@@ -176,7 +176,7 @@ fn a_project_file_is_a_regular_file() {
         ("named", ""),
         ("fifo", "is a FIFO, socket or device"),
         ("device", "is a FIFO, socket or device"),
-        ("gone", "leads to no file"),
+        ("gone", "leads to nothing"),
         ("folder", "is a directory"),
         ("bytes", "not UTF-8"),
         ("large", "is larger than"),

@@ -1,8 +1,10 @@
 //! What holds for any Dockerfile and for any values.
 
+use daytona_image::Image;
 use daytona_image::dockerfile::{Arguments, Dockerfile, Instruction};
-use daytona_image::{DockerfileSource, Image, PlanOptions};
 use proptest::prelude::*;
+
+use crate::support::{of_text, try_plan};
 
 proptest! {
     #[test]
@@ -15,8 +17,7 @@ proptest! {
         let text = lines.join("\n");
         if Dockerfile::parse(&text).is_ok() {
             let folder = tempfile::tempdir().unwrap();
-            let image = Image::from_dockerfile(DockerfileSource::text(text));
-            let _ = image.plan_with(&PlanOptions::default().base_dir(folder.path()).home(folder.path()));
+            let _ = try_plan(folder.path(), &of_text(&text));
         }
     }
 

@@ -116,6 +116,16 @@ fn usual_dockerfiles_send_what_they_copy() {
              ADD --checksum=$SUM https://example.com/a.tgz /tmp/\nADD --checksum=${SUM} https://example.com/b.tgz /tmp/\nCOPY LICENSE /\n",
             vec!["LICENSE"],
         ),
+        // Variables that the official images set. Nothing of the context depends on them.
+        (
+            "FROM rust:1.80 AS rust\nRUN --mount=type=cache,target=$CARGO_HOME/registry,id=$TARGETARCH cargo build\n\
+             RUN --mount=type=tmpfs,target=${HOME}/x --mount=type=secret,id=x,target=${HOME}/.netrc make\n\
+             FROM golang:1.22 AS go\nRUN --mount=type=Cache,sharing=Locked,target=$GOPATH/pkg/mod --mount=type=bind,source=go.mod,target=$GOPATH/go.mod go build\n\
+             FROM golang:1.22\nCOPY --from=go $GOPATH/bin/x $GOPATH/bin/\n\
+             COPY --from=rust /usr/local/lib/python${PYTHON_VERSION%.*}/site-packages ${CARGO_HOME}/bin/y /x/\n\
+             ADD https://nodejs.org/dist/v${NODE_VERSION}/node.tar.gz /x/\nCOPY LICENSE /\n",
+            vec!["LICENSE", "go.mod"],
+        ),
         // What is put off comes with a stage that starts from it.
         (
             "FROM x:1 AS base\nONBUILD COPY package.json ./\nONBUILD RUN npm i\nONBUILD ADD docs /docs/\nFROM base\nCMD [\"x\"]\n",
@@ -239,6 +249,14 @@ fn usual_mistakes_are_refused_with_their_line() {
             "line 2: `--checksum=main` is no commit, which a git repository is checked by",
         ),
         ("FROM x:1\nCOPY LICENSE\n", "line 2: COPY needs a source and a target"),
+        (
+            "FROM golang\nRUN --mount=type=bind,source=$GOPATH/x,target=/x make\n",
+            "line 2: the mount `type=bind,source=$GOPATH/x,target=/x`: the value of the variable `GOPATH` is not known here",
+        ),
+        (
+            "FROM golang\nRUN --mount=type=secret,mode=$GOPATH make\n",
+            "line 2: `--mount=type=secret,mode=$GOPATH`: a secret needs an `id`, a source or a target",
+        ),
         ("FROM x:1 AS 1st\n", "line 1: `1st` cannot be the name of a stage"),
         (
             "FROM --platform=linux/x/y/z x:1\n",

@@ -1,6 +1,6 @@
 //! Targets that cannot be: refused where they are certain, and nowhere else.
 
-use crate::support::{error, folder, names, write};
+use crate::support::{error, folder, names, try_plan, write};
 use daytona_image::{DockerfileSource, Image};
 
 const FILES: [&str; 6] = [
@@ -142,4 +142,14 @@ fn lines_are_those_of_the_callers_text() {
         message.starts_with("Dockerfile:5: `sub`") && message.contains("line 4 copied"),
         "{message}"
     );
+}
+
+/// A path with very many folders is not followed: each would be looked for below each of those before it.
+#[test]
+fn very_deep_targets_are_not_followed() {
+    let folder = folder(&["d/x"]);
+    let deep = "/a".repeat(8_000);
+    let text = format!("FROM scratch\nCOPY d /\nWORKDIR {deep}\nCOPY d/x {deep}\nCOPY d/x {deep}/b\n");
+    let plan = try_plan(folder.path(), &Image::from_dockerfile(DockerfileSource::text(text))).unwrap();
+    assert_eq!(plan.members().len(), 1);
 }

@@ -96,13 +96,16 @@ fn a_file_that_was_replaced_by_one_of_its_size_and_time_is_another() {
 #[test]
 fn a_requirements_file_names_others_as_the_builder_finds_them() {
     let folder = folder(&["r/sub/b.txt"]);
+    write(folder.path(), "r/sub/b.txt", "numpy\n");
     for (value, part) in [
-        (r"sub\b.txt", "divided by `/`"),
-        (r"\sub\b.txt", "lies outside"),
+        (r"'sub\b.txt'", "divided by `/`"),
+        (r"'\sub\b.txt'", "lies outside"),
         ("/sub/b.txt", "lies outside"),
         ("C:/windows/win.ini", "lies outside"),
         ("C:sub/b.txt", "lies outside"),
-        (r"\\host\share\b.txt", "lies outside"),
+        (r"'\\host\share\b.txt'", "lies outside"),
+        // Without quotes pip drops back slashes, on every system.
+        (r"sub\b.txt", "`subb.txt` does not exist"),
         ("SUB/b.txt", "exists as `sub`"),
     ] {
         write(folder.path(), "r/all.txt", &format!("-r {value}\n"));
@@ -155,7 +158,7 @@ fn files_below_a_long_path_are_planned() {
     fs::write(deep.join("file"), "x").unwrap();
     let found = names(&folder, "FROM a\nCOPY src /x");
     assert_eq!(found.len(), 2);
-    assert!(found[0].ends_with("a/file") && found[0].len() > 260, "{found:?}");
+    assert!(found[1].ends_with("a/file") && found[1].len() > 260, "{found:?}");
 }
 
 #[test]

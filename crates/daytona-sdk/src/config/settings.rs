@@ -263,7 +263,7 @@ mod tests {
         assert!(error(from(&[])).contains(ENV_API_KEY));
         assert!(error(from(&[(ENV_API_KEY, " ")])).contains("no credentials"));
         assert!(error(from(&[(ENV_JWT_TOKEN, "jwt")])).contains(ENV_ORGANIZATION_ID));
-        assert!(error(DaytonaBuilder::default().api_key("a b")).contains("the API key holds"));
+        assert!(error(DaytonaBuilder::default().api_key("a b")).contains("the API key contains"));
         assert!(
             from(&[(ENV_JWT_TOKEN, "jwt"), (ENV_ORGANIZATION_ID, "org")])
                 .build()
@@ -285,8 +285,8 @@ mod tests {
             ("https://h:port/api", "port"),
             ("https://user:hid#den@h/api", "`https://h/api`"),
             ("https://", "host"),
-            ("https://a b/api", "blank"),
-            ("https://h/a\nb", "blank"),
+            ("https://a b/api", "space"),
+            ("https://h/a\nb", "control"),
             ("https://h/a\u{1b}b", "control"),
             ("https://[::1/api", "[::1"),
             ("https://a..b%/api", "cannot be the address"),

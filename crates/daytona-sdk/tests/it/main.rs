@@ -29,6 +29,7 @@ mod settings;
 mod sockets;
 mod stat_index;
 mod support;
+mod sweep;
 mod time;
 #[cfg(feature = "rustls")]
 mod tls;

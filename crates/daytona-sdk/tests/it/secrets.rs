@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use daytona_emulator::{Emulator, EmulatorService, Fault, Operation, StorageOptions};
+use daytona_emulator::{
+    Emulator, EmulatorService, Fault, Operation, SandboxScript, Script, SeededSnapshot, StorageOptions,
+};
 use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
-use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy};
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy, RegistryParams};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{app_plan, folder};
+use crate::support::{app_plan, folder, image_params, in_process};
 use crate::traces::Traced;
 
 /// Notes every secret that goes through it: keys, signatures, and the storage's credentials.
@@ -168,4 +170,28 @@ async fn the_key_goes_to_no_host_of_less_safety_and_follows_no_redirect() {
     let error = client.build().unwrap().snapshots().list().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotAnApi);
     assert!(thief.received_requests().await.unwrap().is_empty());
+}
+
+/// A runner or a build may repeat the password of a registry.
+#[tokio::test(start_paused = true)]
+async fn the_words_of_a_runner_hold_no_password_of_a_registry() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let registry = RegistryParams::new("r", "https://ci:in-the-url@registry.example", "ci", "s3cret-s3cret");
+    assert!(!format!("{registry:?}").contains("in-the-url"), "{registry:?}");
+    let registry = RegistryParams::new("r", "registry.example", "ci", "s3cret-s3cret");
+    daytona.registries().add(registry).await.unwrap();
+    let words = "cannot pull https://ci:s3cret-s3cret@registry.example/x";
+    emulator.script(Script::for_name("built").fails(words));
+    emulator.add_snapshot(SeededSnapshot::from_image("web:1", "a:1"));
+    emulator.script_sandboxes(SandboxScript::for_snapshot("web:1").fails(words));
+    let errors = [
+        daytona.snapshots().create(image_params("built")).await.unwrap_err(),
+        daytona.snapshots().ensure(image_params("built")).await.unwrap_err(),
+        daytona.snapshots().verify("web:1").await.unwrap_err(),
+    ];
+    for error in errors {
+        let shown = format!("{error} {error:?} {} {:?}", error.report(), error.reason());
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(error.reason().unwrap().contains("[secret]"), "{shown}");
+    }
 }

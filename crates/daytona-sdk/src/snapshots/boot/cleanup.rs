@@ -1,6 +1,6 @@
 //! The deletion of a sandbox that was started for a smoke boot, whatever happens to the call.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daytona_api::DeleteSandbox;
@@ -21,7 +21,7 @@ const LATEST: Duration = Duration::from_secs(40);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a deletion is tried when its call has ended.
-const LIMIT: Duration = Duration::from_mins(10);
+pub(super) const LIMIT: Duration = Duration::from_mins(10);
 
 /// A sandbox that has to be deleted. Dropped, it is deleted by a task of its own, so that a future that is dropped in the middle
 /// leaves nothing behind as long as the runtime lives. What is left behind all the same stops and goes by itself, and a sweep finds
@@ -30,64 +30,63 @@ const LIMIT: Duration = Duration::from_mins(10);
 pub(crate) struct Cleanup {
     client: ApiClient,
     name: String,
-    /// When the sandbox was asked for last.
-    asked: Mutex<Duration>,
-    known: Presence,
+    asked: Mutex<Asked>,
+    /// Whether it is certain that there was a sandbox, so that one which is not there is gone.
+    was_there: bool,
     runtime: Option<Handle>,
 }
 
-/// What is known of the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    /// It may come to be as long as the server has not begun with it.
-    Possible,
-    /// There was one, so that one which is not there is gone.
-    Certain,
-    /// There is none, and there will be none.
-    Excluded,
+/// When the sandbox was asked for by a request of which it may have come.
+#[derive(Debug, Default, Clone, Copy)]
+struct Asked {
+    last: Option<Duration>,
+    /// Before the last request.
+    before: Option<Duration>,
 }
 
 impl Cleanup {
-    /// For the sandbox of this name, which is asked for now. Nobody else's has this name.
+    /// For the sandbox of this name, which nobody has asked for yet. Nobody else's has this name.
     pub(crate) fn of(client: &ApiClient, name: &str) -> Self {
         Self {
             client: client.clone(),
             name: name.to_owned(),
-            asked: Mutex::new(client.clock().now()),
-            known: Presence::Possible,
+            asked: Mutex::default(),
+            was_there: false,
             runtime: Handle::try_current().ok(),
         }
     }
 
-    /// Notes that the sandbox is being asked for once more.
+    /// Notes that the sandbox is being asked for.
     pub(crate) fn note_asked(&self) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = self.client.clock().now();
+        let mut asked = self.asked();
+        asked.before = asked.last;
+        asked.last = Some(self.client.clock().now());
     }
 
-    fn asked(&self) -> Duration {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes that nothing will come of the last request. An earlier one, whose answer was lost, may still make a sandbox.
+    pub(crate) fn note_refused(&self) {
+        let mut asked = self.asked();
+        asked.last = asked.before;
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the sandbox is there.
     pub(crate) fn note_there(&mut self) {
-        self.known = Presence::Certain;
-    }
-
-    /// Notes that there is no sandbox, and that there will be none.
-    pub(crate) fn note_none(&mut self) {
-        self.known = Presence::Excluded;
+        self.was_there = true;
     }
 
     /// Deletes it now. What does not succeed soon goes on in the background: the caller has waited for something else.
     pub(crate) async fn now(mut self, scope: &Scope) {
-        if self.known == Presence::Excluded {
-            return;
-        }
+        let last = self.asked().last;
+        let Some(asked) = last else { return };
         let patience = scope
             .deadline
             .remaining()
             .map_or(PATIENCE, |left| PATIENCE.min(left / 2));
-        let deletion = delete(scope, &self.name, self.asked(), self.known);
+        let deletion = delete(scope, &self.name, asked, self.was_there);
         let outcome = tokio::select! {
             biased;
             outcome = deletion => Some(outcome),
@@ -105,14 +104,15 @@ impl Cleanup {
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take().filter(|_| self.known != Presence::Excluded) else {
+        let last = self.asked().last;
+        let (Some(runtime), Some(asked)) = (self.runtime.take(), last) else {
             return;
         };
         let (client, name) = (self.client.clone(), std::mem::take(&mut self.name));
-        let (asked, known) = (self.asked(), self.known);
+        let was_there = self.was_there;
         let deletion = async move {
             let (scope, _delivery) = Scope::begin(&client, Goal::Answer, Options::within(LIMIT));
-            let outcome = scope.deadline.enforce(delete(&scope, &name, asked, known)).await;
+            let outcome = scope.deadline.enforce(delete(&scope, &name, asked, was_there)).await;
             if let Err(error) = outcome {
                 tracing::warn!(%name, %error, "a sandbox of a smoke boot could not be deleted: `sweep` finds it later");
             }
@@ -122,7 +122,7 @@ impl Drop for Cleanup {
 }
 
 /// Deletes a sandbox: again and again while it is being started, and until it can be seen if it may still come.
-async fn delete(scope: &Scope, name: &str, asked: Duration, known: Presence) -> Result<(), Error> {
+async fn delete(scope: &Scope, name: &str, asked: Duration, was_there: bool) -> Result<(), Error> {
     let clock = scope.client.clock();
     let request = DeleteSandbox::new(name);
     let mut looks = Looks::new(scope);
@@ -130,7 +130,7 @@ async fn delete(scope: &Scope, name: &str, asked: Duration, known: Presence) -> 
         match looks.next(|| scope.client.call_once(&request, 0)).await {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            Err(_) if known == Presence::Certain || clock.now().saturating_sub(asked) >= LATEST => return Ok(()),
+            Err(_) if was_there || clock.now().saturating_sub(asked) >= LATEST => return Ok(()),
             Err(_) => {}
         }
     }

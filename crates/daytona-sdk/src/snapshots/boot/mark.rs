@@ -6,6 +6,8 @@ use std::time::Duration;
 use daytona_api::Sandbox;
 use jiff::Timestamp;
 
+use super::cleanup;
+
 /// What the names of these sandboxes begin with.
 const PREFIX: &str = "daytona-sdk-verify-";
 
@@ -15,9 +17,9 @@ const PURPOSE: (&str, &str) = ("daytona-sdk/purpose", "verify");
 /// The label with the time after which nobody waits for it any more.
 const UNTIL: &str = "daytona-sdk/until";
 
-/// How long after the end of a call its sandbox may still be deleted by the call itself; and how far two clocks may differ where a
-/// server tells no time.
-const MARGIN: Duration = Duration::from_mins(10);
+/// How long after the end of a call its sandbox may still be deleted by the call itself. Two clocks may differ as much where a server
+/// tells no time.
+const MARGIN: Duration = cleanup::LIMIT;
 
 /// A smoke boot without a deadline counts as left behind after this time.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -29,8 +31,9 @@ pub(crate) fn name() -> String {
 
 /// The labels of a sandbox that is waited for this long at the most, from now by the server's time.
 pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String, String> {
-    let lasts = limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN;
-    let until = now.checked_add(lasts).unwrap_or(now);
+    let until = now
+        .checked_add(limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN)
+        .unwrap_or(now);
     let [purpose, until] =
         [PURPOSE, (UNTIL, &until.to_string())].map(|(name, value)| (name.to_owned(), value.to_owned()));
     BTreeMap::from([purpose, until])

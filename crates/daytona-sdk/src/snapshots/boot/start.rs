@@ -1,8 +1,9 @@
 //! A smoke boot: a sandbox of a snapshot is started, and deleted again.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use daytona_api::{CreateSandbox, DeleteSandbox, GetSandbox, Sandbox, SandboxState, Snapshot};
+use daytona_api::{CreateSandbox, CreateSnapshot, DeleteSandbox, GetSandbox, Sandbox, SandboxState, Snapshot};
 
 use super::cleanup::Cleanup;
 use super::{mark, permissions};
@@ -15,44 +16,57 @@ use crate::snapshots::watch::scope::Scope;
 /// What a sandbox costs before anybody looks at it: it stops after a minute, and is deleted when it stops.
 const STOPS_AFTER_MINUTES: u32 = 1;
 
+/// How long a start and a deletion may take, by default.
+pub(crate) const LIMIT: Duration = Duration::from_mins(5);
+
 /// How often the server may fail at the request for a sandbox.
 const MOST_FAILURES: u32 = 3;
 
+/// What a key needs to start a sandbox and to delete it again.
+const NEEDED: [permissions::Needed; 2] = [permissions::of::<CreateSandbox>(), permissions::of::<DeleteSandbox>()];
+
 /// Refuses a key that may not start a sandbox, or not delete it again.
 pub(crate) async fn check_permissions(scope: &Scope) -> Result<(), Error> {
-    permissions::check(
-        scope,
-        &[permissions::of::<CreateSandbox>(), permissions::of::<DeleteSandbox>()],
-    )
-    .await
+    permissions::check(scope, &NEEDED).await
 }
 
-/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it.
-pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot) -> Result<(), Error> {
+/// [`check_permissions`], of a key that has to create the snapshot, too.
+pub(crate) async fn check_permissions_to_create(scope: &Scope) -> Result<(), Error> {
+    let [start, delete] = NEEDED;
+    permissions::check(scope, &[permissions::of::<CreateSnapshot>(), start, delete]).await
+}
+
+/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it. The caller waits for this long at
+/// the most.
+pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot, limit: Option<Duration>) -> Result<(), Error> {
     let name = mark::name();
-    let request = request(scope, snapshot, &name);
-    scope
-        .deadline
-        .note_sandbox(&name, &SandboxState::Creating, Some(SnapshotInfo::of(snapshot)));
+    let request = request(scope, snapshot, &name, limit);
     scope.sink.put(Event::Starting { sandbox: name.clone() });
     let mut boot = Boot {
         scope,
         snapshot,
         cleanup: Cleanup::of(&scope.client, &name),
         name,
-        requests: AtomicU32::new(0),
     };
     let outcome = boot.until_started(&request).await;
     let Boot { cleanup, name, .. } = boot;
+    if outcome.is_ok() {
+        let elapsed = scope.deadline.elapsed();
+        scope.sink.put(Event::Started { sandbox: name, elapsed });
+    }
     cleanup.now(scope).await;
-    outcome?;
-    let elapsed = scope.deadline.elapsed();
-    scope.sink.put(Event::Started { sandbox: name, elapsed });
-    Ok(())
+    outcome
+}
+
+/// Whether the refusal of a creation says that there is no sandbox. A start that failed is refused too, and one of unknown words may be
+/// of such a start.
+fn made_nothing(error: &Error) -> bool {
+    use ErrorKind::{AlreadyExists, DoesNotStart, Rejected};
+    error.proves_nothing_was_done() && !matches!(error.kind(), AlreadyExists | DoesNotStart | Rejected)
 }
 
 /// The request for a sandbox that goes away by itself, in a region where the snapshot is.
-fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
+fn request(scope: &Scope, snapshot: &Snapshot, name: &str, limit: Option<Duration>) -> CreateSandbox {
     let client = &scope.client;
     let mut request = CreateSandbox::new();
     request.snapshot = Some(snapshot.id.to_string());
@@ -62,7 +76,7 @@ fn request(scope: &Scope, snapshot: &Snapshot, name: &str) -> CreateSandbox {
     let region = wished.filter(|target| regions.is_empty() || regions.contains(target));
     let region = region.or(regions.first());
     request.target = region.cloned();
-    request.labels = Some(mark::labels(client.timestamp(), scope.deadline.remaining()));
+    request.labels = Some(mark::labels(client.timestamp(), limit));
     request.auto_stop_interval = Some(STOPS_AFTER_MINUTES);
     request.auto_delete_interval = Some(0);
     request
@@ -73,29 +87,27 @@ struct Boot<'a> {
     snapshot: &'a Snapshot,
     name: String,
     cleanup: Cleanup,
-    /// How often the sandbox was asked for.
-    requests: AtomicU32,
 }
 
 impl Boot<'_> {
-    /// Notes that the last request made nothing. An earlier one, whose answer was lost, may have.
-    fn note_refused(&mut self) {
-        if *self.requests.get_mut() == 1 {
-            self.cleanup.note_none();
-        }
-    }
-
-    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name
-    /// tells that the sandbox is there.
+    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name tells that the
+    /// sandbox is there.
     async fn until_started(&mut self, request: &CreateSandbox) -> Result<(), Error> {
         let Self { scope, snapshot, .. } = *self;
         let client = &scope.client;
         let mut looks = Looks::new(scope);
         let failures = AtomicU32::new(0);
         let create = || async {
-            self.requests.fetch_add(1, Ordering::Relaxed);
             self.cleanup.note_asked();
-            match client.call_once(request, 0).await {
+            scope
+                .deadline
+                .note_sandbox(&self.name, &SandboxState::Creating, Some(SnapshotInfo::of(snapshot)));
+            let answer = client.call_once(request, 0).await;
+            if matches!(&answer, Err(error) if made_nothing(error)) {
+                self.cleanup.note_refused();
+                scope.deadline.note(snapshot);
+            }
+            match answer {
                 // A server that fails at it would fail at it forever.
                 Err(error)
                     if error.kind() == ErrorKind::ServerError
@@ -121,17 +133,12 @@ impl Boot<'_> {
                 Ok(Some(_)) => self.cleanup.note_there(),
                 looked => {
                     if looked.is_ok() {
-                        self.note_refused();
+                        self.cleanup.note_refused();
                     }
                     return Err(error.with_snapshot(SnapshotInfo::of(snapshot)));
                 }
             },
-            Err(error) => {
-                if error.proves_nothing_was_done() {
-                    self.note_refused();
-                }
-                return Err(error.with_snapshot(SnapshotInfo::of(snapshot)));
-            }
+            Err(error) => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
         }
         let made_at = client.clock().now();
         loop {
@@ -164,9 +171,11 @@ async fn look_at(client: &ApiClient, name: &str) -> Result<Option<Sandbox>, Erro
     }
 }
 
+/// The error of a sandbox that goes before it was seen to run. One that runs stops after a minute, and goes.
 fn gone(snapshot: &Snapshot, name: &str) -> Error {
     let message = format!(
-        "somebody else deleted sandbox `{name}` of snapshot `{}` before it had started",
+        "sandbox `{name}` of snapshot `{}` went away before it was seen to run: somebody deleted it, or it ran while the server \
+         could not be asked",
         snapshot.name
     );
     // Not `Gone`: that is about the snapshot, of which nothing is known.
@@ -187,6 +196,15 @@ fn does_not_start(snapshot: &Snapshot, sandbox: Option<&Sandbox>) -> Error {
     }
 }
 
+/// Parts of what a registry or a runtime says where there is no such image. A program that is `not found` is another matter.
+const IMAGE_IS_MISSING: [&str; 5] = [
+    "manifest unknown",
+    "manifest for ",
+    "No such image",
+    "name unknown",
+    "repository does not exist",
+];
+
 /// What helps, by the words of the runner.
 fn hint(reason: &str, snapshot: &Snapshot) -> String {
     let entrypoint = match snapshot.entrypoint.as_deref() {
@@ -201,7 +219,7 @@ fn hint(reason: &str, snapshot: &Snapshot) -> String {
         format!(
             "the service runs its own program in the sandbox, which needs a shell (`/bin/sh`) in the image; {entrypoint}, which must not interfere with it"
         )
-    } else if reason.contains("manifest") || reason.contains("not found") {
+    } else if IMAGE_IS_MISSING.iter().any(|part| reason.contains(part)) {
         "the image is no longer in the service's registry: create the snapshot again".to_owned()
     } else {
         format!("{entrypoint}: check that it keeps running, and that the image has a shell (`/bin/sh`)")
@@ -225,7 +243,17 @@ mod tests {
         let exited = hint_of("sandbox exited with code 1, reason: ", &snapshot);
         assert!(exited.contains("`python main.py`"), "{exited}");
         assert!(hint_of("timeout waiting for daemon to start", &snapshot).contains("/bin/sh"));
-        assert!(hint_of("manifest unknown", &snapshot).contains("anew"));
-        assert!(hint_of("something new", &snapshot).contains("/bin/sh"));
+        assert!(hint_of("manifest unknown", &snapshot).contains("create the snapshot again"));
+        for reason in [
+            "something new",
+            "exec: \"python\": executable file not found in $PATH",
+            "sh: 1: server: not found",
+        ] {
+            let hint = hint_of(reason, &snapshot);
+            assert!(
+                hint.contains("/bin/sh") && hint.contains("entrypoint"),
+                "{reason}: {hint}"
+            );
+        }
     }
 }

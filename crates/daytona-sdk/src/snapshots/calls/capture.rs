@@ -22,7 +22,10 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
         .call_with(&GetSandbox::new(&sandbox), |error| scope.sink.put_retry(error))
         .await?;
     check_sandbox(&found)?;
-    if let Some(taken) = Looks::new(&scope).next(|| named(client, &name)).await? {
+    if let Some(taken) = Looks::new(&scope)
+        .next(|| named(client, &name, found.organization_id.as_deref()))
+        .await?
+    {
         let message = format!("the name `{name}` is taken: the server would make no snapshot, and report no error");
         return Err(Error::new(ErrorKind::AlreadyExists, message)
             .with_snapshot(SnapshotInfo::of(&taken))
@@ -43,13 +46,18 @@ pub(crate) async fn capture(scope: Scope, sandbox: String, name: String) -> Resu
 fn check_name(name: &str) -> Result<(), Error> {
     let is_part = |part: &str| {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-');
-        !part.is_empty() && part.bytes().all(valid)
+        !part.is_empty() && part.bytes().all(valid) && !matches!(part, "." | "..")
     };
-    if name.split('/').all(is_part) {
+    let (parts, digest) = name
+        .split_once("@sha256:")
+        .map_or((name, None), |(parts, digest)| (parts, Some(digest)));
+    let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if parts.split('/').all(is_part) && digest.is_none_or(is_digest) {
         return Ok(());
     }
     let message = format!(
-        "`{name}` is not a name for a snapshot: use letters, digits, `_`, `.`, `:` and `-`, with single slashes between its parts"
+        "`{name}` is not a name for a snapshot: use letters, digits, `_`, `.`, `:` and `-`, with single slashes between its \
+         parts; it may end with a digest, `@sha256:…`"
     );
     Err(Error::new(ErrorKind::InvalidRequest, message))
 }
@@ -79,10 +87,13 @@ fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
 }
 
 /// The snapshot of this name; none if there is none.
-async fn named(client: &ApiClient, name: &str) -> Result<Option<Snapshot>, Error> {
+async fn named(client: &ApiClient, name: &str, organization: Option<&str>) -> Result<Option<Snapshot>, Error> {
     match client.call_once(&GetSnapshot::new(name), 0).await {
         // One of everybody's does not keep the organization from having its own of that name.
-        Ok(found) => Ok((found.name == name && found.general != Some(true)).then_some(found)),
+        Ok(found) => {
+            let is_elsewhere = found.general == Some(true) && found.organization_id.as_deref() != organization;
+            Ok((found.name == name && !is_elsewhere).then_some(found))
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -133,9 +144,13 @@ impl Capture<'_> {
                     was_seen = true;
                     self.note(&found.state);
                 }
+                Ok(found) => {
+                    self.note(&found.state);
+                    return Ok(was_seen);
+                }
                 // Its snapshot may be there all the same.
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => return Ok(was_seen),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(was_seen),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -147,7 +162,10 @@ impl Capture<'_> {
         let mut since = clock.now();
         let mut looks = Looks::new(self.scope);
         loop {
-            match looks.next(|| named(client, &self.name)).await? {
+            match looks
+                .next(|| named(client, &self.name, self.sandbox.organization_id.as_deref()))
+                .await?
+            {
                 Some(found) if self.is_ours(&found) => return Ok(found),
                 Some(other) => {
                     let message = format!(
@@ -199,7 +217,7 @@ impl Capture<'_> {
 
     fn failed(&self) -> Error {
         let message = format!(
-            "no snapshot `{}` was made of sandbox `{}`, which is back in its state: the server gives no reason",
+            "no snapshot `{}` was made of sandbox `{}`, which is no longer being captured: the server gives no reason",
             self.name, self.sandbox.name
         );
         Error::new(ErrorKind::BuildFailed, message)
@@ -213,10 +231,26 @@ mod tests {
 
     #[test]
     fn names_that_nobody_means_are_refused() {
-        for name in ["a", "web:1", "team/app:1.0", "a_b-c.d"] {
+        let pinned = format!("web@sha256:{}", "0a".repeat(32));
+        for name in ["a", "web:1", "team/app:1.0", "a_b-c.d", &pinned] {
             check_name(name).unwrap();
         }
-        for name in ["", " ", "my snap", "a/", "/a", "a//b", "a\n", "ä", "<b>", "https://x"] {
+        for name in [
+            "",
+            " ",
+            ".",
+            "a/..",
+            "my snap",
+            "a/",
+            "/a",
+            "a//b",
+            "a\n",
+            "ä",
+            "<b>",
+            "https://x",
+            "a@b",
+            "a@sha256:0a",
+        ] {
             assert_eq!(
                 check_name(name).unwrap_err().kind(),
                 ErrorKind::InvalidRequest,

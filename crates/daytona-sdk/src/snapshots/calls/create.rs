@@ -169,7 +169,7 @@ async fn submit(
     let submitting = async {
         let deadline = scope.deadline.clone();
         if is_verified {
-            deadline.enforce(start::check_permissions(&scope)).await?;
+            deadline.enforce(start::check_permissions_to_create(&scope)).await?;
         }
         let (mut submission, access) = deadline
             .enforce(Submission::prepare(&scope, params, Next::Upload))

@@ -166,7 +166,10 @@ async fn ensure(
     let span = trace::whole("ensure", params.name());
     let ensuring = async {
         if is_verified {
-            scope.deadline.enforce(start::check_permissions(&scope)).await?;
+            scope
+                .deadline
+                .enforce(start::check_permissions_to_create(&scope))
+                .await?;
         }
         let preparing = async {
             let (mut submission, _) = Submission::prepare(&scope, params, Next::Compare).await?;

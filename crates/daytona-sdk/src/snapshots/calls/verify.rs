@@ -1,7 +1,5 @@
 //! Proves that a snapshot starts, and deletes what earlier proofs have left behind.
 
-use std::time::Duration;
-
 use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
 
 use crate::error::{Error, ErrorKind, SnapshotInfo};
@@ -9,9 +7,6 @@ use crate::snapshots::boot::{mark, sandboxes, start};
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::outcome::{self, Outcome};
 use crate::snapshots::watch::scope::Scope;
-
-/// How long a start and a deletion may take, by default.
-pub(crate) const LIMIT: Duration = Duration::from_mins(5);
 
 /// Verifies a snapshot, and returns it.
 pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapshot, Error> {
@@ -31,7 +26,7 @@ pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapsh
             return Err(Error::new(ErrorKind::Rejected, message).with_snapshot(SnapshotInfo::of(&found)));
         }
     }
-    start::prove(&scope, &found).await?;
+    start::prove(&scope, &found, scope.deadline.remaining()).await?;
     Ok(found)
 }
 
@@ -40,14 +35,21 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
     let snapshot = made?;
     // Boxed, because it is a part of every creation. It has a limit of its own, because a build may take hours but a
     // start minutes.
-    let proof = scope.deadline.enforce(Box::pin(start::prove(scope, &snapshot)));
+    let limit = scope
+        .deadline
+        .remaining()
+        .map_or(start::LIMIT, |left| left.min(start::LIMIT));
+    let proof = scope
+        .deadline
+        .enforce(Box::pin(start::prove(scope, &snapshot, Some(limit))));
     tokio::select! {
         biased;
         proved = proof => proved?,
-        () = scope.client.clock().sleep(LIMIT) => {
+        () = scope.client.clock().sleep(start::LIMIT) => {
             let message = format!(
-                "snapshot `{}` is active, and a sandbox of it had not started after {LIMIT:?}",
-                snapshot.name
+                "snapshot `{}` is active, and a sandbox of it had not started after {:?}",
+                snapshot.name,
+                start::LIMIT
             );
             return Err(Error::new(ErrorKind::WaitTimeout, message).with_snapshot(SnapshotInfo::of(&snapshot)));
         }

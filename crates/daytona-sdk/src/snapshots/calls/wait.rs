@@ -93,5 +93,5 @@ pub(crate) fn done(scope: &Scope, outcome: Result<Snapshot, Error>) -> Result<Sn
         let snapshot = Box::new(snapshot.clone());
         scope.sink.put(Event::Done { snapshot });
     }
-    outcome
+    outcome.map_err(|error| error.without_secrets(scope.client.secrets()))
 }

@@ -48,5 +48,5 @@ where
     let deadline = scope.deadline.clone();
     let outcome = delivery.watch(body(scope)).await;
     deadline.bound(delivery.finish()).await;
-    outcome
+    outcome.map_err(|error| error.without_secrets(client.secrets()))
 }

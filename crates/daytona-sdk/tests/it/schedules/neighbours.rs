@@ -95,8 +95,6 @@ async fn verified(seed: u64) {
             assert!(fails, "seed {seed}: {error:?}");
             assert!(error.to_string().contains("does not start"), "seed {seed}: {error:?}");
         }
-        // It went by itself, while nobody could look.
-        Some(Err(error)) if error.kind() == ErrorKind::Gone => {}
         Some(Err(error)) => assert!(is_of_a_fault(error.kind()), "seed {seed}: {error:?}"),
     }
     emulator.clear_faults();
