@@ -21,8 +21,9 @@ use crate::index::Index;
 use crate::payload::{Part, Payload};
 use crate::storage::{Head, MultipartUpload, ObjectStorage, StorageError};
 
-/// How many archives are looked for at once: such a request is nothing but a round trip.
-const HEADS: usize = 16;
+/// How many archives are looked for at once. Such a request carries nothing, so it costs the line a round trip alone: with
+/// 16 of them, 264 archives over 80 ms took longer than their hashing.
+const HEADS: usize = 40;
 
 /// An archive of at most this many bytes is sent without looking for it first, because a look takes as long: it mostly
 /// arrives within one round trip, on a new connection too. Ten segments may be sent before the first is acknowledged
@@ -100,7 +101,7 @@ impl<'a> Run<'a> {
             Ok(())
         };
         // More than are sent at once, so that sending holds up neither hashing nor looking.
-        let at_once = 2 * self.options.concurrency + HEADS;
+        let at_once = self.options.concurrency + HEADS;
         let pushing = async {
             let done = each(archives, at_once, |archive| self.archive(archive)).await;
             done.map_err(E::from)
