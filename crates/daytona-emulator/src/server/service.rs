@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, DATE, HOST, ORIGIN};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, CONTENT_LENGTH, DATE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -154,6 +154,17 @@ impl EmulatorService {
             headers.insert(DATE, http_date(self.core.clock.now()));
         }
         damage::to_headers(headers, effects);
+        if parts.method == Method::HEAD {
+            without_body(response);
+        }
+    }
+}
+
+/// Leaves the head of an answer, as a server sends it to HEAD. In process nobody else does.
+fn without_body(response: &mut Response<ResponseBody>) {
+    let body = std::mem::replace(response.body_mut(), full(Bytes::new()));
+    if let Some(size) = body.size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(size.into());
     }
 }
 
