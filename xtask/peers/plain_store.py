@@ -1,14 +1,16 @@
-"""The only change to the official Python SDK: its store refuses http addresses unless it is told that they are meant."""
+"""The only change to the official Python SDK: its store refuses http addresses unless it is told that they are meant.
 
-import daytona._sync.object_storage as object_storage
+It has to be imported before the SDK.
+"""
 
-original_store = object_storage.S3Store
+import obstore.store
 
-
-class PlainStore(original_store):
-    def __new__(cls, *arguments, **options):
-        options["client_options"] = {**(options.get("client_options") or {}), "allow_http": True}
-        return original_store(*arguments, **options)
+store = obstore.store.S3Store
 
 
-object_storage.S3Store = PlainStore
+def plain_store(*arguments, **options):
+    options["client_options"] = {**(options.get("client_options") or {}), "allow_http": True}
+    return store(*arguments, **options)
+
+
+obstore.store.S3Store = plain_store

@@ -1,5 +1,6 @@
 """The official Python SDK against the emulator: each line is one thing that was done and how it ended."""
 
+import asyncio
 import json
 import os
 import pathlib
@@ -8,7 +9,7 @@ import tempfile
 import urllib.request
 
 import plain_store  # before the SDK is used
-from daytona import CreateSnapshotParams, Daytona, DaytonaConfig, Image, Resources
+from daytona import AsyncDaytona, CreateSnapshotParams, Daytona, DaytonaConfig, Image, Resources
 from daytona.common.errors import DaytonaConflictError, DaytonaError, DaytonaNotFoundError
 
 failures = 0
@@ -81,6 +82,14 @@ with tempfile.TemporaryDirectory() as folder:
     files = {file["path"]: file["mode"] for file in admin("GET", "/images/py-built")["files"]}
     wanted = {"/opt/run.sh": "0755", "/opt/app/main.py": "0644", "/opt/app/sub/data.txt": "0644"}
     check("the files are in the image", files == wanted, files)
+
+    async def create_asynchronously():
+        async with AsyncDaytona(DaytonaConfig(target="us")) as client:
+            file = Image.base("alpine:3.20").add_local_file("app/main.py", "/main.py")
+            return await client.snapshot.create(CreateSnapshotParams(name="py-async", image=file))
+
+    error, made_so = error_of(lambda: asyncio.run(create_asynchronously()))
+    check("the asynchronous client uploads, too", made_so is not None and made_so.state == "active", repr(error))
 
 error, _ = error_of(
     lambda: snapshots.create(CreateSnapshotParams(name="py-fails", image=Image.base("alpine:3.20").run_commands("exit 7")))

@@ -5,11 +5,12 @@ import resource
 import sys
 import time
 
-from plain_store import object_storage
+import plain_store  # before the SDK is used
+from daytona._sync.object_storage import ObjectStorage
 
 folder, endpoint, bucket, organization, access_key, secret_key = sys.argv[1:]
 begin = time.perf_counter()
-store = object_storage.ObjectStorage(endpoint, access_key, secret_key, "", bucket, region="us-east-1")
+store = ObjectStorage(endpoint, access_key, secret_key, "", bucket, region="us-east-1")
 store.upload(folder, organization, "d")
 seconds = time.perf_counter() - begin
 print(json.dumps({"seconds": round(seconds, 3), "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
