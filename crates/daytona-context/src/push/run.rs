@@ -71,8 +71,8 @@ pub(super) struct Run<'a> {
 /// What became of an archive.
 struct Done {
     digest: Digest,
-    was_sent: bool,
-    size: u64,
+    sent: u64,
+    skipped: u64,
 }
 
 impl<'a> Run<'a> {
@@ -111,13 +111,10 @@ impl<'a> Run<'a> {
             index.save().await;
         }
         let mut pushed = Pushed::default();
-        for Done { digest, was_sent, size } in done {
+        for Done { digest, sent, skipped } in done {
             pushed.hashes.push(digest);
-            *(if was_sent {
-                &mut pushed.sent
-            } else {
-                &mut pushed.skipped
-            }) += size;
+            pushed.sent += sent;
+            pushed.skipped += skipped;
         }
         Ok(pushed)
     }
@@ -168,14 +165,20 @@ impl<'a> Run<'a> {
         put.map_err(|error| failed("put", &key, error))?;
         tracing::debug!(%key, size, "stored the context archive");
         self.report(Progress::Stored { hash: digest, size });
-        let was_sent = true;
-        Ok(Done { digest, was_sent, size })
+        Ok(Done {
+            digest,
+            sent: size,
+            skipped: 0,
+        })
     }
 
     fn skipped(&self, digest: Digest, size: u64) -> Done {
         self.report(Progress::Skipped { hash: digest, size });
-        let was_sent = false;
-        Done { digest, was_sent, size }
+        Done {
+            digest,
+            sent: 0,
+            skipped: size,
+        }
     }
 
     fn answered_within(&self, time: Duration) {

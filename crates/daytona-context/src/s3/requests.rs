@@ -34,7 +34,7 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
     let subject = Subject {
         key,
         payload: None,
-        insists: false,
+        is_essential: false,
     };
     let looked = session.call(subject, request).await;
     match looked {
@@ -82,7 +82,7 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
     let subject = Subject {
         key,
         payload: Some(payload),
-        insists: true,
+        is_essential: true,
     };
     session.call(subject, request).await
 }

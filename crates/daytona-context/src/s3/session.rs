@@ -75,8 +75,9 @@ pub(super) struct Subject<'a> {
     pub(super) key: &'a str,
     /// What it carries.
     pub(super) payload: Option<&'a Payload>,
-    /// Whether a store that answers with a failure is asked again. A connection that fails always is.
-    pub(super) insists: bool,
+    /// Whether the push depends on it. Then a store that answers with a failure is asked again, as it always is when the
+    /// connection fails.
+    pub(super) is_essential: bool,
 }
 
 impl Session {
@@ -162,14 +163,14 @@ impl Session {
             let state = self.state();
             let (generation, ahead) = (state.generation, shared.skew.ahead());
             let config = state.config.clone();
-            let tells = subject.insists.then(|| shared.under_way());
+            let under_way = subject.is_essential.then(|| shared.under_way());
             let outcome = request(state).await;
-            if let (Ok(_), Some(_)) = (&outcome, &tells) {
+            if let (Ok(_), Some(_)) = (&outcome, &under_way) {
                 let mut state = shared.state();
                 state.refreshes = 0;
                 state.accepted = Some(Instant::now());
             }
-            drop(tells);
+            drop(under_way);
             let mut failure = match outcome {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
@@ -177,25 +178,16 @@ impl Session {
             if failure.error.kind() == StorageErrorKind::Payload {
                 return Err(failure.error);
             }
-            if let Some(region) = &failure.region
-                && shared.correct_region(region, generation)
-            {
-                continue;
+            match self.learn(&failure, generation, ahead, subject).await {
+                // It is sent as it should have been, which costs no attempt.
+                Ok(true) => continue,
+                Ok(false) => {}
+                // Whoever gives out credentials may be better in a moment.
+                Err(error) => failure = error.into(),
             }
-            if (failure.is_skewed() || failure.gives_no_reason()) && self.correct_clock(&failure, ahead, subject) {
-                continue;
-            }
-            if failure.is_expired() {
-                match self.renew(generation).await {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    // Whoever gives out credentials may be better in a moment.
-                    Err(error) => failure = error.into(),
-                }
-            }
-            let insists = subject.insists || failure.error.status().is_none();
             let accepted = shared.state().accepted;
-            let wait = budget.next(&failure, accepted).filter(|_| insists);
+            let is_retried = subject.is_essential || failure.error.status().is_none();
+            let wait = budget.next(&failure, accepted).filter(|_| is_retried);
             let error = redacted(failure.error, &config);
             let Some(wait) = wait else {
                 return Err(error.with_attempts(budget.tries()));
@@ -207,6 +199,29 @@ impl Session {
             }
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Learns what an answer teaches: the store's region, its clock, or that credentials have expired. Whether there is
+    /// anything new to try.
+    async fn learn(
+        &self,
+        failure: &Failure,
+        generation: u64,
+        ahead: i64,
+        subject: Subject<'_>,
+    ) -> Result<bool, StorageError> {
+        if let Some(region) = &failure.region
+            && self.shared.correct_region(region, generation)
+        {
+            return Ok(true);
+        }
+        if (failure.is_skewed() || failure.gives_no_reason()) && self.correct_clock(failure, ahead, subject) {
+            return Ok(true);
+        }
+        if failure.is_expired() {
+            return self.renew(generation).await;
+        }
+        Ok(false)
     }
 
     fn tell(&self, subject: Subject<'_>, error: &StorageError, wait: Duration) {

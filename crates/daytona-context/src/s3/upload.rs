@@ -167,7 +167,7 @@ fn about(key: &str) -> Subject<'_> {
     Subject {
         key,
         payload: None,
-        insists: true,
+        is_essential: true,
     }
 }
 
