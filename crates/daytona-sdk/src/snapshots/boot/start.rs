@@ -90,12 +90,17 @@ struct Boot<'a> {
 }
 
 impl Boot<'_> {
-    /// Asks for the sandbox, and looks at it until it runs. A request whose answer was lost is sent again: the name tells that the
-    /// sandbox is there.
     async fn until_started(&mut self, request: &CreateSandbox) -> Result<(), Error> {
+        let mut looks = Looks::new(self.scope);
+        self.ask(&mut looks, request).await?;
+        self.watch(&mut looks).await
+    }
+
+    /// Asks for the sandbox. A request whose answer was lost is sent again: the name tells that the sandbox is there.
+    async fn ask(&mut self, looks: &mut Looks<'_>, request: &CreateSandbox) -> Result<(), Error> {
         let Self { scope, snapshot, .. } = *self;
         let client = &scope.client;
-        let mut looks = Looks::new(scope);
+        // The server's own, over all attempts. An atomic, as the attempts share it.
         let failures = AtomicU32::new(0);
         let create = || async {
             self.cleanup.note_asked();
@@ -140,6 +145,13 @@ impl Boot<'_> {
             },
             Err(error) => return Err(error.with_snapshot(SnapshotInfo::of(snapshot))),
         }
+        Ok(())
+    }
+
+    /// Looks at the sandbox until it runs.
+    async fn watch(&self, looks: &mut Looks<'_>) -> Result<(), Error> {
+        let Self { scope, snapshot, .. } = *self;
+        let client = &scope.client;
         let made_at = client.clock().now();
         loop {
             let Some(found) = looks.next(|| look_at(client, &self.name)).await? else {
