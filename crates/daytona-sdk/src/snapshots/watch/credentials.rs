@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use daytona_api::{ListRegistries, Registry, Snapshot};
+use daytona_image::dockerfile::Dockerfile;
 
 use super::scope::Scope;
 use crate::error::Error;
@@ -50,30 +51,37 @@ pub(crate) async fn explain(scope: &Scope, error: Error, failed: &Snapshot) -> E
     }
 }
 
-/// The names of the images that a snapshot is made from.
+/// The names of the images that a snapshot is made from: its own, and those that its Dockerfile pulls.
 fn images(snapshot: &Snapshot) -> Vec<String> {
     let image = snapshot.image_name.iter().filter(|image| !image.is_empty()).cloned();
     let build = snapshot.build_info.as_ref();
-    let dockerfile = build
-        .and_then(|build| build.dockerfile_content.as_deref())
-        .unwrap_or_default();
+    let text = build.and_then(|build| build.dockerfile_content.as_deref());
+    // What the service has built was sent as it is, so errors are no reason to stop here.
+    let (dockerfile, _) = Dockerfile::read(text.unwrap_or_default());
     let mut stages = Vec::new();
-    let mut parents = Vec::new();
-    for line in dockerfile.lines() {
-        let mut words = line.split_whitespace();
-        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
-            continue;
+    let mut pulled = Vec::new();
+    let mut pull = |name: &str, stages: &[String]| {
+        let is_stage = stages.contains(&name.to_ascii_lowercase()) || name.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_stage && name != "scratch" && !name.contains('$') {
+            pulled.push(name.to_owned());
         }
-        let mut words = words.filter(|word| !word.starts_with("--"));
-        let Some(parent) = words.next() else { continue };
-        if !stages.contains(&parent.to_ascii_lowercase()) && parent != "scratch" && !parent.contains('$') {
-            parents.push(parent.to_owned());
+    };
+    for instruction in dockerfile.instructions() {
+        if instruction.keyword() == "FROM" {
+            if let Some(parent) = instruction.words().first() {
+                pull(parent, &stages);
+            }
+            stages.extend(instruction.words().get(2).map(|stage| stage.to_ascii_lowercase()));
         }
-        if let (Some(_), Some(stage)) = (words.next(), words.next()) {
-            stages.push(stage.to_ascii_lowercase());
+        if let Some(name) = instruction.flag("from") {
+            pull(name, &stages);
+        }
+        let fields = instruction.flag_values("mount").flat_map(|mount| mount.split(','));
+        for name in fields.filter_map(|field| field.strip_prefix("from=")) {
+            pull(name, &stages);
         }
     }
-    image.chain(parents).collect()
+    image.chain(pulled).collect()
 }
 
 fn hint(images: &[String], registries: &[Registry]) -> Option<String> {
@@ -145,15 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn the_parents_of_a_build_are_its_images() {
+    fn a_build_pulls_what_its_dockerfile_names() {
         let mut snapshot = Snapshot::new("1", "x", "error");
         snapshot.image_name = Some(String::new());
         let mut build = BuildInfo::new();
         build.dockerfile_content = Some(
-            "# FROM no/comment:1\nfrom --platform=linux/amd64 r.example/a:1 AS Base\nFROM base\nFROM scratch\nFROM $X\nRUN FROM\n"
+            "# FROM no/comment:1\nfrom --platform=linux/amd64 \\\n  r.example/a:1 AS Base\nFROM base\nFROM scratch\nFROM $X\n\
+             RUN FROM\nCOPY --from=r.example/b:1 /b /b\nCOPY --from=0 /c /c\nCOPY --from=BASE /c /c\n\
+             RUN --mount=type=bind,from=r.example/d:1,target=/d true\n"
                 .to_owned(),
         );
         snapshot.build_info = Some(build);
-        assert_eq!(images(&snapshot), ["r.example/a:1"]);
+        assert_eq!(images(&snapshot), ["r.example/a:1", "r.example/b:1", "r.example/d:1"]);
     }
 }
