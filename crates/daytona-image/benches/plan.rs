@@ -116,6 +116,43 @@ fn copy_all_of_7_500_files(bencher: Bencher<'_, '_>, times: usize) {
     plans(bencher, &folder, &lines.concat(), 7_500);
 }
 
+/// Each pattern could match any file of the folder.
+#[divan::bench(sample_count = 10)]
+fn copy_by_300_patterns_of_7_500_files(bencher: Bencher<'_, '_>) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    (0..7_500).for_each(|index| fs::write(folder.path().join(format!("data/{}-{index}", index % 300)), "x").unwrap());
+    let lines: Vec<String> = (0..300)
+        .map(|index| format!("COPY data/{index}-* /x{index}/\n"))
+        .collect();
+    plans(bencher, &folder, &lines.concat(), 7_500);
+}
+
+/// Each stage begins with the one before, and uses a variable of the first.
+#[divan::bench(sample_count = 10)]
+fn plan_of_3_000_stages(bencher: Bencher<'_, '_>) {
+    let stages = (1..3_000).map(|index| format!("FROM s{} AS s{index}\nENV V{index}=$FIRST\n", index - 1));
+    let text = format!("FROM scratch AS s0\nENV FIRST=1\n{}", stages.collect::<String>());
+    let image = Image::from_dockerfile(DockerfileSource::text(text));
+    let options = PlanOptions::default();
+    bencher.bench(|| image.plan_with(&options).unwrap());
+}
+
+/// What 10,000 rules have in common.
+#[divan::bench(args = ["none-{}", "**/none-{}", "none-{}*", "*.{}", "*none{}*", "dir/*/none-{}", "*a*b*{}*"], sample_count = 3)]
+fn walk_past_10_000_rules(bencher: Bencher<'_, '_>, rule: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    (0..3_000).for_each(|index| fs::write(folder.path().join(format!("file-{index}")), "x").unwrap());
+    // The last kind has no three characters in a row.
+    let number = |index: usize| match rule {
+        "*a*b*{}*" => index.to_string().replace(|_: char| true, "?*") + &"c*".repeat(index % 50),
+        _ => index.to_string(),
+    };
+    let rules = IgnoreRules::new((0..10_000).map(|index| rule.replace("{}", &number(index)))).unwrap();
+    let walk = Walk::new(folder.path()).rules(rules);
+    bencher.bench(|| assert_eq!(walk.run().files.len(), 3_000));
+}
+
 /// Each rule is looked at for each name, and none is copied.
 #[divan::bench(sample_count = 10)]
 fn copy_by_a_pattern_past_3_000_rules(bencher: Bencher<'_, '_>) {

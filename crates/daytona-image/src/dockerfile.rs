@@ -31,8 +31,10 @@ pub(crate) mod word;
 
 pub use heredoc::Heredoc;
 pub use instruction::{Arguments, Instruction, Pair};
-pub use model::{Dockerfile, SyntaxError, SyntaxErrors};
+pub use model::{Dockerfile, MAX_ERRORS, SyntaxError, SyntaxErrors};
 pub use reader::MAX_LINE;
+
+use crate::bounded::Bounded;
 
 impl Dockerfile {
     /// Reads a Dockerfile. A byte order mark is ignored.
@@ -56,9 +58,9 @@ impl Dockerfile {
     /// something in it is wrong.
     pub fn read(text: &str) -> (Self, Vec<SyntaxError>) {
         let reading = reader::read(text, None);
-        let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);
+        let dockerfile = reading.dockerfile;
         let last = dockerfile.line_count.max(1);
-        errors.extend(check::check(&dockerfile, false));
+        let mut errors = in_order(reading.errors, check::check(&dockerfile, false));
         if dockerfile.instructions.is_empty() && errors.is_empty() {
             errors.push(SyntaxError::new(
                 last,
@@ -67,18 +69,28 @@ impl Dockerfile {
         } else if errors.is_empty() && !dockerfile.instructions.iter().any(Instruction::is_stage) {
             errors.push(SyntaxError::new(last, "a Dockerfile needs a FROM, but there is none"));
         }
-        errors.sort_by_key(|error| error.line);
         (dockerfile, errors)
     }
 
     /// Reads lines from the middle of a Dockerfile, with this escape character. There may be none.
     pub(crate) fn read_part(text: &str, escape: char) -> (Self, Vec<SyntaxError>) {
         let reading = reader::read(text, Some(escape));
-        let (dockerfile, mut errors) = (reading.dockerfile, reading.errors);
-        errors.extend(check::check(&dockerfile, true));
-        errors.sort_by_key(|error| error.line);
-        (dockerfile, errors)
+        let errors = in_order(reading.errors, check::check(&reading.dockerfile, true));
+        (reading.dockerfile, errors)
     }
+}
+
+/// The errors that two looks at a text have found, in the order of their lines.
+fn in_order(first: Bounded<SyntaxError>, second: Bounded<SyntaxError>) -> Vec<SyntaxError> {
+    let ((mut errors, more), (others, even_more)) = (first.into_parts(), second.into_parts());
+    errors.extend(others);
+    errors.sort_by_key(|error| error.line);
+    let left_out = more + even_more + errors.len().saturating_sub(MAX_ERRORS);
+    errors.truncate(MAX_ERRORS);
+    if let Some(last) = errors.last().filter(|_| left_out > 0) {
+        errors.push(SyntaxError::new(last.line, format!("and {left_out} more problems")));
+    }
+    errors
 }
 
 impl Instruction {

@@ -47,6 +47,25 @@ impl Display for Escaped {
     }
 }
 
+/// How many bytes a message shows of its beginning, and of its end.
+const SHOWN: (usize, usize) = (1_500, 500);
+
+/// The message, without its middle if it is very long.
+pub(crate) fn cut(message: &str) -> Cow<'_, str> {
+    let left_out = message.len().saturating_sub(SHOWN.0 + SHOWN.1);
+    if left_out == 0 {
+        return Cow::Borrowed(message);
+    }
+    let start = message.floor_char_boundary(SHOWN.0);
+    let end = message.ceil_char_boundary(message.len() - SHOWN.1);
+    let count = end - start;
+    Cow::Owned(format!(
+        "{} [… {count} bytes more …] {}",
+        &message[..start],
+        &message[end..]
+    ))
+}
+
 /// Neither a control character nor one that changes the direction of what is around it.
 fn is_harmless(character: char) -> bool {
     let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -23,9 +23,13 @@ use std::sync::Arc;
 use crate::escape;
 
 mod expression;
+mod index;
+mod matches;
 mod pattern;
 mod syntax;
 
+use index::Index;
+pub(crate) use matches::Matches;
 use pattern::Pattern;
 
 /// An ordered list of rules, for example those of a `.dockerignore` file.
@@ -44,6 +48,7 @@ use pattern::Pattern;
 pub struct IgnoreRules {
     /// The rules, which clones share.
     rules: Arc<[Rule]>,
+    index: Arc<Index>,
 }
 
 /// The meaning of a backslash in a pattern.
@@ -170,7 +175,15 @@ impl IgnoreRules {
                 pattern: Pattern::parse(&pattern).map_err(error)?,
             })));
         }
-        Ok(Self { rules: rules.into() })
+        Ok(Self::of(rules))
+    }
+
+    fn of(rules: Vec<Rule>) -> Self {
+        let literals: Vec<&str> = rules.iter().map(|rule| rule.0.pattern.literal()).collect();
+        Self {
+            index: Arc::new(Index::new(&literals)),
+            rules: rules.into(),
+        }
     }
 
     /// These rules, followed by the others. The later ones take precedence.
@@ -179,9 +192,7 @@ impl IgnoreRules {
         if later.is_empty() {
             return self;
         }
-        Self {
-            rules: self.rules.iter().chain(later.rules.iter()).cloned().collect(),
-        }
+        Self::of(self.rules.iter().chain(later.rules.iter()).cloned().collect())
     }
 
     /// The rules, in order.
@@ -197,8 +208,8 @@ impl IgnoreRules {
     /// Decides about a path, which is relative to the root and `/`-separated.
     pub fn decide(&self, path: &str) -> Decision<'_> {
         match path.rsplit_once('/') {
-            Some((folder, _)) => self.decide_in(&self.enter_all(folder), path),
-            None => self.decide_in(&Matches::default(), path),
+            Some((folder, _)) => self.enter(&self.enter_all(folder), path).0,
+            None => self.enter(&Matches::default(), path).0,
         }
     }
 
@@ -211,30 +222,22 @@ impl IgnoreRules {
     }
 
     /// Decides about a directory. Also returns what it passes on, given what its parent does.
+    ///
+    /// A path is compared with every rule that did not match its directory and could change the result.
     pub(crate) fn enter(&self, parent: &Matches, path: &str) -> (Decision<'_>, Matches) {
-        let mut matches = Matches::none(self.rules.len());
-        let decision = self.examine(parent, path, |index| matches.set(index));
-        (decision, matches)
-    }
-
-    /// Decides about a path, given what its directory passes on.
-    pub(crate) fn decide_in(&self, parent: &Matches, path: &str) -> Decision<'_> {
-        self.examine(parent, path, |_| {})
-    }
-
-    /// Compares a path with every rule that did not match its directory and could change the result.
-    fn examine(&self, parent: &Matches, path: &str, mut matched: impl FnMut(usize)) -> Decision<'_> {
         let mut decision = Decision { rule: None };
-        for (index, rule) in self.rules.iter().enumerate() {
+        let mut matches = self.index.possible(path);
+        matches.extend(parent);
+        matches.retain(|index| {
+            let rule = &self.rules[index];
             let changes = rule.0.is_exception == decision.is_ignored();
-            if parent.has(index) || (changes && rule.0.pattern.matches(path)) {
-                matched(index);
-                if changes {
-                    decision.rule = Some(rule);
-                }
+            let is_match = parent.has(index) || (changes && rule.0.pattern.matches(path));
+            if is_match && changes {
+                decision.rule = Some(rule);
             }
-        }
-        decision
+            is_match
+        });
+        (decision, matches)
     }
 
     /// Whether an exception could match something below an ignored directory, so that the walk must enter it.
@@ -242,26 +245,6 @@ impl IgnoreRules {
         let below = format!("{directory}/");
         let mut rules = self.rules.iter().enumerate();
         rules.any(|(index, rule)| rule.0.is_exception && !matches.has(index) && rule.0.pattern.may_begin_with(&below))
-    }
-}
-
-/// The rules that matched a directory or one of its parents. The empty list belongs to the root: none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Matches(Box<[u64]>);
-
-impl Matches {
-    fn none(rules: usize) -> Self {
-        Self(vec![0; rules.div_ceil(64)].into())
-    }
-
-    fn has(&self, index: usize) -> bool {
-        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
-    }
-
-    fn set(&mut self, index: usize) {
-        if let Some(word) = self.0.get_mut(index / 64) {
-            *word |= 1 << (index % 64);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bounded;
 mod cancel;
 pub mod dockerfile;
 mod escape;

@@ -15,6 +15,7 @@ mod resolve;
 mod rewrite;
 mod source;
 mod targets;
+mod want;
 mod warning;
 
 use crate::image::Image;

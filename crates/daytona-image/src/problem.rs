@@ -14,11 +14,16 @@ use crate::walk::{self, WalkProblem};
 /// Its `Debug` is the same report as its `Display`, so a `main` that returns it prints readable text.
 pub struct PlanError {
     problems: Vec<Problem>,
+    /// How many there are besides.
+    more: usize,
 }
 
+/// As many problems of an image are listed.
+pub(crate) const MOST_PROBLEMS: usize = 200;
+
 impl PlanError {
-    pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        Self { problems }
+    pub(crate) fn new(problems: Vec<Problem>, more: usize) -> Self {
+        Self { problems, more }
     }
 
     /// Whether planning was [cancelled](crate::Cancellation).
@@ -42,12 +47,16 @@ impl fmt::Debug for PlanError {
 impl fmt::Display for PlanError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.problems.as_slice() {
-            [problem] => problem.fmt(formatter),
+            [problem] if self.more == 0 => problem.fmt(formatter),
             problems => {
-                write!(formatter, "{} problems in the image", problems.len())?;
+                write!(formatter, "{} problems in the image", problems.len() + self.more)?;
                 problems
                     .iter()
-                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))
+                    .try_for_each(|problem| write!(formatter, "\n  {problem}"))?;
+                if self.more > 0 {
+                    write!(formatter, "\n  and {} more", self.more)?;
+                }
+                Ok(())
             }
         }
     }
@@ -96,6 +105,8 @@ impl DockerfileLine {
         (step, method, location): (usize, &'static str, &'static Location<'static>),
         message: &dyn fmt::Display,
     ) -> fmt::Result {
+        let message = message.to_string();
+        let message = escape::cut(&message);
         match line {
             Some(Self { path: Some(path), line }) => write!(
                 formatter,

@@ -106,8 +106,8 @@ impl Walk {
     }
 
     /// Only the selected files.
-    pub(crate) fn only(mut self, selection: impl Selection + 'static) -> Self {
-        self.settings.only = Some(Arc::new(selection));
+    pub(crate) fn only(mut self, selection: Arc<impl Selection + 'static>) -> Self {
+        self.settings.only = Some(selection);
         self
     }
 

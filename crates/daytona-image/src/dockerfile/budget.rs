@@ -6,8 +6,9 @@ use std::fmt;
 /// How many bytes the words of one Dockerfile may expand to, all together.
 pub(crate) const MAX_EXPANSION: usize = 16 * 1024 * 1024;
 
-/// How many steps the patterns of `${name#pattern}` and its like may take in one Dockerfile, all together.
-pub(crate) const MAX_PATTERN_STEPS: usize = 16 * 1024 * 1024;
+/// How many steps the variables of one Dockerfile may take, all together: to find them in stages, and to match the
+/// patterns of `${name#pattern}` and its like.
+pub(crate) const MAX_STEPS: usize = 16 * 1024 * 1024;
 
 /// Why a word has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +54,16 @@ impl Budget {
 
     pub(super) fn take_steps(&self, count: usize) -> Result<(), WordError> {
         self.steps.set(self.steps.get().saturating_add(count));
-        if self.steps.get() > MAX_PATTERN_STEPS {
+        if self.steps.get() > MAX_STEPS {
             return WordError::invalid(format!(
-                "the patterns of this Dockerfile's variables take more than {MAX_PATTERN_STEPS} steps"
+                "the variables of this Dockerfile take more than {MAX_STEPS} steps"
             ));
         }
         Ok(())
+    }
+
+    /// A step on the way to a variable, which [`take_steps`](Self::take_steps) refuses later if it was one too many.
+    pub(super) fn spend_step(&self) {
+        self.steps.set(self.steps.get().saturating_add(1));
     }
 }

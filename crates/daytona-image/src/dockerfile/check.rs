@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::heredoc;
 use super::instruction::{Arguments, Instruction};
-use super::model::{Dockerfile, SyntaxError};
+use super::model::{Dockerfile, MAX_ERRORS, SyntaxError};
 use super::mount::Mount;
+use crate::bounded::Bounded;
 
 /// What kind of value a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,8 @@ fn flags_of(keyword: &str) -> &'static [(&'static str, Flag)] {
 }
 
 /// What is wrong with the instructions, each by itself and in their order.
-pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Vec<SyntaxError> {
-    let mut errors = Vec::new();
+pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Bounded<SyntaxError> {
+    let mut errors = Bounded::new(MAX_ERRORS);
     let mut has_stage = is_part;
     for instruction in &dockerfile.instructions {
         if let Err(problem) = check_instruction(instruction) {

@@ -1,13 +1,13 @@
 //! What each instruction of a stage does to its variables, and what it takes from the build context.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::budget::{Budget, WordError};
-use super::followed::{Assignment, Change, Command, Effect, Followed, Note, Taking};
+use super::followed::{Assignment, Change, Command, Effect, Followed, Note, Notes, Taking};
 use super::instruction::{Arguments, Instruction};
-use super::mount::Mount;
+use super::mount::{Kind, Mount};
 use super::reference::check_source;
-use super::scope::{Globals, Scope, look_up};
+use super::scope::{Globals, Scopes};
 use super::sources::{self, Wanted};
 use super::values;
 use super::word::{Lexer, Variable};
@@ -16,10 +16,14 @@ use super::word::{Lexer, Variable};
 pub(super) struct Dispatcher<'a> {
     pub(super) escape: char,
     pub(super) stage: usize,
-    pub(super) scopes: &'a mut Vec<Scope>,
+    pub(super) scopes: &'a mut Scopes,
     pub(super) globals: &'a Globals,
+    /// The last stage of each name, in lower case.
+    pub(super) names: &'a HashMap<String, usize>,
     pub(super) budget: &'a Budget,
     pub(super) followed: &'a mut Followed,
+    pub(super) problems: &'a mut Notes,
+    pub(super) warnings: &'a mut Notes,
 }
 
 impl Dispatcher<'_> {
@@ -56,7 +60,7 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn problem(&mut self, command: &Command<'_>, text: impl Into<String>) {
-        self.followed.problems.push(Note {
+        self.problems.push(Note {
             part: command.part,
             line: command.line,
             text: text.into(),
@@ -64,7 +68,7 @@ impl Dispatcher<'_> {
     }
 
     pub(super) fn warning(&mut self, command: &Command<'_>, text: impl Into<String>) {
-        self.followed.warnings.push(Note {
+        self.warnings.push(Note {
             part: command.part,
             line: command.line,
             text: text.into(),
@@ -92,7 +96,7 @@ impl Dispatcher<'_> {
     fn workdir(&mut self, command: &Command<'_>) -> Result<(), WordError> {
         for word in command.instruction.words() {
             let path = self.known(word)?.and_then(|path| self.absolute(&path));
-            self.scope().workdir.clone_from(&path);
+            self.scopes.set_workdir(self.stage, path.clone());
             if let Some(path) = path {
                 self.changed(command, Effect::Folder(path));
             }
@@ -105,16 +109,13 @@ impl Dispatcher<'_> {
         if path.starts_with('/') {
             return Some(sources::clean(path));
         }
-        let workdir = self.scopes[self.stage].workdir.as_ref()?;
+        let workdir = self.scopes.workdir(self.stage)?;
         Some(sources::clean(&format!("{workdir}/{path}")))
     }
 
-    pub(super) fn scope(&mut self) -> &mut Scope {
-        &mut self.scopes[self.stage]
-    }
-
     pub(super) fn word(&self, text: &str) -> Result<String, WordError> {
-        Lexer::new(self.escape, &|name| look_up(self.scopes, self.stage, name), self.budget).word(text)
+        let look = |name: &str| self.scopes.look_up(self.stage, name, self.budget);
+        Lexer::new(self.escape, &look, self.budget).word(text)
     }
 
     /// The word, or `None` if it depends on a variable whose value is not known.
@@ -138,13 +139,13 @@ impl Dispatcher<'_> {
             match (value, self.globals.get(&name)) {
                 (Some(value), _) => {
                     let value = self.known(value)?;
-                    self.scope().set(name, value);
+                    self.scopes.set(self.stage, name, value);
                 }
                 (None, Variable::Set(value)) => {
                     let value = Some(value.to_owned());
-                    self.scope().set(name, value);
+                    self.scopes.set(self.stage, name, value);
                 }
-                (None, _) => self.scope().declare(name),
+                (None, _) => self.scopes.declare(self.stage, name),
             }
         }
         Ok(())
@@ -162,7 +163,7 @@ impl Dispatcher<'_> {
         }
         for (name, value) in set {
             self.assigned(command, "ENV", &name);
-            self.scope().set(name, value);
+            self.scopes.set(self.stage, name, value);
         }
         Ok(())
     }
@@ -193,7 +194,7 @@ impl Dispatcher<'_> {
 
     fn expose(&mut self, instruction: &Instruction) -> Result<(), WordError> {
         for word in instruction.words() {
-            let look = |name: &str| look_up(self.scopes, self.stage, name);
+            let look = |name: &str| self.scopes.look_up(self.stage, name, self.budget);
             match Lexer::new(self.escape, &look, self.budget).split(word) {
                 Ok(ports) => ports
                     .iter()
@@ -219,33 +220,26 @@ impl Dispatcher<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            let kind = mount.kind.as_str();
             // It is below the working directory, which an image may have set.
-            let target = mount.target.as_deref().and_then(|target| self.absolute(target));
+            let target = mount.target.as_deref().ok().and_then(|target| self.absolute(target));
             let is_root = target.is_some_and(|target| target.is_empty());
-            if is_root && !matches!(kind, "secret" | "ssh") {
+            if is_root && !mount.kind.is_given() {
                 let problem = format!("`--mount={}` needs a target, which cannot be `/`", text.escape_debug());
                 return Err(WordError::Invalid(problem));
             }
-            if !mount.from.is_empty() && command.sources.is_empty() {
-                check_source(&mount.from).map_err(WordError::Invalid)?;
-                if mount.from.bytes().all(|byte| byte.is_ascii_digit()) {
-                    let problem = format!(
-                        "`from={}`: a mount names a stage by its name, not by its number",
-                        mount.from
-                    );
-                    return Err(WordError::Invalid(problem));
-                }
+            if !mount.from.is_empty() {
+                self.check_from(&mount.from)?;
             }
-            match kind {
-                "bind" if mount.from.is_empty() => self.followed.takings.push(Taking {
+            match (mount.kind, mount.source) {
+                (Kind::Bind, Ok(source)) if mount.from.is_empty() => self.followed.takings.push(Taking {
                     part: command.part,
                     line: command.line,
-                    sources: vec![Wanted::Path(sources::clean(&mount.source))],
+                    sources: vec![Wanted::Path(sources::clean(&source))],
                     sets_mode: false,
                     keeps_links: false,
                 }),
-                "secret" | "ssh" => {
+                (kind @ (Kind::Secret | Kind::Ssh), _) => {
+                    let kind = kind.name();
                     let what = format!("the service has no build secrets, so `--mount=type={kind}` gets nothing");
                     if mount.is_required {
                         self.problem(command, format!("{what}: take the mount out, or `required`"));
@@ -259,23 +253,54 @@ impl Dispatcher<'_> {
         Ok(())
     }
 
+    /// Checks the stage or image that a mount takes from. Mounts do not know stages by their numbers.
+    fn check_from(&self, from: &str) -> Result<(), WordError> {
+        match self.names.get(&from.to_lowercase()) {
+            Some(stage) => self.check_stage(from, *stage),
+            None if from.bytes().all(|byte| byte.is_ascii_digit()) => WordError::invalid(format!(
+                "`from={from}`: a mount names a stage by its name, not by its number"
+            )),
+            None => check_source(from).map_err(WordError::Invalid),
+        }
+    }
+
+    /// Checks that a stage may be taken from.
+    pub(super) fn check_stage(&self, from: &str, stage: usize) -> Result<(), WordError> {
+        if stage > self.stage {
+            return WordError::invalid(format!(
+                "the stage `{from}` comes later: a stage can only copy from earlier ones"
+            ));
+        }
+        Ok(())
+    }
+
     /// Says which arguments without a value a command uses.
     fn unset_arguments(&mut self, command: &Command<'_>) {
-        let scope = &self.scopes[self.stage];
         let instruction = &*command.instruction;
         let bodies = instruction.heredocs.iter().map(|heredoc| heredoc.body.as_str());
-        let (mut names, mut seen) = (Vec::new(), HashSet::new());
-        for text in instruction.words().iter().map(String::as_str).chain(bodies) {
-            for name in variables_in(text) {
-                if scope.declares(name) && seen.insert(name) {
-                    names.push(name.to_owned());
-                }
-            }
-        }
-        for name in names {
+        let texts: Vec<&str> = instruction.words().iter().map(String::as_str).chain(bodies).collect();
+        self.bare_arguments(command, texts);
+    }
+
+    /// Says which arguments without a value are in some texts.
+    pub(super) fn bare_arguments<'t>(&mut self, command: &Command<'_>, texts: impl IntoIterator<Item = &'t str>) {
+        let mut seen = HashSet::new();
+        for name in texts.into_iter().flat_map(variables_in) {
+            let Some(bare) = self
+                .scopes
+                .bare(self.stage, name, self.budget)
+                .filter(|_| seen.insert(name))
+            else {
+                continue;
+            };
+            let unless = if bare.may_be_set {
+                " unless the image sets it"
+            } else {
+                ""
+            };
             let text = format!(
-                "the ARG `{name}` has no value here, because the service has no build arguments: give it a default, or set it with \
-                 `DockerfileSource::build_arg`"
+                "the ARG `{name}` has no value here{unless}, because the service has no build arguments: give it a default, or set \
+                 it with `DockerfileSource::build_arg`"
             );
             self.warning(command, text);
         }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use super::instruction::Instruction;
 use super::scope::Base;
 use super::sources::Wanted;
+use crate::bounded::Bounded;
 
 /// An instruction, and the part of the Dockerfile that it stands in.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,38 @@ pub(crate) struct Note {
     pub(crate) part: usize,
     pub(crate) line: usize,
     pub(crate) text: String,
+}
+
+/// As many problems and as many warnings of a Dockerfile are listed. The last of the list then says how many more there are.
+const MAX_NOTES: usize = 100;
+
+/// What is to be said, each thing once.
+#[derive(Debug)]
+pub(crate) struct Notes(Bounded<Note>);
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self(Bounded::new(MAX_NOTES))
+    }
+}
+
+impl Notes {
+    pub(super) fn push(&mut self, note: Note) {
+        if !self.0.items().contains(&note) {
+            self.0.push(note);
+        }
+    }
+
+    /// In the order of parts and lines. `what` they are is for the last.
+    pub(super) fn finish(self, what: &str) -> Vec<Note> {
+        let (mut notes, more) = self.0.into_parts();
+        notes.sort_by_key(|note| (note.part, note.line));
+        if let Some(&Note { part, line, .. }) = notes.last().filter(|_| more > 0) {
+            let text = format!("and {more} more {what}");
+            notes.push(Note { part, line, text });
+        }
+        notes
+    }
 }
 
 /// What an instruction takes from the build context.

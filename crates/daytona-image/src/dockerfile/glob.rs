@@ -1,5 +1,7 @@
 //! Patterns of `COPY`, as Go's `filepath.Match` reads them: component by component, with nothing special about a leading dot.
 
+use std::str::Chars;
+
 /// Whether a component has a character of a pattern that is not escaped.
 pub(crate) fn is_pattern(component: &str) -> bool {
     let mut characters = component.chars();
@@ -15,73 +17,75 @@ pub(crate) fn is_pattern(component: &str) -> bool {
 
 /// Whether a pattern matches the name of one component.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    // The last `*`, and how much of the name it has taken: a mistake can only be mended by giving it one more.
-    let (mut at, mut index, mut star) = (0, 0, None::<(usize, usize)>);
+    let (mut pattern, mut name) = (pattern, name);
+    // What follows the last `*`, and what that has left of the name. After a mismatch it takes one character more.
+    let mut star: Option<(&str, &str)> = None;
     loop {
-        if at < pattern.len() && pattern[at] == '*' {
-            star = Some((at + 1, index));
-            at += 1;
+        if let Some(after) = pattern.strip_prefix('*') {
+            star = Some((after, name));
+            pattern = after;
             continue;
         }
-        if at == pattern.len() && index == name.len() {
+        let mut characters = name.chars();
+        let next = characters.next();
+        if pattern.is_empty() && next.is_none() {
             return true;
         }
-        let step = name.get(index).and_then(|character| step(&pattern[at..], *character));
-        match (step, star) {
-            (Some(length), _) => {
-                at += length;
-                index += 1;
-            }
-            (None, Some((after, taken))) if taken < name.len() => {
-                star = Some((after, taken + 1));
-                at = after;
-                index = taken + 1;
-            }
-            (None, _) => return false,
+        if let Some(after) = next.and_then(|character| step(pattern, character)) {
+            (pattern, name) = (after, characters.as_str());
+            continue;
         }
+        let Some((after, left)) = star else { return false };
+        let mut characters = left.chars();
+        if characters.next().is_none() {
+            return false;
+        }
+        (pattern, name) = (after, characters.as_str());
+        star = Some((after, name));
     }
 }
 
-/// How many characters of the pattern match this one of the name.
-fn step(pattern: &[char], character: char) -> Option<usize> {
-    match pattern {
-        ['?', ..] => Some(1),
-        ['[', class @ ..] => {
-            let (ranges, is_negated, length) = read_class(class)?;
-            let is_in = ranges.iter().any(|(low, high)| (*low..=*high).contains(&character));
-            (is_in != is_negated).then_some(1 + length)
+/// The rest of the pattern, if its beginning matches this character.
+fn step(pattern: &str, character: char) -> Option<&str> {
+    let mut rest = pattern.chars();
+    match rest.next()? {
+        '?' => Some(rest.as_str()),
+        '[' => {
+            let (is_in, after) = class(rest.as_str(), character)?;
+            is_in.then_some(after)
         }
-        ['\\', literal, ..] => (*literal == character).then_some(2),
-        [literal, ..] => (*literal == character).then_some(1),
-        [] => None,
+        '\\' => (rest.next()? == character).then_some(rest.as_str()),
+        literal => (literal == character).then_some(rest.as_str()),
     }
 }
 
-type Class = (Vec<(char, char)>, bool, usize);
-
-/// A class after its opening bracket: its ranges, whether it is negated, and how many characters it takes.
-fn read_class(class: &[char]) -> Option<Class> {
-    let is_negated = class.first() == Some(&'^');
-    let mut index = usize::from(is_negated);
-    let mut ranges = Vec::new();
-    let character = |index: &mut usize| {
-        *index += usize::from(class.get(*index) == Some(&'\\'));
-        let character = class.get(*index).copied();
-        *index += 1;
-        character
-    };
+/// Whether a class matches this character, and what follows the class. The text begins after its opening bracket.
+fn class(text: &str, character: char) -> Option<(bool, &str)> {
+    let negated = text.strip_prefix('^');
+    let mut rest = negated.unwrap_or(text).chars();
+    let (mut is_in, mut is_empty) = (false, true);
     loop {
-        if class.get(index) == Some(&']') && !ranges.is_empty() {
-            return Some((ranges, is_negated, index + 1));
+        if let Some(after) = rest.as_str().strip_prefix(']').filter(|_| !is_empty) {
+            return Some((is_in != negated.is_some(), after));
         }
-        let low = character(&mut index)?;
-        let mut high = low;
-        if class.get(index) == Some(&'-') && class.get(index + 1) != Some(&']') {
-            index += 1;
-            high = character(&mut index)?;
-        }
-        ranges.push((low, high));
+        let low = bound(&mut rest)?;
+        let high = match rest.as_str().strip_prefix('-').filter(|after| !after.starts_with(']')) {
+            Some(after) => {
+                rest = after.chars();
+                bound(&mut rest)?
+            }
+            None => low,
+        };
+        is_in |= (low..=high).contains(&character);
+        is_empty = false;
+    }
+}
+
+/// One end of a range.
+fn bound(rest: &mut Chars<'_>) -> Option<char> {
+    match rest.next()? {
+        '\\' => rest.next(),
+        character => Some(character),
     }
 }
 

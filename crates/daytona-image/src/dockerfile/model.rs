@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::instruction::Instruction;
+use crate::escape;
 
 /// A Dockerfile, read.
 ///
@@ -37,7 +38,7 @@ impl Default for Dockerfile {
 
 /// Something that is wrong with a line of a Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
+#[error("line {line}: {}", escape::cut(.problem))]
 #[non_exhaustive]
 pub struct SyntaxError {
     /// The line, counted from 1.
@@ -45,6 +46,9 @@ pub struct SyntaxError {
     /// What is wrong with it.
     pub problem: String,
 }
+
+/// As many errors of a text are listed. The last of the list then says how many more there are.
+pub const MAX_ERRORS: usize = 100;
 
 impl SyntaxError {
     pub(crate) fn new(line: usize, problem: impl Into<String>) -> Self {

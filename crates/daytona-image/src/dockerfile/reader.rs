@@ -6,16 +6,17 @@ use super::directive::Directives;
 use super::heredoc::{self, Heredoc};
 use super::instruction::{Arguments, Instruction, Pair};
 use super::lexer::{self, Json};
-use super::model::{Dockerfile, SyntaxError};
+use super::model::{Dockerfile, MAX_ERRORS, SyntaxError};
+use crate::bounded::Bounded;
 
 /// Bytes that a line may have: BuildKit refuses longer ones.
 pub const MAX_LINE: usize = 65_535;
 
 /// Instructions of a text that had problems, too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) dockerfile: Dockerfile,
-    pub(crate) errors: Vec<SyntaxError>,
+    pub(crate) errors: Bounded<SyntaxError>,
 }
 
 /// Room is made for this many instructions at first, and for more when needed.
@@ -60,7 +61,10 @@ impl Lines {
 /// Reads a text. `escape` is given for lines that stand somewhere in a Dockerfile, where no directives are.
 pub(super) fn read(text: &str, escape: Option<char>) -> Reading {
     let mut directives = escape.map_or_else(Directives::default, Directives::of_a_part);
-    let mut reading = Reading::default();
+    let mut reading = Reading {
+        dockerfile: Dockerfile::default(),
+        errors: Bounded::new(MAX_ERRORS),
+    };
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
     } else {

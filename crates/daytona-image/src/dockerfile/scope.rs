@@ -1,7 +1,9 @@
 //! The variables of a Dockerfile: those before the first stage, and those of each stage.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::ops::Range;
 
+use super::budget::Budget;
 use super::word::Variable;
 
 /// What BuildKit itself sets, as the service builds for linux/amd64 only.
@@ -18,6 +20,14 @@ const PLATFORM: [(&str, &str); 10] = [
     ("BUILDVARIANT", ""),
 ];
 
+/// What BuildKit sets to the name of the stage that is built.
+const TARGET_STAGE: &str = "TARGETSTAGE";
+
+/// Whether BuildKit sets this variable before the first stage.
+pub(crate) fn is_set_by_builder(name: &str) -> bool {
+    name == TARGET_STAGE || PLATFORM.iter().any(|(platform, _)| *platform == name)
+}
+
 /// The search path of a stage whose image sets none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -31,7 +41,7 @@ impl Globals {
         let platform = PLATFORM
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let stage = ("TARGETSTAGE".to_owned(), target.unwrap_or("default").to_owned());
+        let stage = (TARGET_STAGE.to_owned(), target.unwrap_or("default").to_owned());
         Self(platform.chain([stage]).collect())
     }
 
@@ -54,63 +64,185 @@ pub(crate) enum Base {
     Stage(usize),
 }
 
-/// What a stage adds to the variables of its base.
+/// The variables and working directories of all stages.
 #[derive(Debug)]
-pub(super) struct Scope {
-    pub(super) base: Base,
-    /// Values, `None` where one is not known.
-    values: HashMap<String, Option<String>>,
-    /// `ARG`s without a value. The service has no build arguments, so that they are not set.
-    declared: HashSet<String>,
+pub(super) struct Scopes {
+    stages: Vec<Stage>,
+    /// What stages do to a variable, in the order of the stages.
+    variables: HashMap<String, Vec<(usize, Value)>>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    /// What the first of the stages that it begins with starts from.
+    root: Base,
+    /// Its place among all stages. Those that begin with it follow.
+    places: Range<usize>,
     /// The working directory from the root on, if it is known.
-    pub(super) workdir: Option<String>,
+    workdir: Option<String>,
 }
 
-impl Scope {
-    /// `workdir` is that of the base, if it is known.
-    pub(super) fn new(base: Base, workdir: Option<String>) -> Self {
+#[derive(Debug, PartialEq)]
+enum Value {
+    Known(String),
+    Unknown,
+    /// An `ARG` without a value. The service has no build arguments, so that it is not set.
+    Missing,
+}
+
+/// An `ARG` without a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bare {
+    /// Whether the image that the stage starts from may set the variable.
+    pub(super) may_be_set: bool,
+}
+
+impl Scopes {
+    /// Of stages that start from these.
+    pub(super) fn new(bases: &[Base]) -> Self {
+        let mut stages: Vec<Stage> = Vec::with_capacity(bases.len());
+        for (base, places) in bases.iter().zip(places(bases)) {
+            let root = match base {
+                Base::Stage(base) => stages[*base].root,
+                Base::Scratch | Base::Image => *base,
+            };
+            let workdir = (*base == Base::Scratch).then(String::new);
+            stages.push(Stage { root, places, workdir });
+        }
         Self {
-            base,
-            values: HashMap::new(),
-            declared: HashSet::new(),
-            workdir,
+            stages,
+            variables: HashMap::new(),
         }
     }
 
-    pub(super) fn set(&mut self, name: String, value: Option<String>) {
-        self.values.insert(name, value);
+    /// Begins a stage. Those that it begins with are over.
+    pub(super) fn begin(&mut self, stage: usize, base: Base) {
+        if let Base::Stage(base) = base {
+            self.stages[stage].workdir = self.stages[base].workdir.clone();
+        }
     }
 
-    pub(super) fn declare(&mut self, name: String) {
-        self.declared.insert(name);
+    pub(super) fn workdir(&self, stage: usize) -> Option<&str> {
+        self.stages[stage].workdir.as_deref()
     }
 
-    pub(super) fn declares(&self, name: &str) -> bool {
-        self.declared.contains(name) && !self.values.contains_key(name)
+    pub(super) fn set_workdir(&mut self, stage: usize, path: Option<String>) {
+        self.stages[stage].workdir = path;
+    }
+
+    /// Sets a variable of the last stage that has begun. There is no value where it is not known.
+    pub(super) fn set(&mut self, stage: usize, name: String, value: Option<String>) {
+        let value = value.map_or(Value::Unknown, Value::Known);
+        let values = self.variables.entry(name).or_default();
+        match values.last_mut() {
+            Some((last, before)) if *last == stage => *before = value,
+            _ => values.push((stage, value)),
+        }
+    }
+
+    /// Declares an `ARG` without a value. It hides none.
+    pub(super) fn declare(&mut self, stage: usize, name: String) {
+        let values = self.variables.entry(name).or_default();
+        if values.last().is_none_or(|(last, _)| *last != stage) {
+            values.push((stage, Value::Missing));
+        }
+    }
+
+    /// Looks a variable up in a stage and those that it begins with.
+    pub(super) fn look_up(&self, stage: usize, name: &str, budget: &Budget) -> Variable<'_> {
+        match self.find(stage, name, budget) {
+            (Some(Value::Known(value)), _) => Variable::Set(value),
+            (Some(Value::Unknown), _) => Variable::Unknown,
+            (_, Base::Scratch) if name == "PATH" => Variable::Set(DEFAULT_PATH),
+            (None, Base::Image) if may_be_set_by_image(name) => Variable::Unknown,
+            (Some(Value::Missing) | None, _) => Variable::Unset,
+        }
+    }
+
+    /// Says whether a variable is an `ARG` without a value.
+    pub(super) fn bare(&self, stage: usize, name: &str, budget: &Budget) -> Option<Bare> {
+        match self.find(stage, name, budget) {
+            (Some(Value::Missing), root) => Some(Bare {
+                may_be_set: root == Base::Image && may_be_set_by_image(name),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The value of a variable, if a stage says anything of it, and where the first of the stages starts.
+    fn find(&self, stage: usize, name: &str, budget: &Budget) -> (Option<&Value>, Base) {
+        let Stage { root, places, .. } = &self.stages[stage];
+        let values = self.variables.get(name).map(Vec::as_slice).unwrap_or_default();
+        let is_below = |other: usize| self.stages[other].places.contains(&places.start);
+        let mut found = None;
+        for (other, value) in values.iter().rev() {
+            budget.spend_step();
+            if is_below(*other) {
+                found = Some(value);
+                if *value != Value::Missing {
+                    break;
+                }
+            }
+        }
+        (found, *root)
     }
 }
 
-/// Looks a variable up in a stage and those that it starts from.
-pub(super) fn look_up<'a>(scopes: &'a [Scope], stage: usize, name: &str) -> Variable<'a> {
-    let mut current = stage;
-    let mut is_declared = false;
-    loop {
-        let Some(scope) = scopes.get(current) else {
-            return Variable::Unknown;
-        };
-        match scope.values.get(name) {
-            Some(Some(value)) => return Variable::Set(value),
-            Some(None) => return Variable::Unknown,
-            None => {}
+/// What an image sets has a name of the usual kind.
+fn may_be_set_by_image(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+}
+
+/// Puts the stages in an order in which each is followed by those that begin with it, and says which places it and they have.
+fn places(bases: &[Base]) -> Vec<Range<usize>> {
+    let mut sizes = vec![1; bases.len()];
+    for (stage, base) in bases.iter().enumerate().rev() {
+        if let Base::Stage(base) = base {
+            sizes[*base] += sizes[stage];
         }
-        is_declared |= scope.declared.contains(name);
-        // What an image sets has a name of the usual kind.
-        let is_usual = |name: &str| name.starts_with(|first: char| first.is_alphabetic() || first == '_');
-        match scope.base {
-            Base::Stage(base) => current = base,
-            Base::Scratch if name == "PATH" => return Variable::Set(DEFAULT_PATH),
-            Base::Image if !is_declared && is_usual(name) => return Variable::Unknown,
-            Base::Scratch | Base::Image => return Variable::Unset,
+    }
+    let mut places: Vec<Range<usize>> = Vec::with_capacity(bases.len());
+    // The next place that is free: below each stage, and beside all others.
+    let (mut free, mut free_beside) = (Vec::with_capacity(bases.len()), 0);
+    for (base, size) in bases.iter().zip(sizes) {
+        let next = match base {
+            Base::Stage(base) => &mut free[*base],
+            Base::Scratch | Base::Image => &mut free_beside,
+        };
+        let start = *next;
+        *next += size;
+        free.push(start + 1);
+        places.push(start..start + size);
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_sees_those_that_it_begins_with_and_no_others() {
+        let bases = [
+            Base::Image,
+            Base::Stage(0),
+            Base::Scratch,
+            Base::Stage(0),
+            Base::Stage(1),
+            Base::Stage(3),
+        ];
+        let mut scopes = Scopes::new(&bases);
+        for (stage, base) in bases.into_iter().enumerate() {
+            scopes.begin(stage, base);
+            scopes.set(stage, format!("V{stage}"), Some(stage.to_string()));
+        }
+        let above = [vec![0], vec![0, 1], vec![2], vec![0, 3], vec![0, 1, 4], vec![0, 3, 5]];
+        for (stage, above) in above.into_iter().enumerate() {
+            for other in 0..bases.len() {
+                let value = scopes.look_up(stage, &format!("V{other}"), &Budget::default());
+                let is_set = matches!(value, Variable::Set(value) if value == other.to_string());
+                assert_eq!(is_set, above.contains(&other), "{stage} {other}");
+            }
         }
     }
 }

@@ -95,10 +95,13 @@ impl Wanted {
                 .strip_prefix(path.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             Self::Glob(pattern) => {
+                // Most names are told apart by this alone.
+                let start = pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default();
                 let mut names = name.split('/');
-                pattern
-                    .split('/')
-                    .all(|pattern| names.next().is_some_and(|name| glob::matches(pattern, name)))
+                name.starts_with(start)
+                    && pattern
+                        .split('/')
+                        .all(|pattern| names.next().is_some_and(|name| glob::matches(pattern, name)))
             }
             Self::Parents { .. } => true,
         }
@@ -147,11 +150,21 @@ fn fixed(pattern: &str) -> &str {
 
 /// A source of `ADD` that is fetched from elsewhere: an address, or a git repository. `github.com/…` is a path.
 pub(super) fn is_remote(source: &str) -> bool {
-    let has_protocol = ["http://", "https://", "git://", "ssh://"]
-        .iter()
-        .any(|start| source.starts_with(start));
-    has_protocol || is_scp_like(source)
+    PROTOCOLS.iter().any(|start| source.starts_with(start)) || is_scp_like(source)
 }
+
+/// Whether a source may turn out to be an address once its first variable is known.
+pub(super) fn may_be_remote(source: &str) -> bool {
+    let known = source
+        .split('$')
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches(['"', '\'']);
+    PROTOCOLS.iter().any(|start| start.starts_with(known))
+}
+
+/// The beginnings of addresses.
+const PROTOCOLS: [&str; 4] = ["http://", "https://", "git://", "ssh://"];
 
 /// Whether what is fetched is a git repository.
 pub(super) fn is_git(source: &str) -> bool {

@@ -1,15 +1,15 @@
 //! Stages: which of them the last one needs, and what these take from the build context.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::budget::{Budget, WordError};
 use super::check;
 use super::dispatch::Dispatcher;
-use super::followed::{Assignment, BaseImage, Command, Followed, Held, Note, Placed};
+use super::followed::{Assignment, BaseImage, Command, Followed, Held, Note, Notes, Placed};
 use super::instruction::Arguments;
 use super::mount::Mount;
 use super::reference;
-use super::scope::{Base, Globals, Scope};
+use super::scope::{Base, Globals, Scopes};
 use super::word::Lexer;
 use super::{reader, values};
 
@@ -32,6 +32,8 @@ pub(crate) fn follow(escape: char, instructions: &[Placed<'_>]) -> Followed {
         stage_count: 0,
         by_name: HashMap::new(),
         followed: Followed::default(),
+        problems: Notes::default(),
+        warnings: Notes::default(),
         budget: Budget::default(),
     };
     graph.read(instructions);
@@ -46,12 +48,14 @@ struct Graph<'a> {
     /// The last stage of each name, in lower case.
     by_name: HashMap<String, usize>,
     followed: Followed,
+    problems: Notes,
+    warnings: Notes,
     budget: Budget,
 }
 
 impl<'a> Graph<'a> {
     fn problem(&mut self, at: Placed<'_>, text: impl Into<String>) {
-        self.followed.problems.push(Note {
+        self.problems.push(Note {
             part: at.part,
             line: at.instruction.line,
             text: text.into(),
@@ -186,7 +190,7 @@ impl<'a> Graph<'a> {
                                 "`--from={number}`: there are {} stages, counted from 0",
                                 self.stage_count
                             );
-                            self.followed.problems.push(note(text));
+                            self.problems.push(note(text));
                             Vec::new()
                         }
                     },
@@ -236,7 +240,7 @@ impl<'a> Graph<'a> {
                             .find(|command| command.sources.contains(&dependency));
                         let (part, line) = command.map_or((0, 1), |command| (command.part, command.line));
                         let text = "the stage copies from itself, directly or through other stages".to_owned();
-                        self.followed.problems.push(Note { part, line, text });
+                        self.problems.push(Note { part, line, text });
                         return;
                     }
                     State::Done => {}
@@ -293,7 +297,9 @@ impl<'a> Graph<'a> {
                 }),
             }
         }
-        self.followed.problems.extend(problems);
+        for note in problems {
+            self.problems.push(note);
+        }
         let count = triggered.len();
         self.stages[stage].commands.splice(0..0, triggered);
         for command in 0..count {
@@ -305,21 +311,16 @@ impl<'a> Graph<'a> {
 
     /// Follows the instructions of the stages that are needed.
     fn dispatch(&mut self, reachable: &[bool], globals: &Globals) {
-        let mut scopes: Vec<Scope> = Vec::with_capacity(self.stage_count);
+        let base_of = |stage: &Stage<'_>| match stage.base {
+            Some(base) => Base::Stage(base),
+            None if stage.image == "scratch" => Base::Scratch,
+            None => Base::Image,
+        };
+        let bases: Vec<Base> = self.stages.iter().map(base_of).collect();
+        let mut scopes = Scopes::new(&bases);
         for (stage, is_needed) in reachable.iter().copied().enumerate().take(self.stage_count) {
-            let this = &self.stages[stage];
-            let base = match this.base {
-                Some(base) => Base::Stage(base),
-                None if this.image == "scratch" => Base::Scratch,
-                None => Base::Image,
-            };
-            let workdir = match base {
-                Base::Scratch => Some(String::new()),
-                Base::Image => None,
-                Base::Stage(base) => scopes.get(base).and_then(|scope| scope.workdir.clone()),
-            };
-            scopes.push(Scope::new(base, workdir));
-            self.followed.bases.push(base);
+            let base = bases[stage];
+            scopes.begin(stage, base);
             if !is_needed {
                 continue;
             }
@@ -332,13 +333,17 @@ impl<'a> Graph<'a> {
                 stage,
                 scopes: &mut scopes,
                 globals,
+                names: &self.by_name,
                 budget: &self.budget,
                 followed: &mut self.followed,
+                problems: &mut self.problems,
+                warnings: &mut self.warnings,
             };
             for command in &this.commands {
                 dispatcher.command(command);
             }
         }
+        self.followed.bases = bases;
     }
 
     fn image(&mut self, stage: usize) {
@@ -365,18 +370,11 @@ impl<'a> Graph<'a> {
         });
     }
 
-    fn finish(mut self) -> Followed {
-        let mut seen = HashSet::new();
-        let followed = &mut self.followed;
-        followed
-            .problems
-            .retain(|note| seen.insert((note.part, note.line, note.text.clone())));
-        followed.problems.sort_by_key(|note| (note.part, note.line));
-        seen.clear();
-        followed
-            .warnings
-            .retain(|note| seen.insert((note.part, note.line, note.text.clone())));
-        followed.warnings.sort_by_key(|note| (note.part, note.line));
-        self.followed
+    fn finish(self) -> Followed {
+        Followed {
+            problems: self.problems.finish("problems"),
+            warnings: self.warnings.finish("warnings"),
+            ..self.followed
+        }
     }
 }

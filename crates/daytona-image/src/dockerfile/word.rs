@@ -78,6 +78,12 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// The text as one word without its quotes and escapes, if there is no variable in it.
+pub(crate) fn unquoted(text: &str, escape: char) -> Option<String> {
+    let budget = Budget::default();
+    Lexer::new(escape, &|_| Variable::Unknown, &budget).word(text).ok()
+}
+
 /// The words of a text, while it is read. What a modifier's own word leaves behind is BuildKit's: it takes what stands
 /// before it.
 #[derive(Default)]
@@ -371,7 +377,9 @@ impl<'l, 'a> Reader<'l, 'a> {
     }
 
     fn look_up(&self, name: &str) -> Result<Option<&'a str>, WordError> {
-        match (self.lexer.variables)(name) {
+        let value = (self.lexer.variables)(name);
+        self.lexer.budget.take_steps(1)?;
+        match value {
             Variable::Set(value) => Ok(Some(value)),
             Variable::Unset => Ok(None),
             Variable::Unknown => Err(WordError::Unknown(name.to_owned())),

@@ -18,6 +18,8 @@ pub(super) struct Expression {
     /// What every path that matches begins and ends with.
     start: String,
     end: String,
+    /// The longest text that every path that matches has in it.
+    inner: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +47,13 @@ impl Expression {
             is_whole: !matches!(node, Node::Either(_)),
             start,
             end,
+            inner: longest_literal(&node),
         })
+    }
+
+    /// A text that every path that matches has in it; empty if there is none.
+    pub(super) fn literal(&self) -> &str {
+        &self.inner
     }
 
     pub(super) fn matches(&self, path: &str) -> bool {
@@ -62,7 +70,7 @@ impl Expression {
             match next {
                 _ if states.has_matched => return true,
                 None => return false,
-                Some(character) => states = self.take(&states, character),
+                Some(character) => self.take(&mut states, character),
             }
             if self.is_whole && states.waiting.is_empty() {
                 return false;
@@ -76,11 +84,14 @@ impl Expression {
         if !self.is_whole {
             return true;
         }
+        if !start.starts_with(&self.start) && !self.start.starts_with(start) {
+            return false;
+        }
         let mut states = States::new(self.steps.len());
         let mut before = None;
         for character in start.chars() {
             self.follow(&mut states, before, Next::Known(Some(character)));
-            states = self.take(&states, character);
+            self.take(&mut states, character);
             before = Some(character);
         }
         self.follow(&mut states, before, Next::Unknown);
@@ -89,21 +100,20 @@ impl Expression {
 
     /// Goes on wherever no character is taken.
     fn follow(&self, states: &mut States, before: Option<char>, next: Next) {
-        let mut open: Vec<usize> = std::mem::take(&mut states.waiting);
         if before.is_none() || !self.is_whole {
-            open.push(0);
+            states.waiting.push(0);
         }
-        while let Some(index) = open.pop() {
-            if std::mem::replace(&mut states.seen[index], true) {
+        while let Some(index) = states.waiting.pop() {
+            if std::mem::replace(&mut states.seen[index], states.round) == states.round {
                 continue;
             }
             match &self.steps[index] {
                 Step::Take(_) => states.list.push(index),
-                Step::Fork(one, other) => open.extend([*one, *other]),
-                Step::GoTo(target) => open.push(*target),
+                Step::Fork(one, other) => states.waiting.extend([*one, *other]),
+                Step::GoTo(target) => states.waiting.push(*target),
                 Step::Assert(place) => {
                     if holds(*place, before, next) {
-                        open.push(index + 1);
+                        states.waiting.push(index + 1);
                     }
                 }
                 Step::Matched => states.has_matched = true,
@@ -111,16 +121,15 @@ impl Expression {
         }
     }
 
-    fn take(&self, states: &States, character: char) -> States {
-        let mut next = States::new(self.steps.len());
-        for index in &states.list {
-            if let Step::Take(characters) = &self.steps[*index]
+    fn take(&self, states: &mut States, character: char) {
+        for index in states.list.drain(..) {
+            if let Step::Take(characters) = &self.steps[index]
                 && characters.contains(character)
             {
-                next.waiting.push(index + 1);
+                states.waiting.push(index + 1);
             }
         }
-        next
+        states.round += 1;
     }
 }
 
@@ -149,7 +158,9 @@ fn holds(place: Place, before: Option<char>, next: Next) -> bool {
 struct States {
     /// Steps that take a character.
     list: Vec<usize>,
-    seen: Vec<bool>,
+    /// For each step the last round in which it was reached. Each character begins a round.
+    seen: Vec<usize>,
+    round: usize,
     /// Reached by the last character, and not gone on from yet.
     waiting: Vec<usize>,
     has_matched: bool,
@@ -159,7 +170,8 @@ impl States {
     fn new(steps: usize) -> Self {
         Self {
             list: Vec::new(),
-            seen: vec![false; steps],
+            seen: vec![0; steps],
+            round: 1,
             waiting: Vec::new(),
             has_matched: false,
         }
@@ -240,4 +252,22 @@ fn literals(node: &Node) -> (String, String) {
     let start = nodes.iter().filter(plain).map_while(literal).collect();
     let end: Vec<char> = nodes.iter().rev().filter(plain).map_while(literal).collect();
     (start, end.into_iter().rev().collect())
+}
+
+/// The longest plain text that all that matches has in it.
+fn longest_literal(node: &Node) -> String {
+    let Node::Sequence(nodes) = node else {
+        return String::new();
+    };
+    let (mut longest, mut run) = (String::new(), String::new());
+    for node in nodes {
+        match node {
+            Node::Take(characters) if let Some(character) = characters.only() => run.push(character),
+            _ => run.clear(),
+        }
+        if run.len() > longest.len() {
+            longest.clone_from(&run);
+        }
+    }
+    longest
 }

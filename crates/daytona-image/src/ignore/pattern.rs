@@ -36,6 +36,15 @@ impl Pattern {
         }
     }
 
+    /// A text that every path that matches has in it; empty if there is none.
+    pub(super) fn literal(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text,
+            Self::Suffix(end) => end.strip_prefix('/').unwrap_or(end),
+            Self::Expression(expression) => expression.literal(),
+        }
+    }
+
     /// Whether it could match some path that begins with this text.
     pub(super) fn may_begin_with(&self, start: &str) -> bool {
         match self {

@@ -94,9 +94,10 @@ impl DockerfileSource {
 
     /// Builds the stage of this name instead of the last one, as `docker build --target` does. Case does not matter.
     ///
-    /// Stages that it does not need are not sent, and a sandbox starts the `ENTRYPOINT` of this stage.
+    /// Stages that it does not need are not sent, and a sandbox starts the `ENTRYPOINT` of this stage. As there, an
+    /// empty name means the last stage.
     pub fn target(mut self, stage: impl Into<String>) -> Self {
-        self.target = Some(stage.into());
+        self.target = Some(stage.into()).filter(|stage| !stage.is_empty());
         self
     }
 

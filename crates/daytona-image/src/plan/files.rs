@@ -1,8 +1,10 @@
 //! The files that instructions take from a build context.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::sync::Arc;
 
+use super::want::{Group, Want};
 use super::{PlanOptions, resolve};
 use crate::cancel::Cancellation;
 use crate::dockerfile::followed::Taking;
@@ -12,7 +14,7 @@ use crate::ignore::IgnoreRules;
 use crate::image::archive_name::{RESERVED, covers};
 use crate::image::dockerfile_source::ContextDir;
 use crate::problem::ProblemKind;
-use crate::walk::{DOCKERIGNORE, Found, Links, Selection, Walk, WalkProblem, Walked, read_rules};
+use crate::walk::{DOCKERIGNORE, Found, Links, Walk, WalkProblem, Walked, read_rules};
 
 /// Where a build context is, as the caller wrote it.
 #[derive(Debug, Clone, Default)]
@@ -36,48 +38,6 @@ pub(crate) struct Taken {
     pub(crate) wants: Vec<Want>,
 }
 
-/// Something that is taken, ready to be compared with names.
-#[derive(Debug, Clone)]
-pub(crate) struct Want {
-    wanted: Wanted,
-    /// What BuildKit asks its client for, where that is another pattern than the one that it copies by.
-    asked: Option<IgnoreRules>,
-}
-
-impl Want {
-    fn new(wanted: &Wanted) -> Result<Self, String> {
-        let asked = wanted.asked();
-        let asked = asked
-            .as_ref()
-            .map(|pattern| IgnoreRules::of_dockerfile(&[pattern]))
-            .transpose();
-        Ok(Self {
-            wanted: wanted.clone(),
-            asked: asked.map_err(|error| error.to_string())?,
-        })
-    }
-
-    /// Whether it takes in a file of this name.
-    pub(crate) fn covers(&self, name: &str) -> bool {
-        self.wanted.covers(name) && self.is_asked_for(name)
-    }
-
-    /// Whether BuildKit asks its client for a file of this name.
-    fn is_asked_for(&self, name: &str) -> bool {
-        self.asked.as_ref().is_none_or(|asked| asked.decide(name).is_ignored())
-    }
-}
-
-impl Selection for Want {
-    fn takes(&self, name: &str) -> bool {
-        self.covers(name)
-    }
-
-    fn may_hold(&self, folder: &str) -> bool {
-        self.wanted.may_hold(folder)
-    }
-}
-
 /// What was found for a want.
 #[derive(Debug, Default, Clone, Copy)]
 struct Outcome {
@@ -92,6 +52,10 @@ pub(crate) struct Finder {
     links: Links,
     stop: Cancellation,
     files: BTreeMap<String, Found>,
+    /// The patterns that are still to be looked for, by the directories that they begin with.
+    patterns: HashMap<String, Vec<Want>>,
+    /// The files of those that were looked for.
+    walks: HashMap<String, Vec<Found>>,
     /// By what is wanted, and whether a mode is set.
     outcomes: HashMap<(Wanted, bool), Outcome>,
     /// Patterns that nothing matched: their lines, and whether another source of the same instruction did.
@@ -120,6 +84,8 @@ impl Finder {
             root,
             shown: context.path.clone(),
             files: BTreeMap::new(),
+            patterns: HashMap::new(),
+            walks: HashMap::new(),
             outcomes: HashMap::new(),
             unmatched: Vec::new(),
             taken: Taken::default(),
@@ -132,8 +98,19 @@ impl Finder {
         self.problems.push((Some(line), ProblemKind::Dockerfile { problem }));
     }
 
-    /// Finds what one instruction takes.
-    pub(crate) fn take(&mut self, taking: &Taking) {
+    /// Finds what the instructions take.
+    pub(crate) fn take_all(&mut self, takings: &[&Taking]) {
+        let sources = takings.iter().flat_map(|taking| &taking.sources);
+        let patterns: HashSet<&Wanted> = sources.filter(|wanted| wanted.is_pattern()).collect();
+        for want in patterns.into_iter().filter_map(|wanted| Want::new(wanted).ok()) {
+            self.patterns.entry(want.wanted().fixed()).or_default().push(want);
+        }
+        for taking in takings {
+            self.take(taking);
+        }
+    }
+
+    fn take(&mut self, taking: &Taking) {
         let mut any = false;
         let mut unmatched = Vec::new();
         for wanted in &taking.sources {
@@ -168,35 +145,33 @@ impl Finder {
                 return Outcome { has_files: true };
             }
         };
-        let mut walk = Walk::new(&self.root)
-            .shown_as(&self.shown)
-            .rules(self.rules.clone())
-            .links(self.links)
-            .cancellation(&self.stop)
-            .below(wanted.fixed());
-        if wanted.is_pattern() {
-            walk = walk.only(want.clone());
-        }
-        let mut walked = walk.run();
-        if taking.sets_mode {
-            walked.files.iter_mut().for_each(|found| found.mode = None);
-        }
-        if let Wanted::Path(path) = wanted
-            && taking.keeps_links
-            && walked.files.iter().any(|found| !found.source.ends_with(&found.name))
-        {
-            walked.followed.push(path.clone());
-        }
         let outcome = match wanted {
-            Wanted::Path(path) => self.path(&want, path, line, walked),
-            Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, line, walked),
+            Wanted::Path(path) => self.path(&want, path, taking),
+            Wanted::Glob(_) | Wanted::Parents { .. } => self.pattern(&want, taking),
         };
         self.taken.wants.push(want);
         outcome
     }
 
+    fn walk(&self, start: &str) -> Walk {
+        Walk::new(&self.root)
+            .shown_as(&self.shown)
+            .rules(self.rules.clone())
+            .links(self.links)
+            .cancellation(&self.stop)
+            .below(start)
+    }
+
     /// What was found for a path.
-    fn path(&mut self, want: &Want, path: &str, line: usize, mut walked: Walked) -> Outcome {
+    fn path(&mut self, want: &Want, path: &str, taking: &Taking) -> Outcome {
+        let line = taking.line;
+        let mut walked = self.walk(path).run();
+        if taking.sets_mode {
+            walked.files.iter_mut().for_each(|found| found.mode = None);
+        }
+        if taking.keeps_links && walked.files.iter().any(|found| !found.source.ends_with(&found.name)) {
+            walked.followed.push(path.to_owned());
+        }
         let named = self.shown.join(path);
         let is_missing = |problem: &WalkProblem| matches!(problem, WalkProblem::NotFound { .. });
         if walked.problems.iter().any(is_missing) {
@@ -222,7 +197,8 @@ impl Finder {
         }
         if !want.is_asked_for(path) {
             let problem = format!(
-                "the source `{}` is not found by BuildKit, which reads it once as a path and once as a pattern: put the special characters of the name into classes, such as `[!]`, or `[\\\\]` in the JSON form for a backslash",
+                "the source `{}` is not found by BuildKit, which reads it once as a path and once as a pattern: put the special \
+                 characters of the name into classes, such as `[!]`, or `[\\\\]` in the JSON form for a backslash",
                 escape::text(path)
             );
             self.problem(line, problem);
@@ -251,7 +227,8 @@ impl Finder {
                 (_, None) => self.problem(
                     line,
                     format!(
-                        "the source `{}` is a directory without a file, and would not reach the build: put a file into it, or create it with `RUN mkdir -p …`",
+                        "the source `{}` is a directory without a file, and would not reach the build: put a file into it, or create \
+                         it with `RUN mkdir -p …`",
                         escape::text(path)
                     ),
                 ),
@@ -262,27 +239,57 @@ impl Finder {
     }
 
     /// What was found for a pattern.
-    fn pattern(&mut self, want: &Want, line: usize, mut walked: Walked) -> Outcome {
-        // The directory that it begins with may be missing.
+    fn pattern(&mut self, want: &Want, taking: &Taking) -> Outcome {
+        let fixed = want.wanted().fixed();
+        if let Some(wants) = self.patterns.remove(&fixed) {
+            self.walk_for(&fixed, wants, taking.line);
+        }
+        let Some(files) = self.walks.get(&fixed) else {
+            return Outcome::default();
+        };
+        let matching = files.iter().filter(|found| want.covers(&found.name)).cloned();
+        let mut files: Vec<Found> = matching.collect();
+        let mut skipped = self.taken.walked.skipped.iter();
+        if files.is_empty()
+            && let Some(problem) = skipped.find(|problem| self.is_of(want, problem))
+        {
+            let pattern = escape::text(&want.wanted().path()).to_string();
+            let problem = format!("the pattern `{pattern}` matches only files that cannot be sent: {problem}");
+            self.problem(taking.line, problem);
+            return Outcome { has_files: true };
+        }
+        if taking.sets_mode {
+            for found in &mut files {
+                found.mode = None;
+            }
+        }
+        let has_files = !files.is_empty();
+        self.absorb_files(files);
+        Outcome { has_files }
+    }
+
+    /// Walks a directory for the patterns that begin with it.
+    fn walk_for(&mut self, fixed: &str, wants: Vec<Want>, line: usize) {
+        let group = Arc::new(Group::new(wants));
+        let mut walked = self.walk(fixed).only(Arc::clone(&group)).run();
+        // The directory may be missing.
         walked
             .problems
             .retain(|problem| !matches!(problem, WalkProblem::NotFound { .. }));
-        // What was named has not been compared.
-        let fixed = want.wanted.fixed();
-        walked
-            .files
-            .retain(|found| found.name != fixed || want.covers(&found.name));
         // BuildKit follows a link that is itself a source.
-        walked.followed.retain(|name| !want.wanted.names(name));
-        let has_files = !walked.files.is_empty();
-        if !has_files && let Some(problem) = walked.skipped.first() {
-            let pattern = escape::text(&want.wanted.path()).to_string();
-            let problem = format!("the pattern `{pattern}` matches only files that cannot be sent: {problem}");
-            self.problem(line, problem);
-            return Outcome { has_files: true };
-        }
+        let is_below = |want: &Want, name: &str| want.covers(name) && !want.wanted().names(name);
+        walked
+            .followed
+            .retain(|name| group.wants().iter().any(|want| is_below(want, name)));
+        self.walks.insert(fixed.to_owned(), std::mem::take(&mut walked.files));
         self.absorb(line, walked);
-        Outcome { has_files }
+    }
+
+    /// Whether a problem is with something that is wanted.
+    fn is_of(&self, want: &Want, problem: &WalkProblem) -> bool {
+        let name = problem.path().and_then(|path| path.strip_prefix(&self.shown).ok());
+        let name = name.map(|name| name.to_string_lossy().replace(MAIN_SEPARATOR, "/"));
+        name.is_some_and(|name| want.covers(&name))
     }
 
     fn absorb(&mut self, line: usize, walked: Walked) {
@@ -296,7 +303,11 @@ impl Finder {
         all.directories_read += walked.directories_read;
         all.excluded.extend(walked.excluded);
         all.doubtful_rules = walked.doubtful_rules;
-        for found in walked.files {
+        self.absorb_files(walked.files);
+    }
+
+    fn absorb_files(&mut self, files: Vec<Found>) {
+        for found in files {
             // Whoever takes it without a mode of its own loses the one that it has.
             let keeps_mode = self.files.get(&found.name).is_some_and(|before| before.mode.is_some());
             if !keeps_mode {
@@ -331,6 +342,8 @@ impl Finder {
         walked.excluded.dedup();
         walked.empty.sort();
         walked.empty.dedup();
+        // What is left out is told as such.
+        walked.followed.retain(|name| !RESERVED.contains(&name.as_str()));
         walked.followed.sort();
         walked.followed.dedup();
         walked.skipped.sort_by(|one, other| one.path().cmp(&other.path()));

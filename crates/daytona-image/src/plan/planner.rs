@@ -13,13 +13,14 @@ use super::render::Renderer;
 use super::source::At;
 use super::warning::PlanWarning;
 use super::{advice, entrypoint, targets};
+use crate::bounded::Bounded;
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::followed::{Followed, Note, Placed, Taking};
 use crate::dockerfile::stages::follow;
 use crate::escape;
 use crate::image::Step;
 use crate::image::instruction::Instruction;
-use crate::problem::{DockerfileLine, PlanError, Problem, ProblemKind};
+use crate::problem::{DockerfileLine, MOST_PROBLEMS, PlanError, Problem, ProblemKind};
 use crate::quote;
 
 /// Plans the steps of an image.
@@ -28,7 +29,7 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
         steps,
         options,
         parts: Vec::new(),
-        problems: Vec::new(),
+        problems: Bounded::new(MOST_PROBLEMS),
         warnings: Vec::new(),
     };
     let escape = planner.render();
@@ -38,6 +39,14 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
     planner.refuse_conflicts(&followed);
     planner.stop_at_problems()?;
     planner.finish(escape)
+}
+
+/// As many warnings are listed. The last of them then says how many more there are.
+const MOST_WARNINGS: usize = 200;
+
+/// The step of a problem, and its line if it has one.
+fn place(problem: &Problem) -> (usize, Option<usize>) {
+    (problem.step, problem.line.as_ref().map(|at| at.line))
 }
 
 /// Something to be said of a step, of a line of it if it has one.
@@ -51,7 +60,7 @@ struct Planner<'a> {
     steps: &'a [Step],
     options: &'a PlanOptions,
     parts: Vec<Part>,
-    problems: Vec<Problem>,
+    problems: Bounded<Problem>,
     warnings: Vec<Remark>,
 }
 
@@ -69,14 +78,15 @@ impl Planner<'_> {
 
     /// All problems at once, in the order of the steps and lines.
     fn stop_at_problems(&mut self) -> Result<(), PlanError> {
-        if self.problems.is_empty() {
+        if self.problems.items().is_empty() {
             return Ok(());
         }
-        let mut problems = std::mem::take(&mut self.problems);
-        problems.sort_by_key(|problem| (problem.step, problem.line.as_ref().map_or(0, |at| at.line)));
+        let problems = std::mem::replace(&mut self.problems, Bounded::new(MOST_PROBLEMS));
+        let (mut problems, more) = problems.into_parts();
+        problems.sort_by_key(place);
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert(problem.to_string()));
-        Err(PlanError::new(problems))
+        Err(PlanError::new(problems, more))
     }
 
     /// Renders each step; returns the escape character of the Dockerfile.
@@ -115,16 +125,15 @@ impl Planner<'_> {
         });
         let instructions: Vec<Placed<'_>> = instructions.collect();
         let followed = follow(escape, &instructions);
+        // An invalid instruction has already been reported.
+        let told: HashSet<(usize, Option<usize>)> = self.problems.items().iter().map(place).collect();
         for note in &followed.problems {
             let problem = escape::text(&note.text).to_string();
             let line = self.line(note.part, note.line);
-            // An invalid instruction has already been reported.
             let step = self.parts[note.part].step;
-            let is_told = |problem: &Problem| problem.step == step && problem.line.is_some() && problem.line == line;
-            if self.problems.iter().any(is_told) {
-                continue;
+            if line.is_none() || !told.contains(&(step, line.as_ref().map(|at| at.line))) {
+                self.problem(step, (line, ProblemKind::Dockerfile { problem }));
             }
-            self.problem(self.parts[note.part].step, (line, ProblemKind::Dockerfile { problem }));
         }
         followed
     }
@@ -209,9 +218,7 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            for taking in takings {
-                finder.take(taking);
-            }
+            finder.take_all(&takings);
             let found = finder.finish();
             for (line, kind) in found.problems {
                 let line = line.and_then(|line| self.line(part, line));
@@ -356,7 +363,13 @@ impl Planner<'_> {
                 message: remark.message.clone(),
             }
         };
-        self.warnings.iter().map(warning).collect()
+        let mut warnings: Vec<PlanWarning> = self.warnings.iter().take(MOST_WARNINGS).map(warning).collect();
+        let more = self.warnings.len() - warnings.len();
+        if let Some(last) = warnings.last_mut().filter(|_| more > 0) {
+            last.message = format!("and {} more warnings", more + 1);
+            last.line = None;
+        }
+        warnings
     }
 
     /// A remark on a context over the size that the caller set, with its largest files.

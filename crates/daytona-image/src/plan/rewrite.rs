@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::followed::Placed;
+use crate::dockerfile::scope::is_set_by_builder;
 use crate::dockerfile::stages::follow;
+use crate::dockerfile::word::unquoted;
 use crate::dockerfile::{Arguments, Dockerfile, Instruction};
 use crate::escape;
 use crate::problem::ProblemKind;
@@ -30,20 +32,21 @@ pub(super) struct Rewritten {
     pub(super) warnings: Vec<String>,
 }
 
+impl Rewritten {
+    /// The line of the old text that a line stands for.
+    pub(super) fn line(&self, line: usize) -> usize {
+        let old = self.lines.get(line.saturating_sub(1)).or(self.lines.last());
+        old.copied().unwrap_or(line)
+    }
+}
+
 /// Arguments that BuildKit knows without an `ARG`, and gives to every command.
 const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
 
-/// Arguments that BuildKit sets before the first stage.
-const PLATFORM: [&str; 8] = [
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDARCH",
-    "BUILDVARIANT",
-];
+/// Whether an argument is for BuildKit itself, wherever it is declared.
+fn is_for_builder(name: &str) -> bool {
+    name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH"
+}
 
 fn is_proxy(name: &str) -> bool {
     PROXIES
@@ -77,6 +80,7 @@ pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> R
     };
     let mut rewriter = Rewriter {
         old: text.split_inclusive('\n').collect(),
+        escape: read.escape(),
         args,
         kept,
         used: BTreeSet::new(),
@@ -88,10 +92,12 @@ pub(super) fn rewrite(text: &str, read: &Dockerfile, changes: &Changes<'_>) -> R
     let unused = rewriter.args.keys().filter(|name| !rewriter.used.contains(*name));
     let warnings = unused
         .map(|name| {
-            format!(
-                "no ARG declares the build argument `{}`, so it has no effect: check its spelling",
-                escape::text(name)
-            )
+            let shown = escape::text(name);
+            if is_for_builder(name) {
+                format!("the build argument `{shown}` is for the builder itself, which the service does not pass on: it has no effect")
+            } else {
+                format!("no ARG declares the build argument `{shown}`, so it has no effect: check its spelling")
+            }
         })
         .collect();
     Ok(Rewritten {
@@ -169,6 +175,7 @@ fn kept_stages(instructions: &[Instruction], escape: char, target: &str) -> Resu
 
 struct Rewriter<'a> {
     old: Vec<&'a str>,
+    escape: char,
     args: BTreeMap<&'a str, &'a str>,
     kept: Vec<bool>,
     used: BTreeSet<&'a str>,
@@ -180,7 +187,8 @@ struct Rewriter<'a> {
 impl<'a> Rewriter<'a> {
     fn run(&mut self, instructions: &[Instruction]) {
         let global = instructions.iter().take_while(|instruction| !instruction.is_stage());
-        let global: BTreeSet<String> = global.flat_map(declared_names).collect();
+        // Before the first stage quotes belong to a name.
+        let global: BTreeSet<String> = global.flat_map(|one| declared(one).map(str::to_owned)).collect();
         let mut next_line = 1;
         let mut stage = None;
         for (index, instruction) in instructions.iter().enumerate() {
@@ -197,12 +205,14 @@ impl<'a> Rewriter<'a> {
             if !self.is_kept(stage) {
                 continue;
             }
-            self.instruction(instruction);
+            self.instruction(instruction, stage.is_some());
             if instruction.is_stage() {
                 let rest = &instructions[index + 1..];
                 let stage = || rest.iter().take_while(|other| !other.is_stage());
                 if stage().any(|other| other.keyword() == "RUN") {
-                    let declared = stage().flat_map(declared_names).collect();
+                    let declared = stage()
+                        .flat_map(|other| declared(other).map(|name| self.plain(name)))
+                        .collect();
                     self.proxies(instruction.line(), &declared);
                 }
             }
@@ -238,27 +248,35 @@ impl<'a> Rewriter<'a> {
         self.lines.push(line);
     }
 
-    fn instruction(&mut self, instruction: &Instruction) {
-        let is_set = |name: &String| self.args.contains_key(name.as_str());
-        if instruction.keyword() != "ARG" || !declared_names(instruction).any(|name| is_set(&name)) {
-            for line in instruction.line()..=instruction.last_line() {
-                self.copy(line);
-            }
-            return;
-        }
+    fn instruction(&mut self, instruction: &Instruction, is_in_stage: bool) {
+        let (start, argument) = match instruction.arguments() {
+            Arguments::Trigger(trigger) => ("ONBUILD ", &**trigger),
+            _ => ("", instruction),
+        };
         let mut words = Vec::new();
-        for word in instruction.words() {
-            let name = word.split('=').next().unwrap_or_default();
-            match self.args.get_key_value(name) {
+        let mut is_changed = false;
+        for (word, name) in argument.words().iter().zip(declared(argument)) {
+            let name = if is_in_stage { self.plain(name) } else { name.to_owned() };
+            match self.args.get_key_value(name.as_str()) {
                 Some((name, value)) => {
                     let (name, value) = (*name, *value);
                     self.used.insert(name);
                     words.push(assignment(name, value));
+                    is_changed = true;
                 }
                 None => words.push(word.clone()),
             }
         }
-        self.push(&format!("ARG {}\n", words.join(" ")), instruction.line());
+        if is_changed {
+            self.push(&format!("{start}ARG {}\n", words.join(" ")), instruction.line());
+        } else {
+            (instruction.line()..=instruction.last_line()).for_each(|line| self.copy(line));
+        }
+    }
+
+    /// A name as a stage declares it, without quotes. A variable stays in it.
+    fn plain(&self, name: &str) -> String {
+        unquoted(name, self.escape).unwrap_or_else(|| name.to_owned())
     }
 
     /// Those that BuildKit sets itself have another value only if they are declared before the first stage.
@@ -266,7 +284,7 @@ impl<'a> Rewriter<'a> {
         let set: Vec<(&str, &str)> = self
             .args
             .iter()
-            .filter(|(name, _)| PLATFORM.contains(name) && !declared.contains(**name))
+            .filter(|(name, _)| is_set_by_builder(name) && !declared.contains(**name))
             .map(|(name, value)| (*name, *value))
             .collect();
         self.declare(line, set);
@@ -296,12 +314,11 @@ fn assignment(name: &str, value: &str) -> String {
     format!("{name}={}", quote::shell_word(value))
 }
 
-fn declared_names(instruction: &Instruction) -> impl Iterator<Item = String> {
-    let words: &[String] = match instruction.arguments() {
-        Arguments::Words(words) if instruction.keyword() == "ARG" => words,
+/// The names that an `ARG` declares, as they are written.
+fn declared(instruction: &Instruction) -> impl Iterator<Item = &str> {
+    let words = match instruction.keyword() {
+        "ARG" => instruction.words(),
         _ => &[],
     };
-    words
-        .iter()
-        .map(|word| word.split('=').next().unwrap_or_default().to_owned())
+    words.iter().map(|word| word.split('=').next().unwrap_or_default())
 }

@@ -46,9 +46,12 @@ pub(super) fn from_dockerfile(options: &PlanOptions, source: &DockerfileSource) 
     let (text, read, lines) = if problems.is_empty() && !changes.is_empty() {
         match rewrite::rewrite(&text, &read, &changes) {
             Ok(rewritten) => {
-                warnings = rewritten.warnings;
-                let (read, errors) = Dockerfile::read(&rewritten.text);
+                let (read, mut errors) = Dockerfile::read(&rewritten.text);
+                for error in &mut errors {
+                    error.line = rewritten.line(error.line);
+                }
                 problems.extend(syntax(path.as_deref(), errors));
+                warnings = rewritten.warnings;
                 (rewritten.text, read, Some(rewritten.lines))
             }
             Err(kinds) => {

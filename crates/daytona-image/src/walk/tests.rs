@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::helpers::Helpers;
 use super::{Links, Selection, Walk, WalkProblem, Walked};
@@ -306,7 +307,7 @@ fn names_that_are_not_unicode() {
     fs::write(folder.path().join(OsStr::from_bytes(b"\xff.txt")), "").unwrap();
     fs::write(folder.path().join("a.txt"), "").unwrap();
     fs::write(folder.path().join("b.md"), "").unwrap();
-    let ending = |ending: &'static str| Walk::new(folder.path()).only(Ending(ending)).run();
+    let ending = |ending: &'static str| Walk::new(folder.path()).only(Arc::new(Ending(ending))).run();
     let walked = ending(".txt");
     assert!(matches!(walked.problems.as_slice(), [WalkProblem::NotUnicode { .. }]));
     assert_eq!(walked.files.len(), 1);
@@ -344,7 +345,7 @@ fn only_what_is_selected_is_looked_at() {
     symlink("gone", folder.path().join("link.y")).unwrap();
     symlink("gone", folder.path().join("link.x")).unwrap();
     symlink("sub", folder.path().join("linked")).unwrap();
-    let walked = Walk::new(folder.path()).only(Ending(".x")).run();
+    let walked = Walk::new(folder.path()).only(Arc::new(Ending(".x"))).run();
     let names: Vec<&str> = walked.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["a.x", "sub/b.x"]);
     assert_eq!(

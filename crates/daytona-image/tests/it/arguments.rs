@@ -25,6 +25,13 @@ fn a_build_argument_is_the_default_of_every_arg_of_its_name() {
             "FROM x:1\nARG V=2 A=3\nRUN $V\n",
         ),
         ("FROM x:1\nARG VV=1 V\nRUN x\n", "FROM x:1\nARG VV=1 V=2\nRUN x\n"),
+        // A stage declares what is left without the quotes; before the first stage they belong to the name.
+        ("FROM x:1\nARG \"V\"=1 'A'=b\n", "FROM x:1\nARG V=2 'A'=b\n"),
+        ("ARG \"V\"=1\nFROM x:1\nARG V\n", "ARG \"V\"=1\nFROM x:1\nARG V=2\n"),
+        (
+            "FROM x:1 AS b\nONBUILD ARG V=1 A\nFROM b\nRUN $V\n",
+            "FROM x:1 AS b\nONBUILD ARG V=2 A\nFROM b\nRUN $V\n",
+        ),
     ] {
         assert_eq!(text(source(before)), after);
     }
@@ -53,6 +60,11 @@ fn what_buildkit_knows_without_a_declaration_gets_one() {
         text(source.build_arg("HTTP_PROXY", "p")),
         "ARG HTTP_PROXY=p\nFROM x:1 AS a\nARG HTTP_PROXY=p\nRUN get\nFROM y:1\nARG HTTP_PROXY=p\nRUN get\n"
     );
+    let source = DockerfileSource::text("FROM x:1\nARG TARGETSTAGE TARGETOSVERSION\n");
+    assert_eq!(
+        text(source.build_arg("TARGETOSVERSION", "1").build_arg("TARGETSTAGE", "s")),
+        "ARG TARGETOSVERSION=1\nARG TARGETSTAGE=s\nFROM x:1\nARG TARGETSTAGE=s TARGETOSVERSION=1\n"
+    );
     let source = DockerfileSource::text("FROM --platform=$TARGETPLATFORM x:1\n");
     assert_eq!(
         text(source.build_arg("TARGETPLATFORM", "linux/arm64")),
@@ -69,6 +81,12 @@ fn an_argument_that_nothing_declares_is_warned_of() {
         said[0].contains("no ARG declares the build argument `VERSION`"),
         "{said:?}"
     );
+    // These mean something without a declaration, and nothing to the service.
+    for name in ["BUILDKIT_INLINE_CACHE", "SOURCE_DATE_EPOCH"] {
+        let image = Image::from_dockerfile(DockerfileSource::text("FROM x:1\n").build_arg(name, "1"));
+        let said = warnings(&folder, &image);
+        assert!(said.len() == 1 && said[0].contains("is for the builder"), "{said:?}");
+    }
 }
 
 #[test]
@@ -110,6 +128,7 @@ fn the_target_and_what_it_needs_is_what_is_left() {
         text(source().target("DEV")),
         "ARG G=1\n# base\nFROM x:$G AS base\nRUN base\nFROM base AS dev\nCOPY dev /dev\nENTRYPOINT [\"dev\"]\n"
     );
+    assert_eq!(text(source().target("")), stages, "the last stage");
     let folder = folder(&["dev", "src"]);
     let plan = try_plan(folder.path(), &Image::from_dockerfile(source().target("dev"))).unwrap();
     assert_eq!(plan.entrypoint(), ["dev"]);
@@ -172,4 +191,21 @@ fn problems_name_the_lines_of_the_callers_file() {
         .unwrap_err()
         .to_string();
     assert!(message.starts_with("Dockerfile:7: the source `missing`"), "{message}");
+}
+
+#[test]
+fn problems_of_the_changed_text_name_the_lines_of_the_callers_file() {
+    let folder = folder(&[]);
+    let text = "FROM x:1 AS unused\nRUN a\nFROM x:1 AS app\nARG V\n";
+    write(folder.path(), "Dockerfile", text);
+    let source = DockerfileSource::path("Dockerfile")
+        .target("app")
+        .build_arg("V", "v".repeat(70_000));
+    let message = try_plan(folder.path(), &Image::from_dockerfile(source))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("Dockerfile:4: the line has more than 65535 bytes"),
+        "{message}"
+    );
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arguments;
+mod bounds;
 mod buildkit;
 #[cfg(unix)]
 mod buildkit_context;

@@ -40,12 +40,17 @@ impl Opens {
 
     /// The files that were opened, and how often.
     fn counts(&self) -> BTreeMap<String, usize> {
+        self.count(false)
+    }
+
+    /// How often each file or directory below the root was opened.
+    fn count(&self, directories: bool) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
         let mut reader = Reader::new(&self.notices, &mut buffer);
         while let Ok(event) = reader.next() {
-            let is_file = !event.events().contains(ReadFlags::ISDIR);
-            if let Some(name) = event.file_name().filter(|_| is_file) {
+            let is_directory = event.events().contains(ReadFlags::ISDIR);
+            if let Some(name) = event.file_name().filter(|_| is_directory == directories) {
                 let path = self.folders[&event.wd()].join(name.to_str().unwrap());
                 *counts.entry(path.to_str().unwrap().to_owned()).or_insert(0) += 1;
             }
@@ -114,4 +119,20 @@ fn nothing_is_opened_but_what_has_to_be_read_and_that_once() {
         let expected: BTreeMap<String, usize> = expected.into_iter().map(|name| (name.to_owned(), 1)).collect();
         assert_eq!(counts, expected, "{image:?}");
     }
+}
+
+#[test]
+fn patterns_of_one_directory_share_a_walk() {
+    let folder = folder(&["data/a1/x", "data/b2/y", "data/c"]);
+    let lines: Vec<String> = (0..100)
+        .map(|index| format!("COPY data/*{index} /x{index}/\n"))
+        .collect();
+    let image = Image::from_dockerfile(DockerfileSource::text(format!("FROM x:1\n{}", lines.concat())));
+    let opens = Opens::below(folder.path());
+    let plan = try_plan(folder.path(), &image).unwrap();
+    let names: Vec<&str> = plan.members().iter().map(daytona_image::Member::name).collect();
+    assert_eq!(names, ["data/a1/x", "data/b2/y"]);
+    let counts = opens.count(true);
+    assert!(counts.values().all(|count| (1..10).contains(count)), "{counts:?}");
+    assert_eq!(plan.warnings().len(), 98, "each pattern that matches nothing");
 }

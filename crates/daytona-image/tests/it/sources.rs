@@ -210,3 +210,90 @@ fn a_mode_that_is_lost_is_told() {
         assert!(warnings(&folder, &image).is_empty());
     }
 }
+
+/// Each is refused by BuildKit, too.
+#[test]
+fn mounts_that_cannot_be_are_refused() {
+    let folder = folder(&["a"]);
+    let stages = |mount: &str| {
+        format!(
+            "FROM x:1 AS b\nFROM x:1\nRUN {mount} x\nFROM x:1 AS later\nRUN y\nFROM x:1\nCOPY --from=1 / /\nCOPY --from=later / /\n"
+        )
+    };
+    for (mount, part) in [
+        (
+            "--mount=type=bind,target=/x,required",
+            "a mount of type bind has no `required`",
+        ),
+        (
+            "--mount=type=cache,target=/x,required=true",
+            "a mount of type cache has no `required`",
+        ),
+        (
+            "--mount=required,type=secret,id=a",
+            "the type has to be written before it",
+        ),
+        (
+            "--mount=type=secret,id=a,source=b",
+            "a secret has an `id` or a source, not both",
+        ),
+        ("--mount=type=tmpfs,target=/x,size=64x", "`size` cannot be `64x`"),
+        (
+            "--mount=type=cache,target=/x,size=64m",
+            "a mount of type cache has no `size`",
+        ),
+        ("--mount=type=cache,target=/x,uid=+1", "`uid` cannot be `+1`"),
+        (
+            "--mount=from=b,target=/x --mount=from=B_,target=/y",
+            "`--from=B_` is neither a stage nor an image",
+        ),
+        ("--mount=from=later,target=/x", "the stage `later` comes later"),
+    ] {
+        let message = error(&folder, &stages(mount));
+        assert!(
+            message.contains("line 3") && message.contains(part),
+            "{mount}: {message}"
+        );
+    }
+    for mount in [
+        "--mount=type=secret,source=a,target=/x",
+        "--mount=type=secret,id=a,required=false",
+        "--mount=type=tmpfs,target=/x,size=1.5GiB",
+        "--mount=from=B,target=/x",
+        "--mount=from=b,target=/x --mount=from=y:1,target=/y",
+    ] {
+        assert_eq!(names(&folder, &stages(mount)), Vec::<String>::new(), "{mount}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_ignore_file_that_is_a_link_is_told_of_once() {
+    let folder = folder(&["a"]);
+    write(folder.path(), "rules", "none\n");
+    std::os::unix::fs::symlink("rules", folder.path().join(".dockerignore")).unwrap();
+    let said = warnings(&folder, &of_text("FROM x:1\nCOPY . /x\n"));
+    let of_it: Vec<&String> = said.iter().filter(|said| said.contains("`.dockerignore`")).collect();
+    assert!(of_it.len() == 1 && of_it[0].contains("it is left out"), "{said:?}");
+}
+
+#[test]
+fn the_number_of_a_stage_has_to_be_one() {
+    let folder = folder(&[]);
+    for (from, part) in [
+        ("2", Some("there are 2 stages, counted from 0")),
+        ("-1", Some("there are 2 stages")),
+        ("99999999999", Some("there are 2 stages")),
+        ("0", None),
+        ("00", None),
+        // These are names of images.
+        ("0x0", None),
+        ("99999999999999999999", None),
+    ] {
+        let text = format!("FROM x:1\nFROM x:1\nCOPY --from={from} /a /b\n");
+        match part {
+            Some(part) => assert!(error(&folder, &text).contains(part), "{from}"),
+            None => assert_eq!(names(&folder, &text), Vec::<String>::new(), "{from}"),
+        }
+    }
+}

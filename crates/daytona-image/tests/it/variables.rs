@@ -136,3 +136,64 @@ fn an_argument_without_a_value_is_warned_of_where_it_is_used() {
     let late = warnings(&folder, &image.arg("VERSION", "2"));
     assert!(late[0].contains("DockerfileSource::build_arg"), "{late:?}");
 }
+
+/// BuildKit would fetch it, if it is one; nothing could be sent for it.
+#[test]
+fn what_add_takes_may_be_an_address_that_the_image_knows() {
+    let folder = folder(&["a"]);
+    for line in [
+        "ADD $U /x",
+        "ADD \"${U}\" a /x/",
+        "ADD ${U}/tool.tgz /x",
+        "ADD http$U /x",
+        "ADD --checksum=sha256:0000000000000000000000000000000000000000000000000000000000000000 $U /x",
+    ] {
+        let image = of_text(&format!("FROM x:1\n{line}\n"));
+        let said = warnings(&folder, &image);
+        assert!(
+            said.iter()
+                .any(|said| said.contains("line 2") && said.contains("may be an address")),
+            "{said:?}"
+        );
+    }
+    for line in ["ADD ./$U /x", "ADD app$U /x", "COPY $U /x"] {
+        let message = error(&folder, &format!("FROM x:1\n{line}\n"));
+        assert!(message.contains("write the path itself"), "{line}: {message}");
+    }
+}
+
+/// It counts as empty, as the service takes no build arguments; but the image may set a variable of its name.
+#[test]
+fn a_source_with_an_argument_without_a_value_is_warned_of() {
+    let folder = folder(&["a.txt"]);
+    let of = |base: &str| warnings(&folder, &of_text(&format!("FROM {base}\nARG S\nCOPY a${{S}}.txt /x\n")));
+    let said = of("x:1");
+    assert!(
+        said[0].contains("line 3: the ARG `S` has no value here unless the image sets it"),
+        "{said:?}"
+    );
+    let said = of("scratch");
+    assert!(
+        said[0].contains("line 3: the ARG `S` has no value here, because"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn an_argument_without_a_value_is_found_wherever_a_shell_would_put_it() {
+    let folder = folder(&[]);
+    for line in [
+        "RUN echo \"a $VERSION\"",
+        "RUN echo \"${VERSION}b\"",
+        "RUN [\"sh\", \"-c\", \"echo $VERSION\"]",
+        "RUN <<EOF\necho \"$VERSION\"\nEOF",
+    ] {
+        for text in [
+            format!("FROM x:1\nARG VERSION\n{line}\n"),
+            format!("FROM x:1 AS a\nARG VERSION\nFROM a\n{line}\n"),
+        ] {
+            let said = warnings(&folder, &of_text(&text));
+            assert!(said[0].contains("the ARG `VERSION` has no value"), "{text} {said:?}");
+        }
+    }
+}
