@@ -148,9 +148,11 @@ impl Browser {
         self.post("/actions", &json!({"actions": [keyboard]})).await;
     }
 
+    /// Makes the page as wide as on such a screen. A window itself is never narrower than 500 pixels.
     async fn resize(&self, width: u32, height: u32) {
-        self.post("/window/rect", &json!({"width": width, "height": height}))
-            .await;
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let command = json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen});
+        self.post("/goog/cdp/execute", &command).await;
     }
 }
 
@@ -413,6 +415,25 @@ async fn a_failure_is_explained_where_it_is_seen_first() {
     assert!(page.contains("under way for "), "{page}");
 }
 
+/// What there is nothing to say of has no place on the page.
+#[tokio::test]
+async fn a_page_has_no_empty_rows() {
+    let emulator = Emulator::start().await.unwrap();
+    let ids = [1, 2].map(|number| format!("00000000-0000-4000-8000-00000000000{number}"));
+    emulator.add_snapshot(SeededSnapshot::from_dockerfile("one", "FROM a:1\nRUN make\nENTRYPOINT []\n").id(&ids[0]));
+    emulator.add_snapshot(
+        SeededSnapshot::from_image("two", "a:1")
+            .entrypoint(["sleep", "9"])
+            .id(&ids[1]),
+    );
+    let page = shown(&emulator, &format!("/dashboard/snapshots/{}", ids[0])).await;
+    let main = page.split("<main").nth(1).unwrap();
+    assert!(main.contains("Not known: ") && !main.contains("0 files"), "{main}");
+    assert!(!main.contains(">Entrypoint<"), "{main}");
+    let page = shown(&emulator, &format!("/dashboard/snapshots/{}", ids[1])).await;
+    assert!(page.contains(">Entrypoint<") && page.contains("sleep 9"), "{page}");
+}
+
 /// With 200 snapshots of long names, on a screen and on a phone: names leave room, dates are in one line and can be seen.
 #[tokio::test]
 async fn two_hundred_snapshots_can_be_read() {
@@ -424,6 +445,8 @@ async fn two_hundred_snapshots_can_be_read() {
             "FROM registry.example/team/base:1\n",
         ));
     }
+    let long = format!("/api/snapshots/none?{}", "x".repeat(300));
+    ask(address(&emulator.api_url()), "GET", &long, "", "").await;
     for dark in [false, true] {
         let Some(browser) = Browser::start(dark).await else {
             return;
@@ -447,6 +470,11 @@ async fn two_hundred_snapshots_can_be_read() {
                 )
                 .await;
             assert!(width < 640 || share.as_f64().unwrap() < 0.4, "{share}");
+            assert_eq!(browser.run("innerWidth").await, width);
+            let cut_off = browser
+                .run("[...document.querySelectorAll('.scroll')].some((part) => part.scrollWidth > part.clientWidth)")
+                .await;
+            assert_eq!(cut_off, false, "{width}");
         }
     }
 }

@@ -191,7 +191,7 @@ fn requests(core: &Core) -> Markup {
             @if requests.len() == 0 { p.quiet { "None yet." } }
             @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="requests-title" {
-                    table {
+                    table.requests {
                         thead { tr { th scope="col" { "Time" } th scope="col" { "Status" } th scope="col" { "Took" } th scope="col" { "Request" } } }
                         tbody {
                             @for request in requests.iter().rev().take(50) {

@@ -30,7 +30,7 @@ pub(super) async fn snapshot(core: &Arc<Core>, id: &str) -> Option<Markup> {
         dl {
             dt { "Id" } dd { code { (record.id.as_str()) } }
             @if !record.image.is_empty() { dt { "Image" } dd { code { (record.image) } } }
-            dt { "Entrypoint" } dd { code { (record.entrypoint.clone().unwrap_or_default().join(" ")) } }
+            @if let Some(words) = &record.entrypoint { dt { "Entrypoint" } dd { code { (words.join(" ")) } } }
             dt { "Created" } dd { (date(record.created)) }
             dt { "Updated" } dd { (date(record.updated)) ", " (elapsed(core, &record)) }
             dt { "Resources" }
@@ -120,22 +120,25 @@ fn context(hash: &str, files: &Files) -> Markup {
 fn image(core: &Core, id: &str) -> Markup {
     let Some(image) = core.image(id) else { return html! {} };
     let files: Vec<_> = image.files().collect();
+    let unknown_paths: Vec<_> = image.unknown_paths().collect();
     html! {
         section aria-labelledby="image-title" {
             h2 id="image-title" { "What is known of the image" }
             @for unknown in image.unknown() { p.quiet { "Not known: " (unknown) "." } }
-            details open[files.len() <= 20] {
-                summary { (files.len()) " files" }
-                ul.plain {
-                    @for file in files.iter().take(MOST_ROWS) {
-                        li {
-                            code { (format!("{:04o}", file.mode)) " " (file.path) } " " span.quiet { (bytes(file.size())) }
-                            @if let Some(doubt) = &file.doubt { " " span.quiet { "(" (doubt) ")" } }
+            @if !files.is_empty() || !unknown_paths.is_empty() {
+                details open[files.len() <= 20] {
+                    summary { (files.len()) " files" }
+                    ul.plain {
+                        @for file in files.iter().take(MOST_ROWS) {
+                            li {
+                                code { (format!("{:04o}", file.mode)) " " (file.path) } " " span.quiet { (bytes(file.size())) }
+                                @if let Some(doubt) = &file.doubt { " " span.quiet { "(" (doubt) ")" } }
+                            }
                         }
+                        @for (path, unknown) in &unknown_paths { li { code { (path) } " " span.quiet { (unknown) } } }
                     }
-                    @for (path, unknown) in image.unknown_paths() { li { code { (path) } " " span.quiet { (unknown) } } }
+                    (more(files.len()))
                 }
-                (more(files.len()))
             }
         }
     }
