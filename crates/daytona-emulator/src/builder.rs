@@ -53,6 +53,7 @@ pub(crate) fn run(job: &Job, storage: &Storage, options: &BuildOptions) -> Build
                 duration: FETCH,
                 outcome: Err(reason),
                 image: None,
+                base_images: Vec::new(),
             };
         }
     };

@@ -49,4 +49,25 @@ pub(crate) struct BuildReport {
     pub(crate) outcome: Result<(), String>,
     /// What is known of the image.
     pub(crate) image: Option<Arc<BuiltImage>>,
+    /// The images from registries that its stages begin with.
+    pub(crate) base_images: Vec<String>,
+}
+
+impl BuildReport {
+    /// What comes of it if a registry refuses one of these images: nothing is done after its metadata are asked for.
+    pub(crate) fn refused(mut self, image: &str) -> Self {
+        let reason = format!(
+            "{image}: failed to resolve source metadata for {image}: pull access denied, repository does not exist or may \
+             require authorization: authorization failed: unauthorized: authentication required"
+        );
+        let metadata = format!("[internal] load metadata for {image}");
+        if let Some(at) = self.lines.iter().position(|(_, line)| line.ends_with(&metadata)) {
+            self.lines.truncate(at + 1);
+        }
+        let time = self.lines.last().map_or(Duration::ZERO, |(time, _)| *time);
+        self.lines.push((time, format!("ERROR: failed to build: {reason}")));
+        self.outcome = Err(reason);
+        self.image = None;
+        self
+    }
 }

@@ -68,6 +68,7 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
         duration,
         outcome,
         image: course.image.map(Arc::new),
+        base_images: course.base_images,
     }
 }
 

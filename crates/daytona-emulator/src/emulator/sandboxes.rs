@@ -11,7 +11,7 @@ impl Emulator {
     }
 
     /// Makes images private whose full name begins with this, such as `registry.example/team` or `docker.io/acme`. A
-    /// registry with credentials is needed to look them up and to pull them.
+    /// registry with credentials is needed to look them up and to pull them, and for a build that begins with one.
     pub fn require_credentials(&self, beginning: impl Into<String>) {
         self.keep(|core| core.require_credentials(beginning.into()));
     }

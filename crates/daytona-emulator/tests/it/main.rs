@@ -19,6 +19,7 @@ mod numbers;
 mod page;
 mod presigned;
 mod program;
+mod registries;
 mod replay;
 mod s3;
 mod scripts;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::replay::compare;
 use stage::Stage;
 
+mod registries;
 mod stage;
 
 const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
@@ -246,7 +247,7 @@ async fn every_operation_in_every_state() {
             Some(exchange) => {
                 let actual = stage.replay(exchange).await;
                 differences.extend(stage.differences(exchange, &actual));
-                let mut seen = stage.states(&ours).await;
+                let mut seen = stage.states(&ours, 20).await;
                 let states = exchange["states"].as_array().cloned().unwrap_or_default();
                 if states.first().is_some_and(|first| first["state"] == was.as_str()) && seen.first() != Some(&was) {
                     seen.insert(0, was);

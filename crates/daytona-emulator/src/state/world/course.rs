@@ -28,7 +28,7 @@ const REUSE: Duration = Duration::from_millis(100);
 /// What the last look at a built image in the registry takes.
 const CHECK: Duration = Duration::from_millis(50);
 /// What the registry says of an image for which the credentials are missing.
-const UNAUTHORIZED: &str = "failed to inspect image: unauthorized: authentication required";
+const UNAUTHORIZED: &str = "unauthorized: authentication required";
 const ALREADY_IN_PROGRESS: &str = "An operation is already in progress for this resource";
 
 impl World {
@@ -193,9 +193,9 @@ impl World {
                 record.named_image(),
                 record.runner.as_deref().unwrap_or_default(),
                 if lacks_credentials {
-                    UNAUTHORIZED
+                    format!("failed to inspect image: {UNAUTHORIZED}")
                 } else {
-                    "manifest unknown"
+                    "manifest unknown".to_owned()
                 }
             );
             return record.fail(SnapshotState::Error, reason, time);
@@ -272,8 +272,13 @@ impl World {
     }
 
     /// Takes on the course of a build that was worked out.
-    pub(crate) fn run_build(&mut self, job: &BuildJob, report: BuildReport) {
+    pub(crate) fn run_build(&mut self, job: &BuildJob, mut report: BuildReport) {
         let reference = &job.info.snapshot_ref;
+        let fails_anyway = job.script.as_ref().is_some_and(|script| script.fails.is_some());
+        let refused = self.refused_parent(&job.organization, &report.base_images);
+        if let Some(image) = refused.filter(|_| !fails_anyway) {
+            report = report.refused(&image);
+        }
         if report.has_log {
             self.schedule(job.started, Event::OpenLog(reference.clone()));
         }

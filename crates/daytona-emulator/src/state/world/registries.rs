@@ -32,4 +32,17 @@ impl World {
             .filter(own)
             .any(|registry| registry.is_for(named))
     }
+
+    /// The first of the images that a build begins with which a registry refuses. The runner gets the credentials of all the
+    /// organization's registries where one of the images names its host, and else none.
+    pub(super) fn refused_parent(&self, organization: &str, images: &[String]) -> Option<String> {
+        let names_host = |image: &String| full_name(image) == *image;
+        let asked = if images.iter().any(names_host) {
+            Asked::Inspected
+        } else {
+            Asked::Pulled
+        };
+        let refused = |image: &&String| self.lacks_credentials(organization, image, asked);
+        images.iter().find(refused).cloned()
+    }
 }

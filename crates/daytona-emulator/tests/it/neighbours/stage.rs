@@ -114,10 +114,10 @@ impl Stage {
         state.unwrap_or_else(|| status.to_string())
     }
 
-    /// The states that a snapshot goes through in the time that was recorded at most.
-    pub(super) async fn states(&self, id: &str) -> Vec<String> {
+    /// The states that a snapshot goes through in some seconds.
+    pub(super) async fn states(&self, id: &str, seconds: usize) -> Vec<String> {
         let mut seen = Vec::new();
-        for _ in 0..800 {
+        for _ in 0..seconds * 40 {
             seen.push(self.state(id).await);
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
