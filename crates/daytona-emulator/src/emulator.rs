@@ -276,10 +276,11 @@ impl EmulatorBuilder {
     ///
     /// If it cannot listen, cannot create its files, or cannot use the data directory, which another emulator may be
     /// using.
+    #[expect(clippy::unused_async, reason = "a future has the runtime that its socket needs")]
     pub async fn start(self) -> io::Result<Emulator> {
         let (address, connections) = (self.address, self.connections);
         let mut emulator = self.in_process()?;
-        emulator.listener = Some(Listener::bind(address, emulator.service(), connections).await?);
+        emulator.listener = Some(Listener::bind(address, emulator.service(), connections)?);
         Ok(emulator)
     }
 

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
@@ -37,6 +37,10 @@ const AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// A further failure is told after so long at the earliest.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(30);
 
+/// How many connections wait in the system's queue, if the system allows as many. Where there is no room, a client tries again
+/// after a second: a test with a few thousand connections at once would wait for nothing else.
+const WAITING: u32 = 4096;
+
 /// Accepts connections until it is dropped, and ends them with it.
 #[derive(Debug)]
 pub(crate) struct Listener {
@@ -45,13 +49,26 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) async fn bind(address: SocketAddr, service: EmulatorService, connections: usize) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, service: EmulatorService, connections: usize) -> io::Result<Self> {
         let failed = |error: io::Error| io::Error::new(error.kind(), format!("cannot serve on {address}: {error}"));
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, service, connections));
         Ok(Self { address, task })
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // On Windows this would let others take the address over.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 impl Drop for Listener {
