@@ -70,29 +70,32 @@ pub(super) fn flags(text: &str, escape: char) -> (Vec<String>, Cow<'_, str>) {
 }
 
 /// The words of `ENV`, `LABEL` and `ARG`: quotes hold a word together and stay in it, as do escapes.
-pub(super) fn words(text: &str, escape: char) -> Vec<&str> {
-    let (mut words, mut start, mut quote) = (Vec::new(), None, None);
+pub(super) fn words(text: &str, escape: char) -> impl Iterator<Item = &str> {
     let mut characters = text.char_indices();
-    let mut end = text.len();
-    while let Some((position, character)) = characters.next() {
-        match quote {
-            None if character.is_whitespace() => {
-                words.extend(start.take().map(|start| &text[start..position]));
-                continue;
+    std::iter::from_fn(move || {
+        let (mut start, mut end, mut quote) = (None, text.len(), None);
+        while let Some((position, character)) = characters.next() {
+            match quote {
+                None if character.is_whitespace() => {
+                    if start.is_some() {
+                        end = position;
+                        break;
+                    }
+                    continue;
+                }
+                None if matches!(character, '"' | '\'') => quote = Some(character),
+                Some(open) if open == character => quote = None,
+                _ => {}
             }
-            None if matches!(character, '"' | '\'') => quote = Some(character),
-            Some(open) if open == character => quote = None,
-            _ => {}
+            // An escape takes the next character with it, but not in single quotes. At the end it is dropped.
+            if character == escape && quote != Some('\'') && characters.next().is_none() {
+                end = position;
+                break;
+            }
+            start.get_or_insert(position);
         }
-        // An escape takes the next character with it, but not in single quotes. At the end it is dropped.
-        if character == escape && quote != Some('\'') && characters.next().is_none() {
-            end = position;
-            break;
-        }
-        start.get_or_insert(position);
-    }
-    words.extend(start.map(|start| &text[start..end]));
-    words
+        start.map(|start| &text[start..end])
+    })
 }
 
 /// What a text is in the JSON form of an instruction.
@@ -209,7 +212,7 @@ mod tests {
             ("\"a b", vec!["\"a b"]),
             ("\u{e9}\\\u{e9} x", vec!["\u{e9}\\\u{e9}", "x"]),
         ] {
-            assert_eq!(words(text, '\\'), expected, "{text}");
+            assert_eq!(words(text, '\\').collect::<Vec<_>>(), expected, "{text}");
         }
     }
 

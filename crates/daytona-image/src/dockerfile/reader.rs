@@ -290,7 +290,7 @@ fn arguments(keyword: &str, rest: &str, escape: char) -> Result<Arguments, Strin
             Some(words) => Arguments::Json(words),
             None => text(rest),
         },
-        "ARG" => Arguments::Words(lexer::words(rest, escape).into_iter().map(str::to_owned).collect()),
+        "ARG" => Arguments::Words(lexer::words(rest, escape).map(str::to_owned).collect()),
         "ENV" | "LABEL" => Arguments::Pairs(pairs(keyword, rest, escape)?),
         "MAINTAINER" | "STOPSIGNAL" | "USER" | "WORKDIR" => text(rest),
         "HEALTHCHECK" => health_check(rest)?,
@@ -316,8 +316,8 @@ fn health_check(rest: &str) -> Result<Arguments, String> {
 
 /// The pairs of `ENV` and `LABEL`. The old form `ENV name value` has one.
 fn pairs(keyword: &str, rest: &str, escape: char) -> Result<Vec<Pair>, String> {
-    let words = lexer::words(rest, escape);
-    let Some(first) = words.first() else {
+    let mut words = lexer::words(rest, escape);
+    let Some(first) = words.next() else {
         return Ok(Vec::new());
     };
     if !first.contains('=') {
@@ -343,5 +343,5 @@ fn pairs(keyword: &str, rest: &str, escape: char) -> Result<Vec<Pair>, String> {
             word.escape_debug()
         )),
     };
-    words.into_iter().map(pair).collect()
+    std::iter::once(first).chain(words).map(pair).collect()
 }

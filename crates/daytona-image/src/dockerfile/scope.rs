@@ -1,6 +1,7 @@
 //! The variables of a Dockerfile: those before the first stage, and those of each stage.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use super::budget::Budget;
@@ -68,8 +69,41 @@ pub(crate) enum Base {
 #[derive(Debug)]
 pub(super) struct Scopes {
     stages: Vec<Stage>,
-    /// What stages do to a variable, in the order of the stages.
-    variables: HashMap<String, Vec<(usize, Value)>>,
+    variables: HashMap<String, Settings>,
+}
+
+/// What stages do to a variable. Most variables have one stage.
+#[derive(Debug)]
+struct Settings {
+    stage: usize,
+    value: Value,
+    /// What earlier stages do to it, in their order.
+    earlier: Vec<(usize, Value)>,
+}
+
+impl Settings {
+    fn new(stage: usize, value: Value) -> Self {
+        Self {
+            stage,
+            value,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// Sets the variable in a stage that is not earlier than the last one.
+    fn set(&mut self, stage: usize, value: Value) {
+        let before = std::mem::replace(&mut self.value, value);
+        let last = std::mem::replace(&mut self.stage, stage);
+        if last != stage {
+            self.earlier.push((last, before));
+        }
+    }
+
+    /// The last ones first.
+    fn iter(&self) -> impl Iterator<Item = (usize, &Value)> {
+        let earlier = self.earlier.iter().rev().map(|(stage, value)| (*stage, value));
+        std::iter::once((self.stage, &self.value)).chain(earlier)
+    }
 }
 
 #[derive(Debug)]
@@ -133,18 +167,20 @@ impl Scopes {
     /// Sets a variable of the last stage that has begun. There is no value where it is not known.
     pub(super) fn set(&mut self, stage: usize, name: String, value: Option<String>) {
         let value = value.map_or(Value::Unknown, Value::Known);
-        let values = self.variables.entry(name).or_default();
-        match values.last_mut() {
-            Some((last, before)) if *last == stage => *before = value,
-            _ => values.push((stage, value)),
+        match self.variables.entry(name) {
+            Entry::Occupied(mut settings) => settings.get_mut().set(stage, value),
+            Entry::Vacant(free) => drop(free.insert(Settings::new(stage, value))),
         }
     }
 
     /// Declares an `ARG` without a value. It hides none.
     pub(super) fn declare(&mut self, stage: usize, name: String) {
-        let values = self.variables.entry(name).or_default();
-        if values.last().is_none_or(|(last, _)| *last != stage) {
-            values.push((stage, Value::Missing));
+        match self.variables.entry(name) {
+            Entry::Occupied(mut settings) if settings.get().stage != stage => {
+                settings.get_mut().set(stage, Value::Missing);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => drop(free.insert(Settings::new(stage, Value::Missing))),
         }
     }
 
@@ -172,12 +208,11 @@ impl Scopes {
     /// The value of a variable, if a stage says anything of it, and where the first of the stages starts.
     fn find(&self, stage: usize, name: &str, budget: &Budget) -> (Option<&Value>, Base) {
         let Stage { root, places, .. } = &self.stages[stage];
-        let values = self.variables.get(name).map(Vec::as_slice).unwrap_or_default();
         let is_below = |other: usize| self.stages[other].places.contains(&places.start);
         let mut found = None;
-        for (other, value) in values.iter().rev() {
+        for (other, value) in self.variables.get(name).into_iter().flat_map(Settings::iter) {
             budget.spend_step();
-            if is_below(*other) {
+            if is_below(other) {
                 found = Some(value);
                 if *value != Value::Missing {
                     break;
