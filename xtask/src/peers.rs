@@ -1,5 +1,5 @@
-//! `cargo xtask peers`: the official SDKs of other languages and the tools that people have for S3, as they are published, against
-//! our emulator.
+//! `cargo xtask peers`: the official SDKs of other languages, and the SDKs and tools that people have for S3, as they are
+//! published, against our emulator.
 //!
 //! The scripts in `xtask/peers/` do what their users do, and print a line for each thing. What had to be changed of an SDK is
 //! in its script, with the reason. Where the package registries cannot be reached, the SDK is skipped, and that is said.
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::emulator::Emulator;
-use crate::tools::{done, python_environment, say};
+use crate::tools::{cargo, done, python_environment, say};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -28,7 +28,12 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
     fs::create_dir_all(&scratch).map_err(|source| failed("the scratch folder", source))?;
     Emulator::build(workspace, &target).map_err(|source| failed("the emulator", source))?;
     let mut failures = Vec::new();
-    let peers: [(&str, Prepare); 3] = [("python", python), ("typescript", typescript), ("storage", storage)];
+    let peers: [(&str, Prepare); 4] = [
+        ("python", python),
+        ("typescript", typescript),
+        ("storage", storage),
+        ("rust", rust),
+    ];
     for (name, peer) in peers {
         let Some(mut command) = peer(workspace, &scratch)? else {
             say(&format!(
@@ -109,6 +114,41 @@ fn typescript(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error
     say(&format!("typescript SDK {}", version.unwrap_or_default()));
     let mut command = Command::new("node");
     command.arg("--no-warnings").arg(script).current_dir(&folder);
+    Ok(Some(command))
+}
+
+/// The AWS SDK for Rust: a program of its own, with the newest that is published.
+fn rust(workspace: &Path, scratch: &Path) -> Result<Option<Command>, Error> {
+    const MANIFEST: &str = "\
+[workspace]
+[package]
+name = \"peer\"
+edition = \"2024\"
+[[bin]]
+name = \"peer\"
+path = \"rust.rs\"
+[dependencies]
+aws-sdk-s3 = \"1\"
+serde_json = \"1\"
+tokio = { version = \"1\", features = [\"macros\", \"rt\"] }
+";
+    let folder = scratch.join("rust");
+    fs::create_dir_all(&folder).map_err(|source| failed("the scratch folder", source))?;
+    fs::write(folder.join("Cargo.toml"), MANIFEST).map_err(|source| failed("Cargo.toml", source))?;
+    fs::copy(workspace.join("xtask/peers/rust.rs"), folder.join("rust.rs"))
+        .map_err(|source| failed("the program", source))?;
+    let fetched = cargo(workspace)
+        .args(["update", "--quiet"])
+        .current_dir(&folder)
+        .status();
+    if !fetched.is_ok_and(|status| status.success()) {
+        return Ok(None);
+    }
+    let mut build = cargo(workspace);
+    build.args(["build", "--quiet", "--target-dir", "target"]);
+    done(build.current_dir(&folder)).map_err(|source| failed("the program with the AWS SDK for Rust", source))?;
+    let mut command = Command::new(folder.join(format!("target/debug/peer{}", std::env::consts::EXE_SUFFIX)));
+    command.current_dir(&folder);
     Ok(Some(command))
 }
 
