@@ -86,7 +86,7 @@ impl Findings {
     }
 }
 
-/// Links of the form [`Item`].
+/// Links whose text is an item in code, in brackets alone.
 fn shortcuts(line: &str) -> impl Iterator<Item = &str> {
     line.match_indices("[`").filter_map(|(start, _)| {
         let end = start + line[start..].find("`]")? + 2;
