@@ -257,3 +257,16 @@ async fn what_others_do_meanwhile_is_taken_as_it_comes() {
         .await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::WaitTimeout);
 }
+
+/// Before anything is under way, a server that only fails is an error as soon as for any other request.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_at_the_first_look_is_not_waited_for() {
+    for status in [500, 502, 503] {
+        let (emulator, daytona) = in_process(Emulator::builder());
+        emulator.inject(Fault::status(status).on(Operation::GetSnapshot).always());
+        let failed = ensure(&daytona, image_params("x")).await.unwrap_err();
+        let asked = daytona.snapshots().get("x").await.unwrap_err();
+        assert_eq!(failed.kind(), asked.kind(), "{status}: {failed}");
+        assert_eq!(failed.attempts(), asked.attempts(), "{status}: {failed}");
+    }
+}

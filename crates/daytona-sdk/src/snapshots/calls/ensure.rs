@@ -221,10 +221,16 @@ impl Ensuring {
     /// shows a change by somebody else leads to another turn.
     async fn run(&mut self) -> Result<Snapshot, Error> {
         let scope = self.making.scope.clone();
-        let mut looks = Looks::new(&scope);
+        let mut looks = None;
         loop {
             let turn = async {
-                let found = looks.next(|| self.making.submission.find_once()).await?;
+                let submission = &self.making.submission;
+                let found = match &mut looks {
+                    // Nothing is under way yet. So a server that cannot be reached is an error soon, as for any request.
+                    None => submission.find().await?,
+                    Some(looks) => Looks::next(looks, || submission.find_once()).await?,
+                };
+                looks.get_or_insert_with(|| Looks::after_a_look(&scope, scope.client.clock().now()));
                 self.turn(found).await
             };
             let turn = match scope.deadline.enforce(Box::pin(turn)).await {
