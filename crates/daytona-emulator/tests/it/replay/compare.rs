@@ -1,12 +1,21 @@
 //! What has to be the same, and what may differ: ids, times, ports, and what follows from them.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::Response;
 use serde_json::Value;
 
 /// Puts our ids in place of the recording's.
 pub(crate) trait Translate {
-    fn translate(&self, text: &str) -> String;
+    /// Ours, by theirs.
+    fn ids(&self) -> &HashMap<String, String>;
+
+    fn translate(&self, text: &str) -> String {
+        self.ids()
+            .iter()
+            .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    }
 }
 
 /// Fields whose values are of their own each time.

@@ -408,9 +408,7 @@ impl Stage {
 }
 
 impl Translate for Stage {
-    fn translate(&self, text: &str) -> String {
-        self.ids
-            .iter()
-            .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    fn ids(&self) -> &HashMap<String, String> {
+        &self.ids
     }
 }

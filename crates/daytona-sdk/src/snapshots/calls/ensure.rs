@@ -221,14 +221,14 @@ impl Ensuring {
     /// shows a change by somebody else leads to another turn.
     async fn run(&mut self) -> Result<Snapshot, Error> {
         let scope = self.making.scope.clone();
-        let mut looks = None;
+        let mut looks: Option<Looks<'_>> = None;
         loop {
             let turn = async {
                 let submission = &self.making.submission;
                 let found = match &mut looks {
                     // Nothing is under way yet. So a server that cannot be reached is an error soon, as for any request.
                     None => submission.find().await?,
-                    Some(looks) => Looks::next(looks, || submission.find_once()).await?,
+                    Some(looks) => looks.next(|| submission.find_once()).await?,
                 };
                 looks.get_or_insert_with(|| Looks::after_a_look(&scope, scope.client.clock().now()));
                 self.turn(found).await

@@ -20,7 +20,8 @@ use crate::snapshots::watch::scope::Scope;
 /// for snapshot in plan.to_delete() {
 ///     println!("would delete {}", snapshot.name);
 /// }
-/// plan.apply().await?.into_result()?;
+/// let report = plan.apply().await?.into_result()?;
+/// println!("deleted {}", report.deleted.len());
 /// # Ok(())
 /// # }
 /// ```
