@@ -157,7 +157,7 @@ fn endpoint(text: &str) -> Result<Url, StorageError> {
     let wrong = |problem: String| refused(format!("{shown:?} is not the address of an object storage: {problem}"));
     let url = Url::parse(&full).map_err(|error| wrong(error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
-        let problem = "it names a user, where an access key and a secret key belong into the configuration";
+        let problem = "it names a user: give the access key and the secret key in the configuration instead";
         return Err(wrong(problem.to_owned()));
     }
     if url.query().is_some() || url.fragment().is_some() {

@@ -1,7 +1,7 @@
 //! When a line counts as dead.
 //!
 //! What the system has accepted to send may still wait. It gets the time that it takes on the slowest line that has to
-//! succeed. Where the system tells how much waits, only that counts, and each byte less is a sign of life. Elsewhere all
+//! succeed. Where the system tells how much waits, only that counts, and each change is a sign of life. Elsewhere all
 //! counts that it may hold. All requests of a session share the line, and that time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ const SLOWEST: u64 = 1024;
 /// As much as systems hold of what they have accepted to send on one connection.
 const MAX_QUEUE: u64 = 4 * 1024 * 1024;
 
-/// The system is asked so often while a limit passes, but not more often than that takes.
+/// The system is asked eight times while a limit passes, and once in a tenth of a second at most.
 const LOOKS: u32 = 8;
 const LEAST: Duration = Duration::from_millis(100);
 
@@ -39,8 +39,8 @@ struct State {
 struct Told {
     waiting: u64,
     when: Instant,
-    /// When they were last found to be fewer.
-    fewer: Option<Instant>,
+    /// When they were last found to be more or fewer: what is left above the system may fill the place of what went.
+    changed: Option<Instant>,
 }
 
 /// The share of one request.
@@ -131,12 +131,12 @@ impl Share {
     pub(super) fn told(&self, waiting: u64) {
         let when = Instant::now();
         let mut state = self.line.state();
-        let fewer = match state.told {
-            Some(before) if waiting < before.waiting => Some(when),
-            Some(before) => before.fewer,
+        let changed = match state.told {
+            Some(before) if waiting != before.waiting => Some(when),
+            Some(before) => before.changed,
             None => None,
         };
-        state.told = Some(Told { waiting, when, fewer });
+        state.told = Some(Told { waiting, when, changed });
     }
 
     /// When the request counts as stalled, if nothing moves until then: nothing of all, or nothing of its own for this
@@ -149,7 +149,7 @@ impl Share {
         let of_own =
             patience(own.queued).and_then(|patience| own.last.checked_add(patience.checked_mul(state.requests)?));
         let of_told = state.told.and_then(|told| {
-            let last = told.fewer.unwrap_or(state.last);
+            let last = told.changed.unwrap_or(state.last);
             last.checked_add(patience(told.waiting)?)
         });
         [of_all, of_own, of_told].into_iter().flatten().min()

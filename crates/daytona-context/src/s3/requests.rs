@@ -76,7 +76,7 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
         match stored.e_tag {
             Some(_) => Ok(()),
             // Not every answer of success comes from a store.
-            None => is_stored(session, key, payload.size()).await,
+            None => check_stored(session, &state, key, payload.size()).await,
         }
     };
     let subject = Subject {
@@ -87,14 +87,24 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
     session.call(subject, request).await
 }
 
-/// Looks whether an object is there after all, unless nobody may look.
-async fn is_stored(session: &Session, key: &str, expected: u64) -> Result<(), Failure> {
-    match head(session, key).await? {
-        Head::Missing => Err(no_store("a success was answered, but the object is not there")),
-        Head::Stored { size } if size != expected => {
+/// Checks that an object is there after all, unless nobody may look. One request: it belongs to the attempt that stored the
+/// object, which is repeated as a whole.
+async fn check_stored(session: &Session, state: &State, key: &str, expected: u64) -> Result<(), Failure> {
+    let head = state.client.head_object().bucket(&state.bucket).key(key);
+    match send(session, &Attempt::new(session.line()), Box::pin(head.send())).await {
+        Ok(found)
+            if found
+                .content_length()
+                .is_some_and(|size| u64::try_from(size) != Ok(expected)) =>
+        {
             Err(no_store("a success was answered, but the object has another size"))
         }
-        _ => Ok(()),
+        Ok(_) => Ok(()),
+        Err(failure) if failure.error.status() == Some(403) => Ok(()),
+        Err(failure) if failure.error.status() == Some(404) => {
+            Err(no_store("a success was answered, but the object is not there"))
+        }
+        Err(failure) => Err(failure),
     }
 }
 

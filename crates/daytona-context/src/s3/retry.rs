@@ -37,7 +37,8 @@ impl RetryPolicy {
     /// How often a request is sent at the most, the first time included. Default: 4.
     ///
     /// Unless this is 1, two failures do not count. A connection that is refused costs the store nothing, and is tried for
-    /// 20 seconds. A store that asks to slow down is asked again until it has taken no request of the push for a minute.
+    /// 20 seconds. A store that asks to slow down is asked again, also beyond this number, until it has taken no request of
+    /// the push for a minute.
     pub fn attempts(mut self, attempts: usize) -> Self {
         self.attempts = attempts.max(1);
         self
@@ -47,7 +48,7 @@ impl RetryPolicy {
     ///
     /// Bytes that the system has accepted may still wait to be sent. The limit is extended by the time that they need at
     /// 1 KiB/s, so a line that carries 1 KiB/s for all requests together succeeds. On Linux the system tells how many
-    /// bytes the store has not acknowledged: where there are none, nothing is added. Elsewhere all that were accepted
+    /// bytes the other side, which may be a proxy, has not acknowledged: where there are none, nothing is added. Elsewhere all that were accepted
     /// count, up to 4 MiB for each request.
     ///
     /// A request that makes no progress while others do gets the limit once for each request under way.
@@ -111,7 +112,9 @@ impl Budget {
             let wait = wait(self.tries, Duration::from_millis(500), Duration::from_secs(8));
             let since = *self.throttled_since.get_or_insert_with(Instant::now);
             let since = accepted.map_or(since, |accepted| accepted.max(since));
-            return (since.elapsed() + wait <= THROTTLED).then_some(wait);
+            self.failed += 1;
+            let is_over = self.failed >= self.attempts && since.elapsed() + wait > THROTTLED;
+            return (!is_over).then_some(wait);
         }
         self.throttled_since = None;
         self.failed += 1;

@@ -223,3 +223,24 @@ async fn a_key_that_an_address_would_change_is_refused() {
     }
     assert!(script.seen().is_empty());
 }
+
+/// Answers without a tag, to requests that nobody may look after: no credentials are renewed for a look, however often.
+#[tokio::test(start_paused = true)]
+async fn a_look_for_what_was_stored_renews_nothing() {
+    let script = Script::new(|_, parts, _| {
+        Ok(match parts.method.as_str() {
+            "PUT" => answer(200, ""),
+            "HEAD" => answer(403, ""),
+            _ => error(403, "InvalidAccessKeyId"),
+        })
+    });
+    let storage = script.storage().credential_provider(Arc::new(Renewed(Arc::default())));
+    storage
+        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
+        .await
+        .unwrap();
+    assert_eq!(
+        (script.count("PUT"), script.count("HEAD"), script.count("GET")),
+        (1, 1, 0)
+    );
+}

@@ -153,10 +153,10 @@ impl EmulatorService {
         if !headers.contains_key(DATE) {
             headers.insert(DATE, http_date(self.core.clock.now()));
         }
-        damage::to_headers(headers, effects);
         if parts.method == Method::HEAD {
             without_body(response);
         }
+        damage::to_headers(response.headers_mut(), effects);
     }
 }
 
