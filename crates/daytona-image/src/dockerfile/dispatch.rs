@@ -223,7 +223,7 @@ impl Dispatcher<'_> {
             // It is below the working directory, which an image may have set.
             let target = mount.target.as_deref().ok().and_then(|target| self.absolute(target));
             let is_root = target.is_some_and(|target| target.is_empty());
-            if is_root && !mount.kind.is_given() {
+            if is_root && !mount.kind.is_from_client() {
                 let problem = format!("`--mount={}` needs a target, which cannot be `/`", text.escape_debug());
                 return Err(WordError::Invalid(problem));
             }
@@ -286,11 +286,10 @@ impl Dispatcher<'_> {
     pub(super) fn bare_arguments<'t>(&mut self, command: &Command<'_>, texts: impl IntoIterator<Item = &'t str>) {
         let mut seen = HashSet::new();
         for name in texts.into_iter().flat_map(variables_in) {
-            let Some(bare) = self
-                .scopes
-                .bare(self.stage, name, self.budget)
-                .filter(|_| seen.insert(name))
-            else {
+            if !seen.insert(name) {
+                continue;
+            }
+            let Some(bare) = self.scopes.bare(self.stage, name, self.budget) else {
                 continue;
             };
             let unless = if bare.may_be_set {

@@ -54,7 +54,7 @@ impl Kind {
     }
 
     /// Whether it comes from the one who builds, and can be required.
-    pub(super) fn is_given(self) -> bool {
+    pub(super) fn is_from_client(self) -> bool {
         matches!(self, Self::Secret | Self::Ssh)
     }
 }
@@ -132,7 +132,7 @@ impl Mount {
     fn switch(&mut self, key: &str) -> Result<(), String> {
         match key {
             "readonly" | "ro" | "readwrite" | "rw" => Ok(()),
-            "required" if self.kind.is_given() => {
+            "required" if self.kind.is_from_client() => {
                 self.is_required = true;
                 Ok(())
             }
@@ -156,7 +156,7 @@ impl Mount {
             "id" => self.id = value,
             "env" => {}
             "readonly" | "ro" | "readwrite" | "rw" => check(&|value| boolean(value).is_some())?,
-            "required" if self.kind.is_given() => {
+            "required" if self.kind.is_from_client() => {
                 check(&|value| boolean(value).is_some())?;
                 self.is_required = value.is_ok_and(|value| boolean(&value) == Some(true));
             }
@@ -189,7 +189,10 @@ impl Mount {
     /// What can be said once all keys are known.
     fn finish(&self) -> Result<(), String> {
         let kind = self.kind.name();
-        if let Some(owner) = self.owner.filter(|_| !self.kind.is_given() && self.kind != Kind::Cache) {
+        if let Some(owner) = self
+            .owner
+            .filter(|_| !self.kind.is_from_client() && self.kind != Kind::Cache)
+        {
             return Err(format!("a mount of type {kind} has no {owner}"));
         }
         if self.has_sharing && self.kind != Kind::Cache {

@@ -1,4 +1,7 @@
 //! Finds the rules that a path could match, without a comparison with each of them.
+//!
+//! Each rule is filed under three bytes in a row that every path which it matches has in it: the rarest ones of its literal
+//! text. A rule with less literal text is compared with every path.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
 //! A set of rules, by their numbers.
 
-/// The rules that matched a directory or one of its parents. The empty list belongs to the root: none.
+/// Some of the rules: those that matched a directory or one of its parents, or those that may match a path. The empty list
+/// belongs to the root: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Matches(Box<[u64]>);
 

@@ -54,8 +54,8 @@ pub(crate) struct Finder {
     files: BTreeMap<String, Found>,
     /// The patterns that are still to be looked for, by the directories that they begin with.
     patterns: HashMap<String, Vec<Want>>,
-    /// The files of those that were looked for.
-    walks: HashMap<String, Vec<Found>>,
+    /// The files of those that were looked for, and problems that are still to be told of the first pattern that has them.
+    walks: HashMap<String, (Vec<Found>, Vec<WalkProblem>)>,
     /// By what is wanted, and whether a mode is set.
     outcomes: HashMap<(Wanted, bool), Outcome>,
     /// Patterns that nothing matched: their lines, and whether another source of the same instruction did.
@@ -244,11 +244,14 @@ impl Finder {
         if let Some(wants) = self.patterns.remove(&fixed) {
             self.walk_for(&fixed, wants, taking.line);
         }
-        let Some(files) = self.walks.get(&fixed) else {
+        let Some((found, problems)) = self.walks.remove(&fixed) else {
             return Outcome::default();
         };
-        let matching = files.iter().filter(|found| want.covers(&found.name)).cloned();
-        let mut files: Vec<Found> = matching.collect();
+        let (own, others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| self.is_of(want, problem));
+        let own = own.into_iter().map(ProblemKind::Walk);
+        self.problems.extend(own.map(|problem| (Some(taking.line), problem)));
+        let mut files: Vec<Found> = found.iter().filter(|found| want.covers(&found.name)).cloned().collect();
+        self.walks.insert(fixed, (found, others));
         let mut skipped = self.taken.walked.skipped.iter();
         if files.is_empty()
             && let Some(problem) = skipped.find(|problem| self.is_of(want, problem))
@@ -281,7 +284,12 @@ impl Finder {
         walked
             .followed
             .retain(|name| group.wants().iter().any(|want| is_below(want, name)));
-        self.walks.insert(fixed.to_owned(), std::mem::take(&mut walked.files));
+        let files = std::mem::take(&mut walked.files);
+        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut walked.problems)
+            .into_iter()
+            .partition(|problem| group.wants().iter().any(|want| self.is_of(want, problem)));
+        self.walks.insert(fixed.to_owned(), (files, own));
+        walked.problems = others;
         self.absorb(line, walked);
     }
 

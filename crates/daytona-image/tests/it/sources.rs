@@ -131,6 +131,9 @@ fn a_name_that_is_not_unicode_is_an_error_only_where_it_is_wanted() {
     fs::write(folder.path().join(OsStr::from_bytes(b"\xff.txt")), "").unwrap();
     assert!(error(&folder, "FROM x:1\nCOPY *.txt /x/\n").contains("is not UTF-8"));
     assert_eq!(names(&folder, "FROM x:1\nCOPY *.md /x/\n"), ["b.md"]);
+    // It is told of the instruction that wants it, though another one looks through the directory first.
+    let message = error(&folder, "FROM x:1\nCOPY *.md /x/\n\nCOPY *.txt /x/\n");
+    assert!(message.contains("4: ") || message.contains("line 4"), "{message}");
 }
 
 /// BuildKit asks for files by patterns of ignore files, and copies them by those of `filepath.Match`. No file of Windows has such
