@@ -1,22 +1,27 @@
 //! What was recorded around snapshots, as far as it is about snapshots and keys, against the emulator.
 //!
-//! Keys first, with one request each; then every operation in every state; then creations of one definition some time after
-//! another. What is left out is listed with its reason.
+//! Every operation in every state; then creations of one definition some time after another; keys and registries have files of
+//! their own. What is left out is listed with its reason.
 
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use daytona_emulator::{ApiKey, Organization, Region, Script, SeededSnapshot, UserToken};
+use bytes::Bytes;
+use daytona_emulator::{ApiKey, Organization, Region, Script, SeededSnapshot};
+use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::replay::compare;
+use crate::support::Asked;
 use stage::Stage;
 
+mod keys;
 mod registries;
 mod stage;
 
-const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
+/// The key with all permissions.
+pub(crate) const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
 pub(crate) const OWN: &str = "09e9eadb-5d05-46a9-b236-0e20cf929657";
 pub(crate) const OTHER: &str = "34e19012-2b33-4aa7-b038-13ec6ca900c8";
 
@@ -52,97 +57,24 @@ pub(crate) fn label(exchange: &Value) -> &str {
     exchange["label"].as_str().unwrap_or_default()
 }
 
-#[tokio::test]
-async fn keys_and_permissions() {
-    let exchanges = exchanges();
-    let stage = Stage::new();
-    let emulator = &stage.asked.emulator;
-    emulator.clock().hold();
-    let recorded: Vec<&Value> = of_section(&exchanges, "Permissions").collect();
-    let listed = recorded
-        .iter()
-        .find(|exchange| label(exchange) == "list of keys with a JWT");
-    let listed = listed.unwrap()["response"]["body"].as_array().unwrap();
-    let value = |name: &str| match name {
-        "full" => FULL_KEY.to_owned(),
-        "none" => "dtn_EXAMPLE_KEY_WITHOUT_PERMISSIONS".to_owned(),
-        "expiring" => "dtn_EXAMPLE_KEY_WITH_AN_END".to_owned(),
-        name => {
-            let name = name.replace("no-", "all-but-").replace('-', "_").to_uppercase();
-            format!("dtn_EXAMPLE_{name}")
-        }
-    };
-    let second = Duration::from_secs(1);
-    let mut sorted: Vec<&Value> = listed.iter().collect();
-    sorted.sort_by_key(|key| key["createdAt"].as_str());
-    for key in sorted {
-        let name = key["name"].as_str().unwrap();
-        let permissions: Vec<daytona_emulator::Permission> =
-            serde_json::from_value(key["permissions"].clone()).unwrap();
-        let made = ApiKey::new(OWN).value(value(name)).name(name).user("user-one");
-        let mut made = made.permissions(permissions);
-        if key["expiresAt"].is_string() {
-            made = made.expires("2100-01-01T00:00:00Z".parse().unwrap());
-        }
-        emulator.add_api_key(made);
-        emulator.clock().advance(second);
+/// An emulator with the organizations of the recordings, and the key with all permissions.
+pub(crate) fn with_organizations() -> Asked {
+    let asked = Asked::new();
+    let emulator = &asked.emulator;
+    emulator.put_organization(Organization::new("own").id(OWN));
+    emulator.put_organization(Organization::new("other").id(OTHER));
+    emulator.add_api_key(ApiKey::new(OWN).value(FULL_KEY).name("full").user("user-one"));
+    asked
+}
+
+/// Sends a request with the headers of a recording.
+pub(crate) async fn send(asked: &Asked, method: &str, path: &str, headers: &Value, body: String) -> Response<Bytes> {
+    let root = asked.emulator.api_url().replace("/api", "");
+    let mut request = Request::builder().method(method).uri(format!("{root}{path}"));
+    for (name, value) in headers.as_object().into_iter().flatten() {
+        request = request.header(name, value.as_str().unwrap_or_default());
     }
-    emulator.add_api_key(
-        ApiKey::new(OTHER)
-            .value("dtn_EXAMPLE_OTHER_KEY")
-            .name("full")
-            .user("user-two"),
-    );
-    emulator.add_user_token(UserToken::new([OWN]).value("EXAMPLE.JWT.OF_THE_USER").user("user-one"));
-    emulator.add_user_token(UserToken::new([OTHER]).value("EXAMPLE.JWT.OF_ANOTHER_USER"));
-    let mut differences = Vec::new();
-    for exchange in recorded {
-        let answer = &exchange["response"]["body"];
-        let used = answer["lastUsedAt"].is_string() && answer["permissions"].is_array();
-        let bearer = exchange["request"]["headers"]["Authorization"]
-            .as_str()
-            .unwrap_or_default();
-        match label(exchange) {
-            "list of keys with a JWT" => {
-                for key in listed.iter().rev().filter(|key| key["lastUsedAt"].is_string()) {
-                    let headers = [(
-                        "authorization".to_owned(),
-                        format!("Bearer {}", value(key["name"].as_str().unwrap())),
-                    )];
-                    stage
-                        .send("GET", "/api/api-keys/current", &headers, String::new())
-                        .await;
-                    emulator.clock().advance(second);
-                }
-            }
-            "current key: one that has ended" => {
-                let ended = emulator.clock().now();
-                emulator.add_api_key(ApiKey::new(OWN).value("dtn_EXAMPLE_ENDED_KEY").expires(ended));
-            }
-            "delete a key with a JWT" => {
-                emulator.add_api_key(ApiKey::new(OWN).name("short-lived").user("user-one"));
-            }
-            "get a snapshot (key without permissions)" => {
-                let seed = SeededSnapshot::from_image("web:1", answer["imageName"].as_str().unwrap());
-                let seed = seed.id(answer["id"].as_str().unwrap()).organization(OWN);
-                emulator.add_snapshot(seed.size(answer["size"].as_f64()));
-            }
-            "older build log (key without permissions)" => {
-                let id = exchange["request"]["path"].as_str().unwrap().split('/').nth(3).unwrap();
-                let seed = SeededSnapshot::from_dockerfile("built", "FROM a:1\n");
-                emulator.add_snapshot(seed.id(id).organization(OWN));
-            }
-            // Whether a key was used before.
-            _ if used => {
-                let headers = [("authorization".to_owned(), bearer.to_owned())];
-                stage.send("GET", "/api/snapshots", &headers, String::new()).await;
-            }
-            _ => {}
-        }
-        let actual = stage.replay(exchange).await;
-        differences.extend(stage.differences(exchange, &actual));
-    }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    asked.send(request.body(body).unwrap()).await.unwrap()
 }
 
 /// Brings a snapshot into the state that a label names, and returns its id.

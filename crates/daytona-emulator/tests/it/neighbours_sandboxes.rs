@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 
-use self::stage::{FULL_KEY, Stage};
-use crate::neighbours::{label, recordings};
+use self::stage::Stage;
+use crate::neighbours::{FULL_KEY, label, recordings, send};
 use crate::replay::compare::{self, Translate};
 
 mod stage;
@@ -57,8 +57,7 @@ impl Stage {
         };
         let path = self.translate(request["path"].as_str().unwrap());
         let method = request["method"].as_str().unwrap();
-        self.send(method, &path, &request["headers"], self.translate(&body))
-            .await
+        send(&self.asked, method, &path, &request["headers"], self.translate(&body)).await
     }
 
     /// What is different in an answer, where it is not each time's own.

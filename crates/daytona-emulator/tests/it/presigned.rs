@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::signature::hmac;
+use crate::signature::signature;
 
 /// A presigned address, with its session token in the query, good for a minute.
 pub(crate) fn presign(access: &Value, region: &str, method: &str, path: &str) -> String {
@@ -20,12 +20,6 @@ pub(crate) fn presign(access: &Value, region: &str, method: &str, path: &str) ->
     let canonical = format!("{method}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD");
     let digest = hex::encode(Sha256::digest(canonical));
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
-    let secret = format!("AWS4{}", field("secret"));
-    let key = [day, region, "s3", "aws4_request"]
-        .iter()
-        .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-    format!(
-        "http://{host}{path}?{query}&X-Amz-Signature={}",
-        hex::encode(hmac(&key, &text))
-    )
+    let signature = signature(field("secret"), day, region, &text);
+    format!("http://{host}{path}?{query}&X-Amz-Signature={signature}")
 }

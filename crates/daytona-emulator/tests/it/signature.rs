@@ -5,7 +5,7 @@ use http::request::Builder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub(crate) fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     let pad = |byte: u8| {
         let mut block = [byte; 64];
         block.iter_mut().zip(key).for_each(|(block, key)| *block ^= key);
@@ -17,6 +17,15 @@ pub(crate) fn hmac(key: &[u8], text: &str) -> Vec<u8> {
         .chain_update(inner)
         .finalize()
         .to_vec()
+}
+
+/// The signature of a text, by the key that a secret gives for one day and region.
+pub(crate) fn signature(secret: &str, day: &str, region: &str, text: &str) -> String {
+    let secret = format!("AWS4{secret}");
+    let key = [day, region, "s3", "aws4_request"]
+        .iter()
+        .fold(secret.into_bytes(), |key, part| hmac(&key, part));
+    hex::encode(hmac(&key, text))
 }
 
 /// A request with temporary credentials, whose payload is said to have this hash.
@@ -34,11 +43,7 @@ pub(crate) fn sign(access: &Value, region: &str, method: &str, path: &str, query
     let scope = format!("{day}/{region}/s3/aws4_request");
     let digest = hex::encode(Sha256::digest(canonical));
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}");
-    let secret = format!("AWS4{}", field("secret"));
-    let key = [day, region, "s3", "aws4_request"]
-        .iter()
-        .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-    let signature = hex::encode(hmac(&key, &text));
+    let signature = signature(field("secret"), day, region, &text);
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed}, Signature={signature}",
         field("accessKey")

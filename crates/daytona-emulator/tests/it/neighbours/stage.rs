@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daytona_emulator::{ApiKey, Organization};
-use http::{Request, Response};
+use http::Response;
 use serde_json::{Value, json};
 
-use super::{FULL_KEY, OTHER, OWN, label};
+use super::{FULL_KEY, label, send, with_organizations};
 use crate::replay::compare::{self, Translate};
 use crate::support::Asked;
 
@@ -26,56 +25,29 @@ impl Translate for Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        let asked = Asked::new();
-        let emulator = &asked.emulator;
-        emulator.put_organization(Organization::new("own").id(OWN));
-        emulator.put_organization(Organization::new("other").id(OTHER));
-        emulator.add_api_key(ApiKey::new(OWN).value(FULL_KEY).name("full").user("user-one"));
         Self {
-            asked,
+            asked: with_organizations(),
             ids: HashMap::new(),
         }
     }
 
-    pub(super) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(String, String)],
-        body: String,
-    ) -> Response<Bytes> {
-        let root = self.asked.emulator.api_url().replace("/api", "");
-        let mut request = Request::builder().method(method).uri(format!("{root}{path}"));
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        self.asked.send(request.body(body).unwrap()).await.unwrap()
-    }
-
     pub(super) async fn replay(&self, exchange: &Value) -> Response<Bytes> {
         let request = &exchange["request"];
-        let headers = request["headers"].as_object().into_iter().flatten();
-        let headers: Vec<_> = headers
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect();
         let body = request.get("body").map(ToString::to_string).unwrap_or_default();
         let path = self.translate(request["path"].as_str().unwrap());
         let method = request["method"].as_str().unwrap();
-        self.send(method, &path, &headers, self.translate(&body)).await
+        send(&self.asked, method, &path, &request["headers"], self.translate(&body)).await
     }
 
     /// Sends a request with the full key.
     pub(super) async fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let headers = [
-            ("authorization".to_owned(), format!("Bearer {FULL_KEY}")),
-            ("content-type".to_owned(), "application/json".to_owned()),
-        ];
+        let headers = json!({"authorization": format!("Bearer {FULL_KEY}"), "content-type": "application/json"});
         let body = if body.is_null() {
             String::new()
         } else {
             body.to_string()
         };
-        let response = self.send(method, &format!("/api{path}"), &headers, body).await;
+        let response = send(&self.asked, method, &format!("/api{path}"), &headers, body).await;
         (
             response.status().as_u16(),
             serde_json::from_slice(response.body()).unwrap_or_default(),

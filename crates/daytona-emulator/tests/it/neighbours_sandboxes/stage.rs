@@ -3,18 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use daytona_emulator::{
     ApiKey, Fault, Operation, Organization, Permission, Region, SandboxScript, SeededSnapshot, UserToken,
 };
-use http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::neighbours::{OTHER, OWN, label};
+use crate::neighbours::{FULL_KEY, OTHER, OWN, label, send, with_organizations};
 use crate::replay::compare::Translate;
 use crate::support::Asked;
-
-pub(super) const FULL_KEY: &str = "dtn_EXAMPLE_FULL_KEY";
 
 /// An emulator in the state that an exchange found, and how ids translate.
 pub(super) struct Stage {
@@ -30,11 +26,8 @@ impl Translate for Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        let asked = Asked::new();
+        let asked = with_organizations();
         let emulator = &asked.emulator;
-        emulator.put_organization(Organization::new("own").id(OWN));
-        emulator.put_organization(Organization::new("other").id(OTHER));
-        emulator.add_api_key(ApiKey::new(OWN).value(FULL_KEY));
         emulator.add_api_key(ApiKey::new(OTHER).value("dtn_EXAMPLE_OTHER_KEY"));
         emulator.add_user_token(UserToken::new([OWN]).value("EXAMPLE.JWT.OF_THE_USER"));
         for region in ["eu", "asia"] {
@@ -80,15 +73,6 @@ impl Stage {
         self.asked.emulator.add_api_key(key);
     }
 
-    pub(super) async fn send(&self, method: &str, path: &str, headers: &Value, body: String) -> Response<Bytes> {
-        let root = self.asked.emulator.api_url().replace("/api", "");
-        let mut request = Request::builder().method(method).uri(format!("{root}{path}"));
-        for (name, value) in headers.as_object().into_iter().flatten() {
-            request = request.header(name, value.as_str().unwrap_or_default());
-        }
-        self.asked.send(request.body(body).unwrap()).await.unwrap()
-    }
-
     /// Sends a request of the organization to which a bearer belongs, with all permissions.
     pub(super) async fn ask(&self, bearer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let key = if bearer.contains("OTHER_KEY") {
@@ -102,7 +86,7 @@ impl Stage {
             body.to_string()
         };
         let headers = json!({"authorization": key, "content-type": "application/json"});
-        let response = self.send(method, &format!("/api{path}"), &headers, body).await;
+        let response = send(&self.asked, method, &format!("/api{path}"), &headers, body).await;
         let answer = serde_json::from_slice(response.body()).unwrap_or_default();
         (response.status().as_u16(), answer)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daytona_emulator::{
-    ApiKey, Emulator, Fault, Operation, Organization, Permission, RateLimits, Script, SeededSnapshot, UserToken,
+    ApiKey, Emulator, Fault, Operation, Organization, Permission, RateLimits, SeededSnapshot, UserToken,
 };
 use http::Request;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::compare::Translate;
 use super::send;
 use recorded::{body, id_in, id_of, known, message, plain, seeded, state_before};
 
+mod creation;
 mod recorded;
 
 const OTHER_ORGANIZATION: &str = "<id of the other user's organisation>";
@@ -173,72 +174,6 @@ impl Stage {
                 .unwrap();
             send(self.emulator.service(), before).await;
         }
-    }
-
-    async fn prepare_creation(&mut self, exchange: &Value, message: &str) {
-        let body = &exchange["request"]["body"];
-        let label = exchange["label"].as_str().unwrap_or_default();
-        let name = body["name"].as_str().unwrap_or_default();
-        let status = &exchange["response"]["status"];
-        if status == 409 {
-            let taken = SeededSnapshot::from_image(name, "a:1");
-            self.seed(if label.contains("general") {
-                taken.general()
-            } else {
-                taken
-            });
-        }
-        self.script(body);
-        let image = body["imageName"].as_str().unwrap_or_default();
-        if message.is_empty() && label.contains("gain") {
-            // The same definition was built to its end before.
-            self.create_under_another_name(body).await;
-            tokio::time::sleep(Duration::from_mins(1)).await;
-        } else if label.contains("while the first is building")
-            || (label.contains("two creates") && label.ends_with("> second") && image.is_empty())
-        {
-            self.first = self.create_under_another_name(body).await;
-            tokio::time::sleep(Duration::from_millis(60)).await;
-        }
-    }
-
-    /// Translates what steered the stand-in runner.
-    fn script(&mut self, body: &Value) {
-        let image = body["imageName"].as_str().unwrap_or_default();
-        let dockerfile = body["buildInfo"]["dockerfileContent"].as_str().unwrap_or_default();
-        let repository = image.split(['/', ':']).next().unwrap_or_default();
-        match repository {
-            "slow" => self
-                .emulator
-                .script(Script::for_image(image).takes(Duration::from_secs(8))),
-            "huge" => self.emulator.script(Script::for_image(image).size(999.0)),
-            "nonexistent" => self.emulator.script(Script::for_image(image).not_in_registry()),
-            "pullfail" => {
-                let reason = format!("stub: pull failed for {image}");
-                self.emulator.script(Script::for_image(image).fails(reason));
-            }
-            _ => {}
-        }
-        for line in dockerfile.lines() {
-            let Some(steps) = line.strip_prefix("# stub: ") else {
-                continue;
-            };
-            if let Some(seconds) = steps.strip_prefix("delay ").and_then(|seconds| seconds.parse().ok()) {
-                self.emulator
-                    .script(Script::for_dockerfile(line).takes(Duration::from_secs(seconds)));
-            }
-        }
-    }
-
-    async fn create_under_another_name(&mut self, body: &Value) -> String {
-        let mut body = body.clone();
-        body["name"] = json!(format!("before-{}", self.created));
-        self.created += 1;
-        let request = Request::post(format!("{}/snapshots", self.emulator.api_url()))
-            .header("authorization", "Bearer dtn_EXAMPLE_ADMIN_KEY")
-            .header("content-type", "application/json");
-        let response = send(self.emulator.service(), request.body(body.to_string()).unwrap()).await;
-        id_of(response.body()).unwrap_or_default()
     }
 
     /// As many snapshots as the page counts, of the form of the first that it shows.
