@@ -3,37 +3,22 @@
 //! A rule looks at one file, or at all manifests; what it finds is told with file and line. Exceptions stand in `tidy.toml`,
 //! each with its reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toml::Value;
 
 use crate::tools::{self, say};
 
 mod circles;
 mod english;
+mod manifests;
 mod pages;
 
 /// Lines of a file written by hand beyond which one looks for the seam.
 const LONGEST_FILE: usize = 500;
-
-/// What each crate may depend on of the others, and what its tests may.
-const ARROWS: [(&str, &[&str], &[&str]); 7] = [
-    ("daytona-api", &[], &[]),
-    ("daytona-image", &[], &[]),
-    ("daytona-context", &["daytona-image"], &["daytona-emulator"]),
-    ("daytona-emulator", &["daytona-api"], &[]),
-    (
-        "daytona-sdk",
-        &["daytona-api", "daytona-context", "daytona-image"],
-        &["daytona-emulator"],
-    ),
-    ("daytona-examples", &["daytona-emulator", "daytona-sdk"], &[]),
-    ("xtask", &[], &[]),
-];
 
 /// Text that no Rust file holds, with where it may stand all the same and why.
 const FORBIDDEN: [(&str, &[&str], &str); 11] = [
@@ -132,10 +117,8 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
             findings.rust(name, &text, &exceptions);
         }
     }
-    for name in exceptions.long.keys().filter(|name| !files.contains(name)) {
-        findings.tell(name, 0, "has an exception in tidy.toml, and is not there");
-    }
-    manifests(workspace, &files, &mut findings)?;
+    findings.exceptions(&exceptions, &files);
+    findings.manifests(workspace, &files)?;
     let allowed = parse(&workspace.join(circles::ALLOWED))?;
     let circles = circles::check(workspace, &allowed)?.into_iter();
     findings.0.extend(circles.map(|finding| format!("  {finding}")));
@@ -190,6 +173,18 @@ impl Findings {
             let trailing = (1..).zip(text.lines()).find(|(_, line)| line.ends_with([' ', '\t']));
             if let Some((number, _)) = trailing.filter(|_| !name.contains("/projects/")) {
                 self.tell(name, number, "ends with blanks");
+            }
+        }
+    }
+
+    /// Each exception is of a file that is there, and gives a reason. That it is still needed is seen with the file.
+    fn exceptions(&mut self, exceptions: &Exceptions, files: &[String]) {
+        for (name, reason) in &exceptions.long {
+            if !files.contains(name) {
+                self.tell(name, 0, "has an exception in tidy.toml, and is not there");
+            }
+            if reason.trim().is_empty() {
+                self.tell(name, 0, "has an exception in tidy.toml without a reason");
             }
         }
     }
@@ -272,67 +267,9 @@ impl Findings {
     }
 }
 
-/// Rules for the manifests: arrows, and what a published crate says of itself.
-fn manifests(workspace: &Path, files: &[String], findings: &mut Findings) -> Result<(), Error> {
-    let mut known = BTreeSet::new();
-    let manifests = files.iter().filter(|name| name.ends_with("Cargo.toml"));
-    for name in
-        manifests.filter(|name| *name != "Cargo.toml" && !name.contains("/fuzz/") && !name.contains("/projects/"))
-    {
-        let manifest: Value = parse(&workspace.join(name))?;
-        let package = &manifest["package"];
-        let crate_name = package["name"].as_str().unwrap_or_default().to_owned();
-        match ARROWS.iter().find(|(known, ..)| *known == crate_name) {
-            Some((_, normal, tests)) => {
-                arrows(name, &manifest, "dependencies", normal, findings);
-                arrows(name, &manifest, "build-dependencies", &[], findings);
-                let tests: Vec<&str> = normal.iter().chain(*tests).copied().collect();
-                arrows(name, &manifest, "dev-dependencies", &tests, findings);
-            }
-            None => findings.tell(name, 0, "is a crate whose arrows xtask/src/tidy.rs does not know"),
-        }
-        if manifest.get("lints").is_none() {
-            findings.tell(name, 0, "does not take on the lints of the workspace");
-        }
-        if package.get("publish").and_then(Value::as_bool) != Some(false) {
-            for field in [
-                "description",
-                "readme",
-                "license",
-                "repository",
-                "keywords",
-                "categories",
-                "rust-version",
-            ] {
-                if package.get(field).is_none() {
-                    findings.tell(name, 0, &format!("is published without `{field}`"));
-                }
-            }
-            let root = name.replace("Cargo.toml", "src/lib.rs");
-            if !read(&workspace.join(&root))?.starts_with("#![doc = include_str!(\"../README.md\")]") {
-                findings.tell(&root, 1, "the README is the crate's documentation");
-            }
-        }
-        known.insert(crate_name);
-    }
-    for (name, ..) in ARROWS.iter().filter(|(name, ..)| !known.contains(*name)) {
-        findings.tell("xtask/src/tidy.rs", 0, &format!("knows `{name}`, which is not there"));
-    }
-    Ok(())
-}
-
 fn has_extension(name: &str, wanted: &[&str]) -> bool {
     let extension = Path::new(name).extension();
     extension.is_some_and(|extension| wanted.iter().any(|wanted| extension == *wanted))
-}
-
-fn arrows(file: &str, manifest: &Value, table: &str, allowed: &[&str], findings: &mut Findings) {
-    let dependencies = manifest.get(table).and_then(Value::as_table).into_iter().flatten();
-    for (name, _) in dependencies.filter(|(name, _)| name.starts_with("daytona-")) {
-        if !allowed.contains(&name.as_str()) {
-            findings.tell(file, 0, &format!("`{name}` in [{table}] is an arrow the wrong way"));
-        }
-    }
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -372,6 +309,43 @@ mod tests {
     }
 
     #[test]
+    fn a_long_file_needs_a_reason_and_a_short_one_has_none() {
+        let of_lines = |count: usize| format!("//! D.\n{}", "//\n".repeat(count - 1));
+        let (short, long) = (of_lines(LONGEST_FILE), of_lines(LONGEST_FILE + 1));
+        assert!(rust("a.rs", &short).is_empty());
+        assert_eq!(
+            rust("a.rs", &long),
+            [format!(
+                "  a.rs: has {} lines, over {LONGEST_FILE}: look for the seam, or give a reason in tidy.toml",
+                LONGEST_FILE + 1
+            )]
+        );
+        assert!(rust("a.rs", &format!("// @generated\n{long}")).is_empty());
+        let exceptions = Exceptions {
+            long: BTreeMap::from([("a.rs", "why"), ("b.rs", " ")].map(|(name, why)| (name.to_owned(), why.to_owned()))),
+        };
+        let with_exceptions = |text: &str| {
+            let mut findings = Findings::default();
+            findings.rust("a.rs", text, &exceptions);
+            findings.0
+        };
+        assert!(with_exceptions(&long).is_empty());
+        assert_eq!(
+            with_exceptions(&short),
+            ["  a.rs: needs no exception in tidy.toml any more"]
+        );
+        let mut findings = Findings::default();
+        findings.exceptions(&exceptions, &["a.rs".to_owned()]);
+        assert_eq!(
+            findings.0,
+            [
+                "  b.rs: has an exception in tidy.toml, and is not there",
+                "  b.rs: has an exception in tidy.toml without a reason"
+            ]
+        );
+    }
+
+    #[test]
     fn each_rule_finds_what_breaks_it() {
         for (text, part) in [
             ("fn f() {}\n", "no module documentation"),
@@ -405,19 +379,8 @@ mod tests {
         ] {
             assert_eq!(rust("crates/daytona-context/src/a.rs", text).len(), count, "{text}");
         }
-        let long = format!("//! D.\n{}", "//\n".repeat(LONGEST_FILE));
-        assert!(rust("a.rs", &long)[0].contains("over 500"));
         let mut findings = Findings::default();
         findings.text("a.md", "see /somewhere/here/x\n", Path::new("/somewhere/here"));
         assert!(findings.0[0].contains("a.md:1: names a path"), "{findings:?}");
-    }
-
-    #[test]
-    fn an_arrow_the_wrong_way_is_found() {
-        let manifest: Value = toml::from_str("[dependencies]\ndaytona-sdk = \"1\"\ndaytona-api = \"1\"\n").unwrap();
-        let mut findings = Findings::default();
-        arrows("Cargo.toml", &manifest, "dependencies", &["daytona-api"], &mut findings);
-        assert_eq!(findings.0.len(), 1);
-        assert!(findings.0[0].contains("daytona-sdk"));
     }
 }

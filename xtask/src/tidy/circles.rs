@@ -21,6 +21,7 @@ mod attributes;
 mod code;
 mod graph;
 mod names;
+mod tokens;
 mod tree;
 
 use graph::Graph;

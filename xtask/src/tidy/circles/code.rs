@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::{
@@ -11,6 +11,7 @@ use syn::{
 };
 
 use super::attributes::{is_test, of_item, path_of};
+use super::tokens;
 
 /// A module as it is written.
 #[derive(Debug, Default)]
@@ -196,61 +197,9 @@ impl Reader {
         }
     }
 
-    /// Paths among the tokens of a macro, which has no grammar. In attributes texts may be paths: `with =
-    /// "crate::seconds"`.
-    fn tokens(&mut self, stream: TokenStream, texts_too: bool) {
-        let mut path: Vec<String> = Vec::new();
-        let mut begin = Span::call_site();
-        let mut before = String::new();
-        for token in stream {
-            match token {
-                TokenTree::Ident(ident) => {
-                    let name = ident.unraw().to_string();
-                    let continues = before == "::" && !path.is_empty();
-                    // A field, a method, a lifetime, a variable of a macro, another crate.
-                    let is_other = matches!(before.as_str(), "." | "'" | "::") || before == "$" && name != "crate";
-                    if !continues {
-                        self.mention(std::mem::take(&mut path), begin);
-                        begin = ident.span();
-                    }
-                    if continues || !is_other {
-                        path.push(name);
-                    }
-                    before.clear();
-                    continue;
-                }
-                TokenTree::Punct(punct) => {
-                    before.push(punct.as_char());
-                    if before == ":" || before == "::" {
-                        continue;
-                    }
-                    // Of `x: ::y` the second part counts, of `..x` none.
-                    if punct.as_char() != ':' && before != ".." {
-                        before = punct.as_char().to_string();
-                    }
-                }
-                TokenTree::Group(group) => {
-                    before.clear();
-                    self.tokens(group.stream(), texts_too);
-                }
-                TokenTree::Literal(literal) => {
-                    before.clear();
-                    if texts_too && let Lit::Str(text) = Lit::new(literal) {
-                        self.text(&text.value(), text.span());
-                    }
-                }
-            }
-            self.mention(std::mem::take(&mut path), begin);
-        }
-        self.mention(path, begin);
-    }
-
-    fn text(&mut self, text: &str, span: Span) {
-        let Ok(path) = syn::parse_str::<syn::Path>(text) else {
-            return;
-        };
-        if path.segments.len() > 1 && path.leading_colon.is_none() {
-            self.mention(segments(&path), span);
+    fn mention_all(&mut self, paths: Vec<(Vec<String>, Span)>) {
+        for (path, span) in paths {
+            self.mention(path, span);
         }
     }
 }
@@ -352,13 +301,13 @@ impl<'ast> Visit<'ast> for Reader {
             return;
         }
         match &attribute.meta {
-            Meta::List(list) => self.tokens(list.tokens.clone(), true),
+            Meta::List(list) => self.mention_all(tokens::paths(list.tokens.clone(), true)),
             Meta::NameValue(pair) => {
                 if let Expr::Lit(ExprLit {
                     lit: Lit::Str(text), ..
                 }) = &pair.value
                 {
-                    self.text(&text.value(), text.span());
+                    self.mention(tokens::path_in(&text.value()), text.span());
                 }
             }
             Meta::Path(_) => {}
@@ -371,7 +320,7 @@ impl<'ast> Visit<'ast> for Reader {
         if last.is_some_and(|last| QUOTES.iter().any(|quote| last.ident == quote)) {
             return;
         }
-        self.tokens(call.tokens.clone(), false);
+        self.mention_all(tokens::paths(call.tokens.clone(), false));
     }
 
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
@@ -386,17 +335,10 @@ impl<'ast> Visit<'ast> for Reader {
         if path.leading_colon.is_none()
             && let Some(first) = path.segments.first()
         {
-            self.mention(segments(path), first.ident.span());
+            self.mention(tokens::segments(path), first.ident.span());
         }
         visit::visit_path(self, path);
     }
-}
-
-fn segments(path: &syn::Path) -> Vec<String> {
-    path.segments
-        .iter()
-        .map(|segment| segment.ident.unraw().to_string())
-        .collect()
 }
 
 fn flatten(tree: &UseTree, before: &[String], found: &mut Vec<(Vec<String>, Option<String>, usize)>) {
