@@ -20,9 +20,8 @@
 //! }
 //! ```
 //!
-//! Two threads, which the first call starts, do the work. Inside an async runtime a blocking call returns an error of
-//! kind `Unsupported` instead of a panic or a deadlock. This also holds on the runtime's threads for blocking work.
-//! Await the call there.
+//! The first call starts two threads, which do the work. Inside an async runtime, a blocking call returns an error of
+//! kind `Unsupported` instead of a panic or a deadlock, also on a thread of `spawn_blocking`. Await the call there.
 
 use std::future::IntoFuture;
 use std::sync::OnceLock;
@@ -174,7 +173,7 @@ fn runtime() -> Result<&'static Runtime, Error> {
 }
 
 fn inside_a_runtime() -> Error {
-    let message = "a blocking call inside an async runtime: await it instead of calling `block`";
+    let message = "a blocking call cannot run inside an async runtime: await it instead of calling `block`";
     Error::new(ErrorKind::Unsupported, message)
 }
 

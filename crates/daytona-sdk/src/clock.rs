@@ -1,4 +1,4 @@
-//! The seam for time: now, sleep, and chance.
+//! The seam for time: the current time, sleep and random numbers.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// use std::sync::Mutex;
 /// use std::time::Duration;
 ///
-/// /// Goes on whenever somebody waits, so that no wait takes any time.
+/// /// A clock that jumps ahead whenever somebody waits, so that no wait takes any time.
 /// #[derive(Debug, Default)]
 /// struct Hasty(Mutex<Duration>);
 ///
@@ -40,18 +40,18 @@ use tokio::time::Instant;
 /// # Ok::<(), daytona_sdk::Error>(())
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// Time since some fixed moment. Never goes back.
+    /// The time since a fixed moment. It never goes back.
     fn now(&self) -> Duration;
 
-    /// The date and time, for the age of a snapshot. Default: the system's.
+    /// The date and time, which decides the age of a snapshot. Default: the system's.
     fn timestamp(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
     }
 
-    /// Waits.
+    /// Returns a future that completes after this duration.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// A random number from 0 up to, but not including, 1. It spreads waits.
+    /// A random number from 0 up to, but not including, 1. It spreads the waits of several clients.
     fn jitter(&self) -> f64;
 }
 

@@ -56,7 +56,7 @@ pub struct CurrentKey {
 }
 
 impl CurrentKey {
-    /// Those of these permissions that the key lacks.
+    /// Returns those of these permissions that the key does not have.
     pub fn missing(&self, permissions: impl IntoIterator<Item = Permission>) -> Vec<Permission> {
         let is_missing = |permission: &Permission| !self.permissions.contains(permission);
         permissions.into_iter().filter(is_missing).collect()
@@ -123,7 +123,7 @@ impl Daytona {
     ///
     /// # Errors
     ///
-    /// What the server answers with.
+    /// Any error of the request; see [`ErrorKind`](crate::ErrorKind).
     pub fn regions(&self) -> Call<Vec<Region>> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -137,7 +137,8 @@ impl Daytona {
     ///
     /// # Errors
     ///
-    /// Why the server cannot be reached, or that it is not the API.
+    /// Kind `Connection`, `Timeout` or `Unavailable` if the server cannot be reached. Kind `NotAnApi` if something else
+    /// answers.
     pub fn health(&self) -> Call<HealthStatus> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -149,7 +150,8 @@ impl Daytona {
 
     /// Asks for the API key that the client uses, its permissions and its expiry. Operation `getCurrentApiKey`.
     ///
-    /// Without a permission, a call fails only when it needs it, perhaps after an upload. Check in advance:
+    /// If the key lacks a permission, a call fails only when it needs that permission, perhaps after an upload. Check
+    /// in advance:
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -170,7 +172,7 @@ impl Daytona {
     pub fn check(&self) -> Call<CurrentKey> {
         Call::new(self.client.clone(), |scope| async move {
             if !matches!(scope.client.settings().credentials, Credentials::ApiKey(_)) {
-                let message = "the server lists the permissions of API keys, but not of users' tokens: use a key";
+                let message = "the server tells the permissions of API keys, but not of users' tokens: use a key";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             let key = scope

@@ -144,12 +144,12 @@ impl Error {
         self
     }
 
-    /// Whether it has a hint.
+    /// Whether the error has a hint.
     pub(crate) fn has_hint(&self) -> bool {
         self.0.hint.is_some()
     }
 
-    /// The text without what to do about it, to be a part of another's.
+    /// The message without the hint, to become a part of another message.
     pub(crate) fn without_hint(&self) -> &str {
         &self.0.message
     }
@@ -179,7 +179,7 @@ impl Error {
         self
     }
 
-    /// With what the server answered when another error came of it.
+    /// Copies the server's answer from the error that led to this one.
     pub(crate) fn with_answer_of(mut self, other: &Self) -> Self {
         self.0.operation = other.0.operation;
         self.0.status = other.0.status;
@@ -194,7 +194,7 @@ impl Error {
         self
     }
 
-    /// Without the secrets that the words of a runner or of a build may repeat.
+    /// Removes secrets that the message of a runner or the log of a build may repeat.
     pub(crate) fn without_secrets(mut self, secrets: &Secrets) -> Self {
         let inner = &mut *self.0;
         let texts = [Some(&mut inner.message), inner.hint.as_mut(), inner.reason.as_mut()];
@@ -204,7 +204,7 @@ impl Error {
         self
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -219,12 +219,13 @@ impl Error {
         self.0.status
     }
 
-    /// What the server said. Its lines are kept; other control characters are escaped.
+    /// The server's message. Line breaks are kept; other control characters are escaped.
     pub fn server_message(&self) -> Option<&str> {
         self.0.server_message.as_deref()
     }
 
-    /// The id that the server, or what stands before it, gave the request, for those whom one asks about it.
+    /// The id that the server or a gateway has given to the request. Include it when you report the error to the
+    /// service.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
@@ -239,34 +240,36 @@ impl Error {
         self.0.elapsed
     }
 
-    /// How long the server asks to wait before the next request, at most five minutes: a server can ask again.
+    /// How long the server asks you to wait before the next request. A longer time than five minutes is cut to five
+    /// minutes.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the same call may succeed a while later.
+    /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         use ErrorKind::{Busy, Connection, RateLimited, Timeout, Unavailable};
         matches!(self.0.kind, Busy | Connection | RateLimited | Timeout | Unavailable)
     }
 
-    /// Whether it says nothing about the snapshot that was looked at.
+    /// Whether the error says nothing about the snapshot that was looked at.
     pub(crate) fn is_passing(&self) -> bool {
         self.is_retryable() || self.0.kind == ErrorKind::ServerError
     }
 
-    /// The snapshot that the call was about, where one is known: after a failed build, a wait that timed out, or a name
-    /// that is taken.
+    /// The snapshot of the call, if it is known: for example after a failed build, after a wait that timed out, or if
+    /// the name is taken.
     pub fn snapshot(&self) -> Option<&SnapshotInfo> {
         self.0.snapshot.as_ref()
     }
 
-    /// Why a build failed, in the server's words. Its lines are kept; other control characters are escaped.
+    /// Why a build failed or a sandbox did not start, in the server's words. Line breaks are kept; other control
+    /// characters are escaped.
     pub fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
 
-    /// The last lines of the log of a failed build, where they could be had. They are as the build wrote them.
+    /// The last lines of a failed build's log, if the log could be read. Control characters in them are not escaped.
     pub fn log_tail(&self) -> &[String] {
         &self.0.log_tail
     }
@@ -276,12 +279,12 @@ impl Error {
         matches!(self.0.sending, Sending::Unsent | Sending::Refused)
     }
 
-    /// Whether nobody took the connection, as it is while a server starts again.
+    /// Whether the connection was refused, as it is while a server restarts.
     pub(crate) fn is_refused_connection(&self) -> bool {
         self.0.sending == Sending::Refused
     }
 
-    /// Whether the answer came broken, so that it is worth another request where that does no harm.
+    /// Whether the answer was incomplete, so that the request is sent again where that does no harm.
     pub(crate) fn is_broken_answer(&self) -> bool {
         self.0.sending == Sending::AnswerBroken
     }

@@ -34,7 +34,7 @@ pub use daytona_image::{
     Image, ImagePlan, Links, LocalDir, LocalFile, Member, PipInstall, PlanError, PlanOptions, PlanWarning, Problem,
     ProblemKind, Pyproject, PythonVersion, RegistryImage, Requirements, UvPipInstall, ignore,
 };
-/// The crates that this one consists of, for example for a storage of your own, or for an operation that you send
+/// The crates that this crate is built from. Use them to write your own object storage, or to send an operation
 /// yourself.
 #[doc(no_inline)]
 pub use {daytona_api as api, daytona_context as context, daytona_image as image};

@@ -14,8 +14,8 @@ use crate::snapshots::Call;
 
 /// The registries of an organization. The service uses their credentials to pull private images. Cheap to clone.
 ///
-/// The service uses the credentials of the registry whose address is the beginning of the image's name. For a private
-/// image on Docker Hub write `docker.io/team/app:1`. Without the host, the service looks up the image with the
+/// For each image, the service uses the credentials of the registry whose address the image's name begins with. For a
+/// private image on Docker Hub, write `docker.io/team/app:1`. Without the host, the service looks up the image with the
 /// credentials, but pulls it without them.
 ///
 /// ```no_run
@@ -95,7 +95,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// What the server answers with.
+    /// Any error of the request; see [`ErrorKind`](crate::ErrorKind).
     pub fn list(&self) -> Call<Vec<Registry>> {
         Call::new(self.client.clone(), |scope| async move {
             scope
@@ -109,7 +109,8 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// Kind `PermissionDenied`. Kind `Rejected` for an invalid address, such as one without a dot in its host.
+    /// Kind `PermissionDenied` if the key lacks the permission. Kind `Rejected` for an invalid address, such as one
+    /// without a dot in its host.
     pub fn add(&self, registry: RegistryParams) -> Call<Registry> {
         Call::new(self.client.clone(), move |scope| async move {
             scope.client.secrets().know(registry.password.expose_secret());
@@ -127,7 +128,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// The errors of [`add`](Self::add), and kind `NotFound`.
+    /// The errors of [`add`](Self::add). Kind `NotFound` if there is no such registry.
     pub fn replace(&self, id: impl Into<String>, registry: RegistryParams) -> Call<Registry> {
         let id: String = id.into();
         Call::new(self.client.clone(), move |scope| async move {
@@ -146,7 +147,7 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// Kinds `NotFound` and `PermissionDenied`.
+    /// Kind `NotFound` if there is no such registry. Kind `PermissionDenied` if the key lacks the permission.
     pub fn remove(&self, id: impl Into<String>) -> Call<()> {
         let id: String = id.into();
         let request = DeleteRegistry::new(id);
@@ -164,7 +165,8 @@ impl RegistryService {
     ///
     /// # Errors
     ///
-    /// Kind `PermissionDenied`. Kind `ServerError` if the installation has no such registry.
+    /// Kind `PermissionDenied` if the key lacks the permission. Kind `ServerError` if the installation has no such
+    /// registry.
     pub fn push_access(&self) -> Call<RegistryPushAccess> {
         Call::new(self.client.clone(), |scope| async move {
             let mut request = GetRegistryPushAccess::new();

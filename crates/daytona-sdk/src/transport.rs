@@ -18,16 +18,17 @@ mod service;
 pub(crate) use self::reqwest::ReqwestTransport;
 pub use self::service::ServiceTransport;
 
-/// The body of a request. Its size is exact.
+/// The body of a request. Its size is known exactly.
 pub type RequestBody = BoxBody<Bytes, BodyError>;
 
-/// The body of a response, as it comes.
+/// The body of a response, as a stream of bytes.
 pub type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// Sends all HTTP requests: to the API, to the log host and to the object storage.
 ///
-/// Implement it to use your own HTTP client. An implementation sends each request once and follows no redirect. It
-/// keeps an idle connection for less than five seconds, because the service closes it after that time without notice.
+/// Implement it to use your own HTTP client. An implementation must send each request once, and must not follow
+/// redirects. It must close an idle connection after less than five seconds, because after five seconds the service
+/// closes it without notice.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -57,7 +58,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     async fn send(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, TransportError>;
 }
 
-/// A request without an answer.
+/// Why a request got no answer.
 #[derive(Debug)]
 pub struct TransportError {
     kind: TransportErrorKind,
@@ -70,20 +71,20 @@ pub struct TransportError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// No connection could be made: the request provably never left.
+    /// The connection could not be made, so the request was not sent.
     Connect,
-    /// The host's name cannot be resolved: the request provably never left.
+    /// The host's name cannot be resolved, so the request was not sent.
     Unresolved,
-    /// The connection broke: the request may have been carried out.
+    /// The connection broke. The server may have carried out the request.
     Interrupted,
-    /// The transport cannot send to such an address.
+    /// The transport does not support the address.
     Unsupported,
-    /// The server's certificate is not trusted: nothing was sent.
+    /// The server's certificate is not trusted. The request was not sent.
     Untrusted,
 }
 
 impl TransportError {
-    /// An error of this kind.
+    /// Makes an error of this kind.
     pub fn new(kind: TransportErrorKind, source: impl Into<BoxError>) -> Self {
         Self {
             kind,
@@ -98,7 +99,7 @@ impl TransportError {
         self
     }
 
-    /// Its kind.
+    /// The kind of the error.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }

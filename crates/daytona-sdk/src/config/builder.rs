@@ -1,4 +1,4 @@
-//! The settings that were made in code, in the environment, and in files.
+//! The settings from code, from the environment, and from files.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -117,8 +117,9 @@ impl DaytonaBuilder {
         self
     }
 
-    /// The time limit until the answer to a request begins, and again until it is complete. Each limit is longer by the
-    /// time that the bytes take at 1 KiB a second. It does not apply to uploads and logs. Default: 60 seconds.
+    /// How long to wait until the answer to a request begins, and then again until it is complete. Each wait is
+    /// extended by the time that its bytes take at 1 KiB per second. Uploads and logs have no such limit. Default: 60
+    /// seconds.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
@@ -131,8 +132,8 @@ impl DaytonaBuilder {
         self
     }
 
-    /// The total time limit for an operation that waits (creation, ensuring, activation), unless the call sets its own.
-    /// Default: 130 minutes, because the server ends a build at 120.
+    /// The time limit for a whole call that waits (`create`, `ensure`, `wait`, `capture`, `activate(…).wait()`), unless
+    /// the call sets its own. Default: 130 minutes, because the server ends a build after 120.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = Some(timeout);
         self
@@ -175,7 +176,7 @@ impl DaytonaBuilder {
         self
     }
 
-    /// Uses another clock than tokio's.
+    /// Uses another clock. Default: tokio's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self

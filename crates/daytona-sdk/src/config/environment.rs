@@ -1,4 +1,4 @@
-//! Settings that are not set in code: environment variables, and files of them on request.
+//! Settings that are not set in code: environment variables, and files with such variables on request.
 //!
 //! No other module reads environment variables.
 
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let bytes = fs::read(path).map_err(unreadable)?;
     let text = text(&bytes).ok_or_else(|| {
         config(format!(
-            "`{}` is not UTF-8 text, or holds NUL characters: save it as UTF-8",
+            "`{}` is not UTF-8 text, or contains NUL characters: save it as UTF-8",
             path.display()
         ))
     })?;

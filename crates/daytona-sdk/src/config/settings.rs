@@ -99,11 +99,11 @@ impl DaytonaBuilder {
             let excluded = [
                 (self.proxy.is_some() || self.no_proxy.is_some(), "a proxy"),
                 (!self.ca_certificates.is_empty(), "a CA certificate"),
-                (self.connect_timeout.is_some(), "a time to connect"),
+                (self.connect_timeout.is_some(), "a connect timeout"),
             ];
             if let Some((_, what)) = excluded.iter().find(|(is_set, _)| *is_set) {
                 return Err(config(format!(
-                    "a custom transport and {what}: set it on the transport"
+                    "a custom transport is set together with {what}: set it on the transport instead"
                 )));
             }
             return Ok((Arc::clone(transport), Vec::new()));
@@ -142,7 +142,7 @@ impl DaytonaBuilder {
                 .collect(),
         };
         if self.no_proxy.is_some() && proxies.is_empty() {
-            return Err(config("`no_proxy` without a proxy: call `proxy` too"));
+            return Err(config("`no_proxy` is set without a proxy: call `proxy` too"));
         }
         let except = match (&self.no_proxy, &environment.except) {
             (Some(hosts), _) => match Except::parse(hosts) {

@@ -4,40 +4,40 @@ use std::fmt;
 
 /// The kind of an [`Error`](crate::Error), for programs that act on it.
 ///
-/// | kind | what it means | what helps |
+/// | kind | what it means | what to do |
 /// |---|---|---|
-/// | [`Config`](Self::Config) | a setting of the client is missing or wrong | the text names it |
-/// | [`InvalidImage`](Self::InvalidImage) | the image has problems, all of them listed | the source is a [`PlanError`](crate::PlanError) with step, method and line |
-/// | [`InvalidRequest`](Self::InvalidRequest) | the request cannot be made | the text says why |
-/// | [`LocalFile`](Self::LocalFile) | a file cannot be read, or changed while it was sent | plan again when nothing writes to it |
-/// | [`Unsupported`](Self::Unsupported) | a feature of the crate is off, a blocking call stands inside a runtime, or the server is too old | turn it on; await it |
-/// | [`Unauthorized`](Self::Unauthorized) | the key or token is missing, wrong or expired | another one; the call is not repeated by itself |
-/// | [`PermissionDenied`](Self::PermissionDenied) | the key or user lacks a permission, which the text names | a key with it |
-/// | [`Suspended`](Self::Suspended) | the organization is suspended | the server's words say why: [`Error::server_message`](crate::Error::server_message) |
-/// | [`NotFound`](Self::NotFound) | there is no such thing | names are case-sensitive |
-/// | [`AlreadyExists`](Self::AlreadyExists) | the name is taken by [`Error::snapshot`](crate::Error::snapshot) | `ensure`, or another name |
-/// | [`NameReserved`](Self::NameReserved) | the name is taken, but no snapshot with it can be seen | it may be about to be removed: try again later |
-/// | [`DefinitionMismatch`](Self::DefinitionMismatch) | the snapshot of that name has another definition; the text says what differs | `.replace()`, or another name |
-/// | [`Rejected`](Self::Rejected) | the server does not accept the request | [`Error::server_message`](crate::Error::server_message) says why |
-/// | [`QuotaExceeded`](Self::QuotaExceeded) | the organization has reached a quota, which the text names | delete snapshots, for example with `prune`, or sandboxes |
-/// | [`Cooldown`](Self::Cooldown) | the snapshot was deactivated too recently | activate it ten minutes after its last change |
-/// | [`AlreadyActive`](Self::AlreadyActive) | the snapshot is active already | nothing to do |
-/// | [`RateLimited`](Self::RateLimited), [`Unavailable`](Self::Unavailable), [`Connection`](Self::Connection), [`Timeout`](Self::Timeout) | the call was repeated, [`Error::attempts`](crate::Error::attempts) times in all, and still failed | try again later: [`Error::is_retryable`](crate::Error::is_retryable), [`Error::retry_after`](crate::Error::retry_after) |
+/// | [`Config`](Self::Config) | a setting of the client is missing or wrong | correct it; the message names it |
+/// | [`InvalidImage`](Self::InvalidImage) | the image has problems; the message lists all of them | correct the image; the source is a [`PlanError`](crate::PlanError) with step, method and line |
+/// | [`InvalidRequest`](Self::InvalidRequest) | the request is invalid or too large | correct the parameters; the message says why |
+/// | [`LocalFile`](Self::LocalFile) | a file cannot be read, or changed while it was sent | try again when nothing writes to it |
+/// | [`Unsupported`](Self::Unsupported) | a feature of the crate is off, a blocking call was made inside a runtime, or the server is too old | do what the message says |
+/// | [`Unauthorized`](Self::Unauthorized) | the key or token is missing, wrong or expired | use another one; the SDK does not repeat the call |
+/// | [`PermissionDenied`](Self::PermissionDenied) | the key or user lacks a permission, which the message names | use a key that has it |
+/// | [`Suspended`](Self::Suspended) | the organization is suspended | read the server's reason in [`Error::server_message`](crate::Error::server_message) |
+/// | [`NotFound`](Self::NotFound) | the snapshot, sandbox or registry does not exist | check the name, which is case-sensitive |
+/// | [`AlreadyExists`](Self::AlreadyExists) | the name is taken by [`Error::snapshot`](crate::Error::snapshot) | use `ensure`, or another name |
+/// | [`NameReserved`](Self::NameReserved) | the name is taken, but its snapshot cannot be seen | try again later, because it may be about to be removed |
+/// | [`DefinitionMismatch`](Self::DefinitionMismatch) | the snapshot of that name has another definition; the message says what differs | use `.replace()`, or another name |
+/// | [`Rejected`](Self::Rejected) | the server does not accept the request | read the server's reason in [`Error::server_message`](crate::Error::server_message) |
+/// | [`QuotaExceeded`](Self::QuotaExceeded) | the organization has reached a quota, which the message names | delete snapshots, for example with `prune`, or sandboxes |
+/// | [`Cooldown`](Self::Cooldown) | the snapshot was changed too recently | activate it ten minutes after its last change |
+/// | [`AlreadyActive`](Self::AlreadyActive) | the snapshot is already active | nothing |
+/// | [`RateLimited`](Self::RateLimited), [`Unavailable`](Self::Unavailable), [`Connection`](Self::Connection), [`Timeout`](Self::Timeout) | the request failed for a temporary reason, in all its [`Error::attempts`](crate::Error::attempts) | try again later, after [`Error::retry_after`](crate::Error::retry_after) if it is set |
 /// | [`ServerError`](Self::ServerError), [`Decode`](Self::Decode) | the server failed, or its answer cannot be understood | report it, with [`Error::request_id`](crate::Error::request_id) if there is one |
 /// | [`NotAnApi`](Self::NotAnApi) | something else answers at that address | check the API URL, which ends in `/api` |
-/// | [`ObjectStorage`](Self::ObjectStorage) | the object storage refused an upload, or failed | its code is in the text |
-/// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; what the server was asked for goes on | the text says how to go on; for a creation, `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |
-/// | [`BuildFailed`](Self::BuildFailed) | the build or the pull failed | [`Error::reason`](crate::Error::reason), [`Error::log_tail`](crate::Error::log_tail) |
-/// | [`DoesNotStart`](Self::DoesNotStart) | no sandbox of the snapshot starts | [`Error::reason`](crate::Error::reason) has the runner's words, and the text what to look at |
-/// | [`NoRunner`](Self::NoRunner) | no machine of the service can take it now | later, or another region |
-/// | [`Busy`](Self::Busy) | somebody else is doing something with the sandbox | later: [`Error::is_retryable`](crate::Error::is_retryable) |
-/// | [`Gone`](Self::Gone) | somebody else deactivated or deleted the snapshot | |
+/// | [`ObjectStorage`](Self::ObjectStorage) | the object storage refused an upload, or failed | look up its error code, which is in the message |
+/// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; the server goes on with what it has accepted | do what the message says; after a creation, `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |
+/// | [`BuildFailed`](Self::BuildFailed) | the build or the pull failed | read [`Error::reason`](crate::Error::reason) and [`Error::log_tail`](crate::Error::log_tail) |
+/// | [`DoesNotStart`](Self::DoesNotStart) | no sandbox of the snapshot starts | read the runner's reason in [`Error::reason`](crate::Error::reason), and the hint in the message |
+/// | [`NoRunner`](Self::NoRunner) | no runner of the service has room for the request | try again later, or in another region |
+/// | [`Busy`](Self::Busy) | somebody else is changing the sandbox | try again later |
+/// | [`Gone`](Self::Gone) | somebody else has deactivated or deleted the snapshot | create or activate it again if you still need it |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A setting of the client is missing or wrong, or the certificate of the server is not trusted.
     Config,
-    /// The request cannot be made. It was not sent, or it was too large for the server.
+    /// The request is invalid. It was not sent, or it was too large for the server.
     InvalidRequest,
     /// The image has problems; the source is a [`PlanError`](crate::PlanError).
     InvalidImage,
@@ -45,7 +45,8 @@ pub enum ErrorKind {
     LocalFile,
     /// The object storage refused an upload, or failed.
     ObjectStorage,
-    /// The feature of this crate is off, or this server does not know the operation.
+    /// A feature of this crate is off, a blocking call was made inside a runtime, or this server does not know the
+    /// operation.
     Unsupported,
     /// The credentials are missing, wrong or expired.
     Unauthorized,
@@ -53,7 +54,7 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The organization is suspended.
     Suspended,
-    /// There is no such thing.
+    /// The snapshot, sandbox or registry does not exist.
     NotFound,
     /// The name is taken. [`Error::snapshot`](crate::Error::snapshot) has its snapshot, if it can be seen.
     AlreadyExists,
@@ -67,7 +68,7 @@ pub enum ErrorKind {
     QuotaExceeded,
     /// The snapshot was changed less than ten minutes ago and cannot be activated yet.
     Cooldown,
-    /// The snapshot is active already.
+    /// The snapshot is already active.
     AlreadyActive,
     /// The server asks to slow down.
     RateLimited,
@@ -78,14 +79,14 @@ pub enum ErrorKind {
     ServerError,
     /// The answer is not what the operation should return.
     Decode,
-    /// What answered is not the API, and the API has never answered this client.
+    /// Something other than the API answered, and the API has never answered this client.
     NotAnApi,
     /// The server cannot be reached, or the connection broke.
     Connection,
     /// The answer took too long.
     Timeout,
-    /// The deadline of a wait has passed. The build goes on. [`Error::snapshot`](crate::Error::snapshot) says what to
-    /// wait for again.
+    /// The deadline of a call has passed. The server goes on with what it has accepted.
+    /// [`Error::snapshot`](crate::Error::snapshot) is the snapshot to wait for again.
     WaitTimeout,
     /// The build or the pull failed.
     BuildFailed,

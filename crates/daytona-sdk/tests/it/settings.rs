@@ -154,9 +154,9 @@ async fn settings_that_exclude_each_other_are_named() {
             builder(url)
                 .transport(service())
                 .connect_timeout(Duration::from_secs(1)),
-            "a time to connect",
+            "a connect timeout",
         ),
-        (builder(url).no_proxy("h"), "`no_proxy` without a proxy"),
+        (builder(url).no_proxy("h"), "`no_proxy` is set without a proxy"),
         (builder(url).proxy("socks5://user:secret@h"), "`socks5`"),
         (builder(url).proxy("http://"), "the proxy"),
         (builder(url).ca_certificate("no certificate"), "CA certificate"),
