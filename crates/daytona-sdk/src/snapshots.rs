@@ -108,8 +108,8 @@ impl SnapshotService {
         Self { client }
     }
 
-    /// Lists the snapshots of the organization and the general ones, one page at a time. [`ListSnapshots::stream`]
-    /// returns all of them. Operation `getAllSnapshots`.
+    /// Lists the snapshots of the organization and the general ones, which every organization can use, one page at a
+    /// time. [`ListSnapshots::stream`] returns all of them. Operation `getAllSnapshots`.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// What the server answers to the list requests.
+    /// Any error of a request; see [`ErrorKind`](crate::ErrorKind).
     pub fn prune(&self, policy: PrunePolicy) -> Call<PrunePlan> {
         Call::new(self.client.clone(), move |scope| prune::plan(scope, policy))
     }
@@ -228,11 +228,13 @@ impl SnapshotService {
     /// Proves that a snapshot starts: starts a sandbox of it in one of its regions, waits until it runs, and deletes
     /// it. Returns the snapshot. Operations `createSandbox`, `getSandbox`, `deleteSandbox`.
     ///
-    /// The sandbox has a name and labels of its own. It is deleted whatever happens, also when this future is dropped in the middle. If
-    /// the process ends first, a sandbox that has started stops after a minute and goes; one that never starts stays, until a
-    /// [`sweep`](Self::sweep) deletes it. An
-    /// API key needs the permissions `write:sandboxes` and `delete:sandboxes`, which is checked first. Default timeout: five minutes.
-    /// [`Create::verified`] and [`Ensure::verified`] do it with a snapshot that was just made.
+    /// The sandbox is deleted whatever the result is, even if you drop this future. If the process ends first, a
+    /// started sandbox stops after a minute, and the server then deletes it. One that never starts stays until
+    /// [`sweep`](Self::sweep) deletes it.
+    ///
+    /// An API key needs the permissions `write:sandboxes` and `delete:sandboxes`, which are checked first. Default
+    /// timeout: five minutes. [`Create::verified`] and [`Ensure::verified`] do the same with a snapshot that was just
+    /// made.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -249,9 +251,10 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Kind `DoesNotStart` with the runner's words in [`Error::reason`](crate::Error::reason); `PermissionDenied`,
-    /// `NoRunner`, `QuotaExceeded`, `Suspended`; `Gone` or `BuildFailed` for a snapshot that is not active and will not
-    /// be, `Rejected` for one that is not active yet; `WaitTimeout`.
+    /// - Kind `DoesNotStart` if the sandbox fails. [`Error::reason`](crate::Error::reason) has the runner's message.
+    /// - Kind `Rejected` if the snapshot is not active yet, `Gone` or `BuildFailed` if it will not become active.
+    /// - Kind `PermissionDenied`, `NoRunner`, `QuotaExceeded` or `Suspended` if the server creates no sandbox.
+    /// - Kind `WaitTimeout` if the sandbox has not started before the timeout.
     pub fn verify(&self, snapshot: impl Into<SnapshotRef>) -> Call<Snapshot> {
         let snapshot = snapshot.into();
         Call::waiting(self.client.clone(), Goal::Answer, start::LIMIT, move |scope| {
@@ -259,7 +262,8 @@ impl SnapshotService {
         })
     }
 
-    /// The sandboxes that came from a snapshot. See [`InUse`] for what the server knows of it. Operation `listSandboxes`.
+    /// Lists the sandboxes that were created from a snapshot. See [`InUse`] for what the server knows about them.
+    /// Operation `listSandboxes`.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -271,21 +275,23 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Kind `NotFound` if there is no such snapshot; else the server's refusal.
+    /// Kind `NotFound` if there is no such snapshot. Otherwise any error of a request.
     pub fn in_use(&self, snapshot: impl Into<SnapshotRef>) -> Call<InUse> {
         let snapshot = snapshot.into();
         Call::new(self.client.clone(), move |scope| in_use::in_use(scope, snapshot))
     }
 
-    /// Makes a snapshot of a sandbox, by its id or name, and waits until it is active. The sandbox has to be started or
-    /// stopped, and is so again afterwards. Operation `createSandboxSnapshot`.
+    /// Makes a snapshot of a sandbox, which you name by id or by name, and waits until the snapshot is active. The
+    /// sandbox must be started or stopped, and returns to that state afterwards. Operation `createSandboxSnapshot`.
     ///
     /// The snapshot has the resources, the region and the class of the sandbox, and no entrypoint, image or build.
-    /// Servers up to 0.190.0 show it at its end only, and a failure not at all: so the sandbox is watched, and then the
-    /// name is looked for. Choose a name that nobody else captures under at the same time: a snapshot does not tell
-    /// which of two equal sandboxes it came from. An API key needs the permission `write:sandboxes`, which is checked
-    /// first. Default timeout: the client's operation timeout, 130 minutes. Dropping the future stops the waiting; what
-    /// the server has accepted goes on.
+    /// Servers up to 0.190.0 show the snapshot only when it is finished, and never show a failure. So the SDK watches
+    /// the sandbox until it is back in its state, and then looks for the name. Choose a name that nobody else uses for
+    /// a capture at the same time: a snapshot does not tell which of two equal sandboxes it came from.
+    ///
+    /// An API key needs the permission `write:sandboxes`, which is checked first. Default timeout: the client's
+    /// operation timeout, 130 minutes. If you drop the future, the waiting stops, but the server finishes what it has
+    /// accepted.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -297,10 +303,12 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Before any request kind `InvalidRequest` for a name that only this operation would take. Then `NotFound` for the
-    /// sandbox, `Busy` or `Rejected` for its state, `Unsupported` for its class, `AlreadyExists` for a name that is
-    /// taken, also by somebody else meanwhile; `BuildFailed` if no snapshot came of it, of which the server tells no
-    /// reason; `QuotaExceeded`, `PermissionDenied`, `WaitTimeout`.
+    /// - Kind `InvalidRequest`, before any request, for a name that no other operation would accept.
+    /// - Kind `NotFound` if there is no such sandbox, `Busy` or `Rejected` if its state does not allow a capture, and
+    ///   `Unsupported` if its class does not.
+    /// - Kind `AlreadyExists` if the name is taken, or if somebody else takes it during the capture.
+    /// - Kind `BuildFailed` if the server has made no snapshot. It gives no reason.
+    /// - Kind `QuotaExceeded`, `PermissionDenied` or `WaitTimeout`.
     pub fn capture(&self, sandbox: impl Into<String>, name: impl Into<String>) -> Call<Snapshot> {
         let (sandbox, name) = (sandbox.into(), name.into());
         let limit = self.client.settings().operation_timeout;
@@ -309,22 +317,24 @@ impl SnapshotService {
         })
     }
 
-    /// Deletes sandboxes that [`verify`](Self::verify) has left behind, on whatever machine: those with its labels
-    /// whose time has passed, ten minutes after the deadline of their call. Nothing else is deleted.
+    /// Deletes the sandboxes that [`verify`](Self::verify) has left behind, also on other machines. It deletes a
+    /// sandbox only if it has the name and the labels of `verify`, and if the deadline of its call passed more than ten
+    /// minutes ago. Operations `listSandboxes`, `deleteSandbox`.
     ///
     /// # Errors
     ///
-    /// The server's refusal of the list. What cannot be deleted is in the report.
+    /// Any error of the request that lists the sandboxes. If one cannot be deleted, the report has the error.
     pub fn sweep(&self) -> Call<SweepReport> {
         Call::new(self.client.clone(), verify::sweep)
     }
 
-    /// Uploads the local files of a plan that are not stored yet, and returns their hashes in the order in which
-    /// they belong into a request. [`create`](Self::create) does it by itself.
+    /// Uploads the local files of a plan that are not stored yet. Returns the hashes of the archives, in the order that
+    /// a request to create the snapshot needs. [`create`](Self::create) does this by itself.
     ///
     /// # Errors
     ///
-    /// Kind `LocalFile` for a file that cannot be read or changes meanwhile, `ObjectStorage` for the storage's refusal.
+    /// Kind `LocalFile` if a file cannot be read, or changes during the upload. Kind `ObjectStorage` if the storage
+    /// refuses an archive.
     pub fn process_image_context(&self, plan: &ImagePlan) -> Call<Pushed> {
         let context = Context::from_plan(plan);
         Call::new(self.client.clone(), move |scope| async move {

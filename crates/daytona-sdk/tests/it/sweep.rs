@@ -1,4 +1,4 @@
-//! What smoke boots leave behind, what they clean up, and what they say where that is hard to tell.
+//! What verifications leave behind, how it is cleaned up, and what the messages say in unclear cases.
 
 use std::future::IntoFuture;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The deletion of a sandbox that was started for a smoke boot, whatever happens to the call.
+//! Deletes the sandbox of a verification, whatever happens to the call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
-/// How long after the request a sandbox may come to be that cannot be seen yet: the server may not have begun with it.
+/// How long after the request a sandbox may still appear: the server may not have begun to create it.
 const LATEST: Duration = Duration::from_secs(40);
 
 /// How long a call waits for a deletion.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a deletion is tried when its call has ended.
+/// How long a deletion is tried after its call has ended.
 pub(super) const LIMIT: Duration = Duration::from_mins(10);
 
-/// A sandbox that has to be deleted. Dropped, it is deleted by a task of its own, so that a future that is dropped in the middle
-/// leaves nothing behind as long as the runtime lives. What is left behind all the same stops and goes by itself, and a sweep finds
-/// it.
+/// A sandbox that has to be deleted. If this value is dropped, a task of its own deletes the sandbox, so a dropped
+/// future leaves nothing behind as long as the runtime lives. A sandbox that is left behind anyway stops and is deleted
+/// by the server, or a sweep finds it.
 #[derive(Debug)]
 pub(crate) struct Cleanup {
     client: ApiClient,
     name: String,
     asked: Mutex<Asked>,
-    /// Whether it is certain that there was a sandbox, so that one which is not there is gone.
+    /// Whether the sandbox certainly existed. Then it is gone if it cannot be found.
     was_there: bool,
     runtime: Option<Handle>,
 }
 
-/// When the sandbox was asked for by a request of which it may have come.
+/// When the requests were sent that may have created the sandbox.
 #[derive(Debug, Default, Clone, Copy)]
 struct Asked {
     last: Option<Duration>,
@@ -45,7 +45,7 @@ struct Asked {
 }
 
 impl Cleanup {
-    /// For the sandbox of this name, which nobody has asked for yet. Nobody else's has this name.
+    /// The cleanup of the sandbox of this name, which nobody has requested yet. No other sandbox has this name.
     pub(crate) fn of(client: &ApiClient, name: &str) -> Self {
         Self {
             client: client.clone(),
@@ -56,14 +56,15 @@ impl Cleanup {
         }
     }
 
-    /// Notes that the sandbox is being asked for.
+    /// Notes that the sandbox is being requested.
     pub(crate) fn note_asked(&self) {
         let mut asked = self.asked();
         asked.before = asked.last;
         asked.last = Some(self.client.clock().now());
     }
 
-    /// Notes that nothing will come of the last request. An earlier one, whose answer was lost, may still make a sandbox.
+    /// Notes that the last request will create nothing. An earlier one, whose answer was lost, may still create a
+    /// sandbox.
     pub(crate) fn note_refused(&self) {
         let mut asked = self.asked();
         asked.last = asked.before;
@@ -78,7 +79,8 @@ impl Cleanup {
         self.was_there = true;
     }
 
-    /// Deletes it now. What does not succeed soon goes on in the background: the caller has waited for something else.
+    /// Deletes the sandbox now. A deletion that does not succeed soon continues in the background, because the caller
+    /// does not wait for it.
     pub(crate) async fn now(mut self, scope: &Scope) {
         let last = self.asked().last;
         let Some(asked) = last else { return };
@@ -114,14 +116,14 @@ impl Drop for Cleanup {
             let (scope, _delivery) = Scope::begin(&client, Goal::Answer, Options::within(LIMIT));
             let outcome = scope.deadline.enforce(delete(&scope, &name, asked, was_there)).await;
             if let Err(error) = outcome {
-                tracing::warn!(%name, %error, "a sandbox of a smoke boot could not be deleted: `sweep` finds it later");
+                tracing::warn!(%name, %error, "the sandbox of a verification could not be deleted: `sweep` deletes it later");
             }
         };
         runtime.spawn(deletion.in_current_span());
     }
 }
 
-/// Deletes a sandbox: again and again while it is being started, and until it can be seen if it may still come.
+/// Deletes a sandbox. Repeats the request while the sandbox is starting, and while it may still appear.
 async fn delete(scope: &Scope, name: &str, asked: Duration, was_there: bool) -> Result<(), Error> {
     let clock = scope.client.clock();
     let request = DeleteSandbox::new(name);

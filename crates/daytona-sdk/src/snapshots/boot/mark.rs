@@ -1,4 +1,4 @@
-//! How a sandbox tells that it is one of a smoke boot, and until when: by its name and its labels.
+//! Marks the sandbox of a verification, with the time until which it is needed: in its name and its labels.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use jiff::Timestamp;
 
 use super::cleanup;
 
-/// What the names of these sandboxes begin with.
+/// The prefix of the names of these sandboxes.
 const PREFIX: &str = "daytona-sdk-verify-";
 
 /// The label that all of them have.
 const PURPOSE: (&str, &str) = ("daytona-sdk/purpose", "verify");
 
-/// The label with the time after which nobody waits for it any more.
+/// The label with the time after which nobody needs the sandbox.
 const UNTIL: &str = "daytona-sdk/until";
 
-/// How long after the end of a call its sandbox may still be deleted by the call itself. Two clocks may differ as much where a server
-/// tells no time.
+/// How long after the end of a call the call itself may still delete its sandbox. If a server does not tell its time,
+/// this also covers a difference between two clocks.
 const MARGIN: Duration = cleanup::LIMIT;
 
-/// A smoke boot without a deadline counts as left behind after this time.
+/// A sandbox whose call has no deadline counts as left behind after this time.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// A name that no other sandbox has.
@@ -29,7 +29,7 @@ pub(crate) fn name() -> String {
     format!("{PREFIX}{}", uuid::Uuid::new_v4().simple())
 }
 
-/// The labels of a sandbox that is waited for this long at the most, from now by the server's time.
+/// The labels of a sandbox that is needed for at most this time. `now` is the server's time.
 pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String, String> {
     let until = now
         .checked_add(limit.unwrap_or(LONGEST).min(LONGEST) + MARGIN)
@@ -39,13 +39,13 @@ pub(crate) fn labels(now: Timestamp, limit: Option<Duration>) -> BTreeMap<String
     BTreeMap::from([purpose, until])
 }
 
-/// What a list is filtered by to find all of them: a JSON object.
+/// The filter of a list request that finds all of them, as a JSON object.
 pub(crate) fn filter() -> String {
     let (name, value) = PURPOSE;
     serde_json::json!({ name: value }).to_string()
 }
 
-/// Whether a sandbox is of a smoke boot that nobody waits for any more, now by the server's time.
+/// Whether nobody needs the sandbox of a verification any more. `now` is the server's time.
 pub(crate) fn is_left_behind(sandbox: &Sandbox, now: Timestamp) -> bool {
     let label = |name: &str| sandbox.labels.as_ref()?.get(name).map(String::as_str);
     let is_ours = sandbox.name.starts_with(PREFIX) && label(PURPOSE.0) == Some(PURPOSE.1);

@@ -1,4 +1,4 @@
-//! Whether the key may do what a call comes to in its end.
+//! Checks in advance whether the key has the permissions for everything that a call will do.
 
 use daytona_api::{GetCurrentApiKey, Operation, Permission};
 
@@ -7,15 +7,15 @@ use crate::auth::Credentials;
 use crate::error::{Error, ErrorKind};
 use crate::snapshots::watch::scope::Scope;
 
-/// What an operation needs: any one of these permissions.
+/// An operation, and the permissions of which it needs any one.
 pub(crate) type Needed = (&'static str, &'static [Permission]);
 
 pub(crate) const fn of<O: Operation>() -> Needed {
     (O::ID, O::PERMISSIONS)
 }
 
-/// Refuses a key that lacks what one of these operations needs. Of a user's token the server does not tell; it refuses what the
-/// user may not do.
+/// Refuses a key that lacks a permission for one of these operations. The server does not tell the permissions of a
+/// user's token; it refuses what the user may not do.
 pub(crate) async fn check(scope: &Scope, operations: &[Needed]) -> Result<(), Error> {
     if !is_by_key(&scope.client) {
         return Ok(());

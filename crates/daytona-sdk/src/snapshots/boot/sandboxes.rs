@@ -1,4 +1,4 @@
-//! All sandboxes of a list, whose pages are told apart by a cursor.
+//! Lists all sandboxes, from pages that a cursor connects.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,11 @@ use daytona_api::{ListSandboxes, Sandbox, SandboxSort, SortOrder};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
 
-/// Sandboxes on a page, at the most.
+/// The most sandboxes on a page.
 const LARGEST_PAGE: u32 = 200;
 
-/// All sandboxes that a request lists, in the order of their creation: in that order none moves while the pages are turned.
+/// All sandboxes that match a request, in the order of their creation. In that order no sandbox moves between two
+/// pages.
 pub(crate) async fn all(client: &ApiClient, mut request: ListSandboxes) -> Result<Vec<Sandbox>, Error> {
     request.limit = Some(LARGEST_PAGE);
     request.sort = Some(SandboxSort::CreatedAt);

@@ -1,4 +1,4 @@
-//! A smoke boot: a sandbox of a snapshot is started, and deleted again.
+//! Starts a sandbox of a snapshot to verify the snapshot, and deletes the sandbox.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -13,31 +13,32 @@ use crate::snapshots::events::event::Event;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
-/// What a sandbox costs before anybody looks at it: it stops after a minute, and is deleted when it stops.
+/// The sandbox stops after a minute without activity, and is deleted when it stops. So it costs little if it is left
+/// behind.
 const STOPS_AFTER_MINUTES: u32 = 1;
 
-/// How long a start and a deletion may take, by default.
+/// The default limit for the start and the deletion.
 pub(crate) const LIMIT: Duration = Duration::from_mins(5);
 
-/// How often the server may fail at the request for a sandbox.
+/// How often the server may fail to answer the request for a sandbox.
 const MOST_FAILURES: u32 = 3;
 
-/// What a key needs to start a sandbox and to delete it again.
+/// The permissions to start a sandbox and to delete it.
 const NEEDED: [permissions::Needed; 2] = [permissions::of::<CreateSandbox>(), permissions::of::<DeleteSandbox>()];
 
-/// Refuses a key that may not start a sandbox, or not delete it again.
+/// Refuses a key that cannot start a sandbox, or cannot delete it.
 pub(crate) async fn check_permissions(scope: &Scope) -> Result<(), Error> {
     permissions::check(scope, &NEEDED).await
 }
 
-/// [`check_permissions`], of a key that has to create the snapshot, too.
+/// Like [`check_permissions`], for a key that must also create the snapshot.
 pub(crate) async fn check_permissions_to_create(scope: &Scope) -> Result<(), Error> {
     let [start, delete] = NEEDED;
     permissions::check(scope, &[permissions::of::<CreateSnapshot>(), start, delete]).await
 }
 
-/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it, whatever comes of it. The caller waits for this long at
-/// the most.
+/// Starts a sandbox of an active snapshot, waits until it runs, and deletes it whatever happens. `limit` is how long
+/// the caller waits.
 pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot, limit: Option<Duration>) -> Result<(), Error> {
     let name = mark::name();
     let request = request(scope, snapshot, &name, limit);
@@ -58,14 +59,14 @@ pub(crate) async fn prove(scope: &Scope, snapshot: &Snapshot, limit: Option<Dura
     outcome
 }
 
-/// Whether the refusal of a creation says that there is no sandbox. A start that failed is refused too, and one of unknown words may be
-/// of such a start.
+/// Whether the refusal of a creation proves that there is no sandbox. A failed start is also a refusal, and one with an
+/// unknown message may be such a start.
 fn made_nothing(error: &Error) -> bool {
     use ErrorKind::{AlreadyExists, DoesNotStart, Rejected};
     error.proves_nothing_was_done() && !matches!(error.kind(), AlreadyExists | DoesNotStart | Rejected)
 }
 
-/// The request for a sandbox that goes away by itself, in a region where the snapshot is.
+/// The request for a sandbox that is deleted by itself, in a region that has the snapshot.
 fn request(scope: &Scope, snapshot: &Snapshot, name: &str, limit: Option<Duration>) -> CreateSandbox {
     let client = &scope.client;
     let mut request = CreateSandbox::new();
@@ -96,7 +97,8 @@ impl Boot<'_> {
         self.watch(&mut looks).await
     }
 
-    /// Asks for the sandbox. A request whose answer was lost is sent again: the name tells that the sandbox is there.
+    /// Requests the sandbox. If the answer is lost, the request is sent again: the name shows whether the sandbox
+    /// exists.
     async fn ask(&mut self, looks: &mut Looks<'_>, request: &CreateSandbox) -> Result<(), Error> {
         let Self { scope, snapshot, .. } = *self;
         let client = &scope.client;
@@ -174,7 +176,7 @@ impl Boot<'_> {
     }
 }
 
-/// The sandbox of this name; none if there is none.
+/// The sandbox of this name, or none.
 async fn look_at(client: &ApiClient, name: &str) -> Result<Option<Sandbox>, Error> {
     match client.call_once(&GetSandbox::new(name), 0).await {
         Ok(found) => Ok(Some(found)),
@@ -183,7 +185,8 @@ async fn look_at(client: &ApiClient, name: &str) -> Result<Option<Sandbox>, Erro
     }
 }
 
-/// The error of a sandbox that goes before it was seen to run. One that runs stops after a minute, and goes.
+/// The error if a sandbox disappears before it was seen to run. One that runs stops after a minute, and is then
+/// deleted.
 fn gone(snapshot: &Snapshot, name: &str) -> Error {
     let message = format!(
         "sandbox `{name}` of snapshot `{}` went away before it was seen to run: somebody deleted it, or it ran while the server \
@@ -208,7 +211,8 @@ fn does_not_start(snapshot: &Snapshot, sandbox: Option<&Sandbox>) -> Error {
     }
 }
 
-/// Parts of what a registry or a runtime says where there is no such image. A program that is `not found` is another matter.
+/// Parts of the messages of registries and runtimes if an image does not exist. A program that is `not found` is
+/// another matter.
 const IMAGE_IS_MISSING: [&str; 5] = [
     "manifest unknown",
     "manifest for ",
@@ -217,7 +221,7 @@ const IMAGE_IS_MISSING: [&str; 5] = [
     "repository does not exist",
 ];
 
-/// What helps, by the words of the runner.
+/// What helps, judged by the runner's message.
 fn hint(reason: &str, snapshot: &Snapshot) -> String {
     let entrypoint = match snapshot.entrypoint.as_deref() {
         Some(words) if !words.is_empty() => format!("the snapshot's entrypoint is `{}`", words.join(" ")),

@@ -71,9 +71,9 @@ impl Definition {
         }
     }
 
-    /// The hash of the definition: a SHA-256 over the image (or the Dockerfile's text and the hashes of its files), the
-    /// entrypoint, and those of resources, sandbox class and region that are set. The encoding has a version, which is
-    /// the first.
+    /// The hash of the definition. It is the SHA-256 of the image (or the Dockerfile's text and the hashes of its
+    /// files), the entrypoint, and those of the resources, the sandbox class and the region that are set. The encoding
+    /// has a version, which is 1.
     ///
     /// The same definition has the same hash on every machine. The name does not count.
     pub fn hash(&self) -> Digest {
@@ -81,8 +81,8 @@ impl Definition {
     }
 
     /// The reference that the server gives to the built image, such as `daytona-<64 hex digits>:daytona`. Snapshots
-    /// with the same Dockerfile and files share it; resources, class and region do not matter. None for an image of a
-    /// registry.
+    /// with the same Dockerfile and files share it, even if their resources, class or region differ. None for an image
+    /// of a registry.
     pub fn build_ref(&self) -> Option<&str> {
         self.build_ref.as_deref()
     }

@@ -61,7 +61,8 @@ pub enum Source {
     Plan(ImagePlan),
 }
 
-/// The resources of a sandbox of the snapshot. The service's defaults are 1 core, 1 GB of memory and 3 GB of disk.
+/// The resources of each sandbox that starts from the snapshot. The service's defaults are 1 core, 1 GB of memory and 3
+/// GB of disk.
 ///
 /// ```
 /// use daytona_sdk::Resources;
@@ -79,7 +80,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// Sets nothing.
+    /// Resources that all have the service's defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -102,7 +103,7 @@ impl Resources {
         self
     }
 
-    /// GPUs, 0 or 1.
+    /// The number of GPUs, 0 or 1. Default: 0.
     pub fn gpu(mut self, count: u32) -> Self {
         self.gpu = Some(count);
         self
@@ -122,7 +123,7 @@ impl Resources {
 }
 
 impl CreateSnapshotParams {
-    /// A snapshot of this name. The source is the name of an image in a registry, an [`Image`], or an [`ImagePlan`].
+    /// A snapshot with this name. The source is the name of an image in a registry, an [`Image`], or an [`ImagePlan`].
     pub fn new(name: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::with_name(Name::Given(name.into()), source)
     }
@@ -188,7 +189,7 @@ impl CreateSnapshotParams {
     }
 
     /// Keeps an index of hashes in this file, so that local files which have not changed need not be read again for
-    /// hashing. It is not a part of the definition. Default: no index.
+    /// hashing. The index is not a part of the definition. Default: no index.
     ///
     /// The index lists what the file system says about the files of each archive: names, modes, sizes, times of
     /// modification and of status changes, inodes and devices. It only saves hashing: everything that is sent is hashed

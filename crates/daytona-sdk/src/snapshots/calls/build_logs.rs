@@ -43,11 +43,12 @@ use crate::snapshots::watch::scope::Scope;
 ///
 /// # Errors
 ///
-/// Kind `NotFound` if there is no such snapshot, or if it has no build log: it was made from an image of a registry,
-/// its build has not begun, or it took over the image of an earlier snapshot of the same definition. Kind `Unsupported`
-/// for a user's token if the snapshot is active, because the server then gives the log only to API keys. Without
-/// following, also if the log breaks off too often. While following, the errors of looking at the snapshot, such as
-/// `Unauthorized` for a key that has expired.
+/// - Kind `NotFound` if there is no such snapshot, or if it has no build log: it was made from an image of a registry,
+///   its build has not begun, or it uses the image that an earlier snapshot of the same definition had built.
+/// - Kind `Unsupported` for a user's token if the snapshot is active, because the server then gives the log only to API
+///   keys.
+/// - Without [`follow`](Self::follow), also if the log breaks off too often.
+/// - With it, also the errors of the requests for the snapshot, such as `Unauthorized` for a key that has expired.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct BuildLogs {
@@ -57,7 +58,7 @@ pub struct BuildLogs {
     limit: Option<Duration>,
 }
 
-/// An item of a build log. `Display` shows a line as it is, and a gap as a remark in brackets.
+/// An item of a build log. `Display` shows a line unchanged, and a gap as a remark in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogEvent {
@@ -86,8 +87,8 @@ impl BuildLogs {
         }
     }
 
-    /// Follows the log as long as the snapshot is being made, and ends soon after it is active or has failed. If a
-    /// stream breaks off, it is opened again. Each line comes once.
+    /// Follows the log while the snapshot is being made, and ends soon after it is active or has failed. If the
+    /// connection breaks, the SDK opens the log again. Each line is delivered once.
     pub fn follow(mut self) -> Self {
         self.is_followed = true;
         self
@@ -99,7 +100,7 @@ impl BuildLogs {
         self
     }
 
-    /// Returns the lines one by one, in memory that does not grow with the log.
+    /// Returns the lines one by one. The memory does not grow with the log.
     pub fn stream(self) -> LogStream {
         LogStream(EventStream::new(Callbacks::default(), move |sink| {
             let scope = Scope::with_sink(&self.client, Goal::Answer, self.limit, sink);

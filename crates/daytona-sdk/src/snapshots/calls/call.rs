@@ -81,8 +81,8 @@ impl<T> Call<T> {
     }
 
     option_methods! {
-        /// The time limit for the whole call. Default: none for a call that only sends requests; see the method for one
-        /// that waits.
+        /// The time limit for the whole call. A call that waits for something has a default, which its method names;
+        /// other calls have none.
     }
 }
 

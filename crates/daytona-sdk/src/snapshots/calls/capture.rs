@@ -62,7 +62,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     Err(Error::new(ErrorKind::InvalidRequest, message))
 }
 
-/// Refuses a sandbox of which no snapshot can be made now.
+/// Refuses a sandbox that cannot be captured now.
 fn check_sandbox(sandbox: &Sandbox) -> Result<(), Error> {
     let Sandbox { name, state, .. } = sandbox;
     match &sandbox.sandbox_class {
@@ -108,8 +108,8 @@ struct Capture<'a> {
 }
 
 impl Capture<'_> {
-    /// Asks for the snapshot, and waits until it is there. The server tells of its end by the sandbox alone, which goes
-    /// back to its state, whether there is a snapshot or not.
+    /// Requests the snapshot, and waits until it is there. The server shows the end of a capture only in the sandbox,
+    /// which returns to its state whether there is a snapshot or not.
     async fn make(&self) -> Result<Snapshot, Error> {
         let client = &self.scope.client;
         self.note(&SandboxState::Snapshotting);
@@ -132,7 +132,7 @@ impl Capture<'_> {
         self.scope.deadline.note_sandbox(&self.sandbox.name, state, None);
     }
 
-    /// Waits until the sandbox is not being captured any more. Whether it was seen to be.
+    /// Waits until the sandbox is no longer being captured. Returns whether a capture was seen.
     async fn until_back(&self) -> Result<bool, Error> {
         let client = &self.scope.client;
         let request = GetSandbox::new(&self.sandbox.id);
@@ -155,7 +155,7 @@ impl Capture<'_> {
         }
     }
 
-    /// The snapshot that came of it. It may be seen a little later than the sandbox's own state.
+    /// The snapshot that this capture has made. Reads may show it a little later than the sandbox's state.
     async fn look_for_it(&self, lost: Option<Error>) -> Result<Snapshot, Error> {
         let client = &self.scope.client;
         let clock = client.clock();
@@ -183,9 +183,9 @@ impl Capture<'_> {
         Err(lost.unwrap_or_else(|| self.failed()))
     }
 
-    /// Whether a snapshot of the name came of this capture: it has no image and no build, it is not older than the
-    /// request, and it has what it inherits from the sandbox. Of two captures of equal sandboxes at once nothing tells
-    /// which one it came of.
+    /// Whether this capture has made the snapshot of that name: it has no image and no build, it is not older than the
+    /// request, and it has what it inherits from the sandbox. If two equal sandboxes are captured at once, nothing
+    /// tells which of them it came from.
     fn is_ours(&self, found: &Snapshot) -> bool {
         if let Some(source) = &found.source_sandbox_id {
             return *source == self.sandbox.id;
@@ -198,7 +198,7 @@ impl Capture<'_> {
         is_captured && !is_old && self.may_have_left(found)
     }
 
-    /// Whether the resources and the region of a snapshot are those of the sandbox, as far as both are known.
+    /// Whether the snapshot has the resources and the region of the sandbox, as far as both are known.
     fn may_have_left(&self, found: &Snapshot) -> bool {
         fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
             one.zip(other).is_some_and(|(one, other)| one != other)

@@ -22,7 +22,7 @@ use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::scope::Scope;
 use crate::trace;
 
-/// Creates a snapshot, once it is awaited, and waits until it is active.
+/// When awaited, creates a snapshot and waits until it is active.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -54,9 +54,11 @@ use crate::trace;
 ///
 /// # Errors
 ///
-/// Before any file is stored: kinds `InvalidImage`, `InvalidRequest`, `Unsupported`. For the upload: `LocalFile`,
-/// `ObjectStorage`. Then `AlreadyExists`, with the snapshot that has the name, `BuildFailed`, `Gone`, and `WaitTimeout`
-/// when the deadline has passed.
+/// - Before any file is stored: kinds `InvalidImage`, `InvalidRequest` and `Unsupported`.
+/// - During the upload: `LocalFile` and `ObjectStorage`.
+/// - If the server does not create the snapshot: `AlreadyExists`, with the snapshot that has the name, `QuotaExceeded`,
+///   `PermissionDenied`, and others.
+/// - While the snapshot is being made: `BuildFailed`, `Gone`, and `WaitTimeout` when the deadline has passed.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Create {
@@ -80,9 +82,9 @@ impl Create {
 
     build_option_methods!();
 
-    /// Proves that the snapshot starts before it is returned, as [`verify`](crate::SnapshotService::verify) does.
-    /// Before anything is uploaded, the SDK checks that the key may start and delete a sandbox. A snapshot that does
-    /// not start is not deleted.
+    /// Proves that the snapshot starts before it is returned, as [`verify`](crate::SnapshotService::verify) does,
+    /// within five minutes of the build's end. Before anything is uploaded, the SDK checks that the key can start and
+    /// delete a sandbox. A snapshot that does not start is not deleted.
     ///
     /// # Errors
     ///
@@ -100,8 +102,8 @@ impl Create {
     }
 
     /// Returns all events as a stream, which ends with [`Event::Done`](crate::Event::Done) or with the error. The call
-    /// begins when the stream is first polled, and then goes on by itself. Dropping the stream stops it, as dropping
-    /// the future does.
+    /// begins when the stream is first polled, and then continues by itself. Dropping the stream stops it, just as
+    /// dropping the future does.
     pub fn events(mut self) -> EventStream {
         let callbacks = std::mem::take(&mut self.options.callbacks);
         EventStream::new(callbacks, move |sink| {
@@ -184,7 +186,7 @@ async fn submit(
     trace::within(span, Box::pin(submitting)).await
 }
 
-/// Everything after it.
+/// Everything after the server's acceptance.
 async fn make(
     mut making: Making,
     accepted: Accepted,
@@ -234,12 +236,12 @@ impl fmt::Debug for Build {
 }
 
 impl Build {
-    /// Its id.
+    /// The id of the snapshot.
     pub fn id(&self) -> &SnapshotId {
         &self.snapshot.id
     }
 
-    /// Its name.
+    /// The name of the snapshot.
     pub fn name(&self) -> &str {
         &self.snapshot.name
     }
@@ -249,8 +251,8 @@ impl Build {
         &self.snapshot
     }
 
-    /// Waits until the snapshot is active. The deadline began with the creation. If the snapshot had to be [created
-    /// again](crate::Event::Recreated), the returned one has another id.
+    /// Waits until the snapshot is active. The time limit counts from the beginning of the creation. If the snapshot
+    /// had to be [created again](crate::Event::Recreated), the returned one has another id.
     ///
     /// # Errors
     ///
@@ -277,15 +279,15 @@ impl Build {
     ///
     /// # Errors
     ///
-    /// What the server answers with. Kind `WaitTimeout` if the snapshot is not being removed after five minutes. Kind
-    /// `Rejected`, before any request, if the snapshot was [adopted](Self::is_adopted), because it may be somebody
-    /// else's.
+    /// Any error of a request. Kind `WaitTimeout` if the snapshot is not being removed after five minutes. Kind
+    /// `Rejected`, before any request, if the snapshot was [adopted](Self::is_adopted), because it may belong to
+    /// somebody else.
     pub fn cancel(self) -> Call<()> {
         let client = self.making.scope.client.clone();
         lifecycle::cancel(client, self.snapshot, self.accepted.is_own, self.delivery)
     }
 
-    /// Whether the snapshot was [adopted](crate::Event::Adopted): this call cannot prove that it has created it.
+    /// Whether the snapshot was [adopted](crate::Event::Adopted): it is not certain that this call has created it.
     pub fn is_adopted(&self) -> bool {
         !self.accepted.is_own
     }

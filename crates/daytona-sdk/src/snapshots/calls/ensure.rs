@@ -34,7 +34,7 @@ const INVISIBLE_LIMIT: Duration = Duration::from_mins(5);
 /// running. Its owner deletes it within seconds, to create it again.
 const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 
-/// Makes sure, when awaited, that there is an active snapshot of this definition.
+/// When awaited, makes sure that there is an active snapshot of this definition.
 ///
 /// | what is there under the name | what happens |
 /// |---|---|
@@ -42,9 +42,9 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 /// | active, same definition | it is returned: one request |
 /// | inactive, same definition | it is activated and waited for |
 /// | in progress, same definition | it is waited for |
-/// | being removed | its end is waited for, then it is created |
+/// | being removed | `ensure` waits until it is gone, then creates it |
 /// | failed | error `BuildFailed`; with [`replace`](Self::replace) it is deleted and created |
-/// | failed because the same definition was already being built | its owner has a minute to create it again; then as for `failed` |
+/// | failed because the same definition was already being built | its owner has a minute to create it again; after that, as for "failed" |
 /// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
 ///
 /// The definition is the Dockerfile's text (or the image), the hashes of the files and the entrypoint, plus resources,
@@ -64,8 +64,9 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 ///
-/// The errors of [`Create`](super::create::Create). Also kind `DefinitionMismatch`, `Cooldown` for an inactive snapshot
-/// that cannot be activated yet, and `NameReserved`.
+/// The errors of [`Create`](super::create::Create). Kind `DefinitionMismatch` if the definition differs. Kind
+/// `Cooldown` if the snapshot is inactive and cannot be activated yet. Kind `NameReserved` if something that cannot be
+/// seen has the name for more than five minutes.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Ensure {
@@ -101,8 +102,8 @@ impl Ensure {
     }
 
     /// If the snapshot of this name has failed or has another definition, deletes it, waits until the name is free, and
-    /// creates a new one. It is deleted by its id, so that a newer snapshot of the same name is safe. It is never
-    /// deleted while it is being made.
+    /// creates a new one. The SDK deletes by id, so a newer snapshot of the same name is safe. It never deletes a
+    /// snapshot that is being made.
     pub fn replace(mut self) -> Self {
         self.may_replace = true;
         self
@@ -204,7 +205,7 @@ struct Ensuring {
     abandoned: Option<(daytona_api::SnapshotId, Duration)>,
 }
 
-/// The result of a turn.
+/// The result of one turn.
 enum Turn {
     /// The snapshot is active.
     Done(Snapshot),
@@ -270,8 +271,8 @@ impl Ensuring {
         }
     }
 
-    /// Notes that somebody else was faster. This may go on for a while; a name that something invisible has taken may
-    /// not.
+    /// Notes that somebody else was faster. There is no limit on how often this may happen, but there is one on how
+    /// long an invisible snapshot may have the name.
     fn note_moved(&mut self, error: Error) -> Result<(), Error> {
         let scope = &self.making.scope;
         if error.kind() != ErrorKind::NameReserved {

@@ -10,25 +10,25 @@ use crate::snapshots::boot::sandboxes;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::scope::Scope;
 
-/// The sandboxes of a snapshot, as far as the server knows. For each sandbox it remembers the *name* of its snapshot.
+/// The sandboxes of a snapshot. The server remembers only the *name* of each sandbox's snapshot.
 ///
-/// So if a snapshot was deleted and created again under its name, the sandboxes of the old one seem to use the new one.
-/// Those that are older than the snapshot are listed separately here. Sandboxes keep running when their snapshot is
-/// deleted.
+/// So if a snapshot was deleted and another one created under its name, the sandboxes of the old one seem to use the
+/// new one. Sandboxes that are older than the snapshot are therefore listed separately. Sandboxes keep running when
+/// their snapshot is deleted.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InUse {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// The sandboxes that were created from it, the oldest first. They include sandboxes that were deleted during the
-    /// last day and whose removal failed: state `error`, and desired state `destroyed`.
+    /// The sandboxes that were created from the snapshot, the oldest first. They include sandboxes that were deleted
+    /// during the last day but could not be removed: their state is `error`, and their desired state is `destroyed`.
     pub sandboxes: Vec<Sandbox>,
-    /// Sandboxes that are older than the snapshot: they came from an earlier one of the same name.
+    /// The sandboxes that are older than the snapshot. They came from an earlier snapshot of the same name.
     pub of_earlier: Vec<Sandbox>,
 }
 
 impl InUse {
-    /// Whether the snapshot has no sandboxes.
+    /// Whether no sandbox came from the snapshot.
     pub fn is_empty(&self) -> bool {
         self.sandboxes.is_empty()
     }

@@ -21,7 +21,7 @@ use crate::snapshots::watch::scope::Scope;
 /// How long the service may take to remove a marked snapshot (usually about ten seconds), or to deactivate one.
 const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Starts to activate a snapshot, when awaited, and returns the server's answer: the snapshot is not active yet.
+/// When awaited, starts to activate a snapshot, and returns the server's answer. The snapshot is not active yet.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -32,7 +32,7 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 ///
 /// # Errors
 ///
-/// Kinds `AlreadyActive`, `Cooldown`, `QuotaExceeded`. Kind `Rejected` in any state but inactive.
+/// Kinds `AlreadyActive`, `Cooldown`, `QuotaExceeded`. Kind `Rejected` if the snapshot is not inactive.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Activate {
@@ -90,10 +90,11 @@ pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapsh
     }
 }
 
-/// Deactivates a snapshot, when awaited.
+/// When awaited, deactivates a snapshot.
 ///
-/// The server acknowledges this in any state. During a build or pull it may undo it: [`wait`](Self::wait) repeats the
-/// request until the snapshot stays inactive. Deactivating a snapshot that is being removed cancels the removal.
+/// The server acknowledges this in any state. If the snapshot is being built or pulled, the server may undo the
+/// deactivation; [`wait`](Self::wait) repeats the request until the snapshot stays inactive. Deactivating a snapshot
+/// that is being removed cancels the removal.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -104,7 +105,7 @@ pub(crate) async fn activate(client: ApiClient, id: SnapshotId) -> Result<Snapsh
 ///
 /// # Errors
 ///
-/// Kind `NotFound`.
+/// Kind `NotFound` if there is no such snapshot.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Deactivate {
@@ -122,7 +123,8 @@ impl Deactivate {
     ///
     /// # Errors
     ///
-    /// The errors of the deactivation, kind `Gone` if the snapshot is deleted meanwhile, and `WaitTimeout`.
+    /// The errors of the deactivation. Kind `Gone` if somebody deletes the snapshot in the meantime. Kind
+    /// `WaitTimeout`.
     pub fn wait(self) -> Call<Snapshot> {
         Call::waiting(self.client, Goal::Inactive, CHANGE_LIMIT, move |scope| async move {
             let mut looks = Looks::new(&scope);
@@ -159,10 +161,10 @@ async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Err
     Ok(was_under_way)
 }
 
-/// Marks a snapshot for removal, when awaited. About ten seconds later it is gone and its name is free.
+/// When awaited, marks a snapshot for removal. About ten seconds later it is gone and its name is free.
 ///
-/// The server acknowledges this in any state. During a build or pull it may undo it: [`wait`](Self::wait) repeats the
-/// request until the snapshot is gone.
+/// The server acknowledges this in any state. If the snapshot is being built or pulled, the server may undo the
+/// deletion; [`wait`](Self::wait) repeats the request until the snapshot is gone.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
@@ -173,7 +175,7 @@ async fn deactivate_known(client: ApiClient, id: SnapshotId) -> Result<bool, Err
 ///
 /// # Errors
 ///
-/// Kind `NotFound`. Kind `PermissionDenied` for a general snapshot.
+/// Kind `NotFound` if there is no such snapshot. Kind `PermissionDenied` for a general snapshot.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct Delete {

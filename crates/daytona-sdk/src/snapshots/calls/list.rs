@@ -25,14 +25,14 @@ const SMALLEST_OVERLAPPING: u32 = 20;
 /// different positions.
 const MOST_SAME_PAGES: u32 = 3;
 
-/// A page of snapshots, when awaited.
+/// When awaited, returns one page of snapshots.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
 /// let page = daytona.snapshots().list().name("ci-").limit(50).await?;
 /// println!("{} of {:?}", page.items.len(), page.total);
 ///
-/// // All pages, whatever comes and goes meanwhile.
+/// // All pages, whatever is created and deleted meanwhile.
 /// let mut all = daytona.snapshots().list().name("ci-").stream();
 /// while let Some(snapshot) = all.next().await {
 ///     println!("{}", snapshot?.name);
@@ -43,8 +43,8 @@ const MOST_SAME_PAGES: u32 = 3;
 ///
 /// # Errors
 ///
-/// Kind `InvalidRequest`, before any request, for a page below 1 or a limit outside 1 to 200. Otherwise what the server
-/// answers with.
+/// Kind `InvalidRequest`, before any request, for a page below 1 or a limit outside 1 to 200. Otherwise any error of
+/// the request.
 #[derive(Debug)]
 #[must_use = "does nothing until it is awaited"]
 pub struct ListSnapshots {
@@ -66,7 +66,7 @@ impl ListSnapshots {
         self
     }
 
-    /// Snapshots on a page, from 1 to 200. Default: 100.
+    /// The number of snapshots on a page, from 1 to 200. Default: 100.
     pub fn limit(mut self, limit: u32) -> Self {
         self.request.limit = Some(limit);
         self
@@ -98,10 +98,10 @@ impl ListSnapshots {
 
     /// All snapshots from all pages. Each page is requested when it is needed.
     ///
-    /// A snapshot that exists during the whole walk comes exactly once, whatever is created and deleted meanwhile.
-    /// Pages overlap, and the walk goes back if the snapshot that it saw last has moved. The order is by creation
-    /// unless you choose by name. [`limit`](Self::limit) is the size of a page, at least 20; the default is the
-    /// largest.
+    /// A snapshot that exists during the whole walk is returned exactly once, whatever is created and deleted
+    /// meanwhile: pages overlap, and the walk goes back if the last snapshot of a page has moved. The snapshots are
+    /// sorted by creation unless you choose by name. [`limit`](Self::limit) sets the size of a page, at least 20.
+    /// Default: 200.
     ///
     /// The stream ends with an error of kind `InvalidRequest` if you have chosen a page, or an order that changes while
     /// snapshots are used (state or last use).

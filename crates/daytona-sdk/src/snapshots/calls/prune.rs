@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::watch::change;
 use crate::snapshots::watch::scope::Scope;
 
-/// What a policy would delete.
+/// The snapshots that a policy would delete. It deletes nothing before [`apply`](Self::apply).
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona, policy: daytona_sdk::PrunePolicy) -> Result<(), daytona_sdk::Error> {
@@ -46,19 +46,19 @@ pub struct PruneReport {
     /// The snapshots that were left alone, because they had changed since the plan.
     pub changed: Vec<Snapshot>,
     /// The snapshots that could not be deleted, and why. If the timeout passed during a deletion, that snapshot is here
-    /// with kind `WaitTimeout`: it may be gone.
+    /// with kind `WaitTimeout`, and may be gone.
     pub failed: Vec<(Snapshot, Error)>,
     /// The snapshots that were not tried before the timeout passed. They are unchanged.
     pub not_tried: Vec<Snapshot>,
 }
 
 impl PruneReport {
-    /// The report if nothing failed and nothing was left undone.
+    /// Returns the report if every snapshot was deleted or left alone on purpose.
     ///
     /// # Errors
     ///
     /// The kind is that of the first snapshot that could not be deleted, and the message says how many there are. Kind
-    /// `WaitTimeout` if none failed but the timeout passed before all were tried.
+    /// `WaitTimeout` if no deletion failed, but the timeout passed before all were tried.
     pub fn into_result(mut self) -> Result<Self, Error> {
         let (failed, not_tried) = (self.failed.len(), self.not_tried.len());
         let left = match not_tried {
@@ -107,17 +107,17 @@ pub(crate) async fn plan(scope: Scope, policy: PrunePolicy) -> Result<PrunePlan,
 }
 
 impl PrunePlan {
-    /// What would be deleted, the newest first.
+    /// The snapshots that would be deleted, the newest first.
     pub fn to_delete(&self) -> &[Snapshot] {
         &self.delete
     }
 
-    /// What would stay, the newest first.
+    /// The snapshots that would stay, the newest first.
     pub fn to_keep(&self) -> &[Snapshot] {
         &self.keep
     }
 
-    /// Every snapshot with the reason why it goes or stays. Those to delete come first.
+    /// Every snapshot with the reason why it would be deleted or stay. Those to delete come first.
     ///
     /// ```no_run
     /// # async fn example(daytona: daytona_sdk::Daytona, policy: daytona_sdk::PrunePolicy) -> Result<(), daytona_sdk::Error> {
@@ -132,10 +132,10 @@ impl PrunePlan {
         self.delete.iter().chain(&self.keep).zip(self.reasons.iter().copied())
     }
 
-    /// Deletes the snapshots one by one. Each is looked at once more: a snapshot that was changed or used, or is being
-    /// made again since the plan, is left alone. The service records a use at most once a minute;
-    /// [`not_in_use`](PrunePolicy::not_in_use) checks the sandboxes themselves. A failure does not stop the other
-    /// deletions; the report lists it.
+    /// Deletes the snapshots one by one. The SDK looks at each once more, and leaves it alone if it was changed or used
+    /// since the plan, or is being made again. The service records a use at most once a minute;
+    /// [`not_in_use`](PrunePolicy::not_in_use) checks the sandboxes themselves. If a deletion fails, the others
+    /// continue, and the report lists the failure.
     ///
     /// If the [`timeout`](Call::timeout) passes, the call still returns the report, with everything that was not done.
     pub fn apply(self) -> Call<PruneReport> {

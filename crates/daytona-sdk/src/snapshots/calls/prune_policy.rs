@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::outcome::Outcome;
 
-/// Selects the snapshots that may be deleted. There is no default policy: each starts with a rule.
+/// Selects the snapshots that may be deleted. There is no default policy: each policy starts with a rule.
 ///
-/// A snapshot goes only if all rules agree. Failed snapshots go whatever their age and number, unless
+/// A snapshot is deleted only if all rules agree. Failed snapshots are deleted whatever their age and number, unless
 /// [`keep_failed`](Self::keep_failed) or [`failed_like_others`](Self::failed_like_others) is set. The following are
 /// never deleted:
 ///
 /// - snapshots that [`except`](Self::except) names;
 /// - snapshots that this client, or a clone of it, has created, ensured or waited for, unless they have failed;
-/// - general snapshots, and those of other organizations;
+/// - general snapshots, which every organization can use;
 /// - snapshots that are being made or removed; an unknown state counts as being made.
 ///
 /// ```no_run
@@ -28,7 +28,8 @@ use crate::snapshots::watch::outcome::Outcome;
 ///
 /// let week = Duration::from_secs(7 * 24 * 3600);
 /// let needed = daytona.snapshots().ensure(params).await?;
-/// // Of the snapshots of the CI: all but the newest five that are older than a week, and all that failed.
+/// // Of the snapshots named `ci-…`, deletes those that are older than a week, except the newest five,
+/// // and all that have failed.
 /// let policy = PrunePolicy::keep_newest(5).older_than(week).name_prefix("ci-").except([&needed]);
 /// let report = daytona.snapshots().prune(policy).await?.apply().await?;
 /// println!("{} deleted", report.deleted.len());
@@ -73,7 +74,7 @@ impl PrunePolicy {
         not_in_use: false,
     };
 
-    /// Deletes all but this many of the newest, by creation.
+    /// Deletes all except this many of the newest, by creation.
     pub fn keep_newest(count: usize) -> Self {
         Self {
             newest: count,
@@ -81,7 +82,7 @@ impl PrunePolicy {
         }
     }
 
-    /// Deletes those that were created longer ago than this.
+    /// Deletes those that were created before this time.
     pub fn created_before(time: Timestamp) -> Self {
         Self {
             created_before: Some(time),
@@ -118,13 +119,13 @@ impl PrunePolicy {
         self
     }
 
-    /// Only those whose name begins with this. The newest that are kept are counted among them.
+    /// Only those whose name begins with this. Only they count among the newest.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.name_prefix = Some(prefix.into());
         self
     }
 
-    /// Never these, by name or by id, whatever the other rules say. Can be called more than once.
+    /// Never these, by name or by id, whatever the other rules say. You can call it more than once.
     pub fn except<S: Into<SnapshotRef>>(mut self, snapshots: impl IntoIterator<Item = S>) -> Self {
         self.except.extend(snapshots.into_iter().map(Into::into));
         self
@@ -136,16 +137,16 @@ impl PrunePolicy {
         self
     }
 
-    /// Failed snapshots are treated as all others: they count among the newest, and must be old enough.
+    /// Failed snapshots are treated like all others: they count among the newest, and must be old enough.
     pub fn failed_like_others(mut self) -> Self {
         self.failed = Failed::LikeOthers;
         self
     }
 
-    /// Only those without sandboxes, as [`in_use`](crate::SnapshotService::in_use) tells: by name, so sandboxes of an
-    /// earlier snapshot of that name count too, and so do sandboxes that were deleted during the last day and are still
-    /// on their runner. Each snapshot is checked once more before it is deleted. Without this rule, snapshots are
-    /// deleted although they have sandboxes, which keep running.
+    /// Only those without sandboxes. The server knows only the name of a sandbox's snapshot, so sandboxes of an earlier
+    /// snapshot of that name count too, and so do sandboxes that were deleted during the last day and are still on
+    /// their runner. Each snapshot is checked once more before it is deleted. Without this rule, a snapshot is deleted
+    /// even if sandboxes came from it; they keep running.
     pub fn not_in_use(mut self) -> Self {
         self.not_in_use = true;
         self
@@ -302,7 +303,7 @@ impl fmt::Display for PruneReason {
             Self::OtherState => "the rules are for other states",
             Self::KeptFailed => "it has failed, and failed snapshots are kept",
             Self::Excepted => "the policy names it",
-            Self::Ours => "this client has created or used it",
+            Self::Ours => "this client has created, ensured or awaited it",
             Self::AmongNewest => "it is one of the newest",
             Self::Young => "it was created or used too recently",
             Self::InUse { sandboxes } => return write!(formatter, "sandboxes that came from it: {sandboxes}"),

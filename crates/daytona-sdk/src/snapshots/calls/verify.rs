@@ -1,4 +1,4 @@
-//! Proves that a snapshot starts, and deletes what earlier proofs have left behind.
+//! Proves that a snapshot starts, and deletes sandboxes that earlier proofs have left behind.
 
 use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
 
@@ -47,7 +47,7 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
         proved = proof => proved?,
         () = scope.client.clock().sleep(start::LIMIT) => {
             let message = format!(
-                "snapshot `{}` is active, and a sandbox of it had not started after {:?}",
+                "snapshot `{}` is active, but its sandbox had not started after {:?}",
                 snapshot.name,
                 start::LIMIT
             );
@@ -57,14 +57,14 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
     Ok(snapshot)
 }
 
-/// What a sweep has done with leftover sandboxes.
+/// What [`sweep`](crate::SnapshotService::sweep) has done with the sandboxes that earlier calls left behind.
 #[derive(Debug, Default)]
 #[must_use = "sandboxes that could not be deleted are listed here"]
 #[non_exhaustive]
 pub struct SweepReport {
     /// The sandboxes that were deleted.
     pub deleted: Vec<Sandbox>,
-    /// The sandboxes that could not be deleted, and why. Kind `Busy` if the runner does not answer.
+    /// The sandboxes that could not be deleted, and why. Kind `Busy` if the sandbox's runner does not answer.
     pub failed: Vec<(Sandbox, Error)>,
 }
 

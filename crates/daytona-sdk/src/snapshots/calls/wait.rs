@@ -15,7 +15,7 @@ use crate::snapshots::watch::deadline::Goal;
 use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::{self, Scope};
 
-/// Waits, when awaited, until a snapshot is active.
+/// When awaited, waits until a snapshot is active.
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {

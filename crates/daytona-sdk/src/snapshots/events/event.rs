@@ -34,7 +34,7 @@ impl AsRef<str> for LogLine {
     }
 }
 
-/// A place in a build log where the delivered lines are not the whole log.
+/// A place in a build log where lines are missing or do not belong to this build.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LogGap {
@@ -50,7 +50,7 @@ pub struct LogGap {
 pub enum LogGapKind {
     /// Lines are or may be missing: the log could not be read to its end.
     Missing,
-    /// After a reconnection the log is a different one. Lines of both may be missing.
+    /// After a reconnection the log is a different one. Lines of both logs may be missing.
     Replaced,
     /// Nothing is missing, but the next lines are the output of an earlier build of the same definition.
     Replayed,
@@ -86,75 +86,75 @@ impl fmt::Display for LogGap {
 pub enum Event {
     /// The local files are known.
     Planned {
-        /// How many there are.
+        /// The number of files.
         files: usize,
-        /// Their bytes.
+        /// Their size in bytes.
         bytes: u64,
         /// Warnings of the plan.
         warnings: Vec<PlanWarning>,
     },
     /// A context archive was read and hashed.
     Hashed {
-        /// Its SHA-256.
+        /// The SHA-256 of the archive.
         hash: Digest,
-        /// Its size in bytes.
+        /// The size of the archive in bytes.
         bytes: u64,
     },
     /// A context archive is stored already. Archives of at most 12 KiB are always sent, because a check would take as
     /// long.
     Skipped {
-        /// Its SHA-256.
+        /// The SHA-256 of the archive.
         hash: Digest,
-        /// Its size in bytes.
+        /// The size of the archive in bytes.
         bytes: u64,
     },
     /// A part of a context archive was handed to the connection.
     Sent {
-        /// Its SHA-256.
+        /// The SHA-256 of the archive.
         hash: Digest,
-        /// Bytes of this part.
+        /// The size of this part in bytes.
         bytes: u64,
-        /// Its size in bytes.
+        /// The size of the archive in bytes.
         total: u64,
     },
     /// A part of a context archive that was reported as sent must be sent again, because the connection broke or the
     /// storage failed.
     Unsent {
-        /// Its SHA-256.
+        /// The SHA-256 of the archive.
         hash: Digest,
-        /// Bytes to subtract.
+        /// The number of bytes to subtract from those that were sent.
         bytes: u64,
-        /// Its size in bytes.
+        /// The size of the archive in bytes.
         total: u64,
     },
     /// The storage has acknowledged a context archive.
     Stored {
-        /// Its SHA-256.
+        /// The SHA-256 of the archive.
         hash: Digest,
-        /// Its size in bytes.
+        /// The size of the archive in bytes.
         bytes: u64,
     },
     /// The server has accepted the snapshot.
     Accepted {
-        /// Its id.
+        /// The id of the snapshot.
         id: SnapshotId,
-        /// Its name.
+        /// The name of the snapshot.
         name: String,
     },
-    /// An existing snapshot is used as the result, although this call cannot prove that it created it. Either another
-    /// call has created it, or the answer to this call's request was lost. This call never deletes it, and ends if it
-    /// fails.
+    /// An existing snapshot is used as the result, but it is not certain that this call has created it. Either another
+    /// call has created it, or the answer to this call's request was lost. This call never deletes it. If it fails, the
+    /// call fails.
     Adopted {
-        /// Its id.
+        /// The id of the snapshot.
         id: SnapshotId,
-        /// Its name.
+        /// The name of the snapshot.
         name: String,
         /// The reason.
         reason: String,
     },
     /// The state of the snapshot has changed.
     State {
-        /// The state.
+        /// The state of the snapshot.
         state: SnapshotState,
         /// The time since the operation began.
         elapsed: Duration,
@@ -165,7 +165,7 @@ pub enum Event {
     LogGap(LogGap),
     /// The SDK has looked at the snapshot. Its state may be the same.
     Polled {
-        /// The state.
+        /// The state of the snapshot.
         state: SnapshotState,
         /// The time since the operation began.
         elapsed: Duration,
@@ -180,18 +180,17 @@ pub enum Event {
     Retry {
         /// Why.
         reason: String,
-        /// The SHA-256 of the context archive that the request was for, whole or in part. None for a request to the
-        /// API.
+        /// The SHA-256 of the context archive that the request was for. None for a request to the API.
         archive: Option<Digest>,
     },
     /// A sandbox of the snapshot is being started to verify it.
     Starting {
-        /// Its name.
+        /// The name of the sandbox.
         sandbox: String,
     },
     /// The sandbox has started. Its deletion may still be running.
     Started {
-        /// Its name.
+        /// The name of the sandbox.
         sandbox: String,
         /// The time since the operation began.
         elapsed: Duration,

@@ -39,9 +39,9 @@ macro_rules! option_methods {
 
         /// Calls this function with every event, up to the outcome.
         ///
-        /// The function runs on a task of its own, so a slow one delays only later events, not polls or the deadline.
-        /// If the runtime has only one thread and the function blocks it, everything is delayed; polls and the deadline
-        /// get their turn between two events. If the function panics, the call panics.
+        /// The function runs on a task of its own, so a slow function delays only later events, not polls or the
+        /// deadline. But if it blocks the only thread of a runtime, polls and the deadline have to wait until it
+        /// returns. If the function panics, the call panics.
         pub fn on_event(mut self, callback: impl FnMut(&$crate::Event) + Send + 'static) -> Self {
             self.options.callbacks.on_event = Some(Box::new(callback));
             self
