@@ -11,7 +11,11 @@
 //! fn main() -> Result<(), daytona_sdk::Error> {
 //!     let daytona = Daytona::from_env()?;
 //!     let params = CreateSnapshotParams::new("my-app", Image::debian_slim("3.12"));
-//!     let snapshot = daytona.snapshots().create(params).on_logs(|line| println!("{line}")).block()?;
+//!     let snapshot = daytona
+//!         .snapshots()
+//!         .create(params)
+//!         .on_logs(|line| println!("{line}"))
+//!         .block()?;
 //!     println!("{}", snapshot.state);
 //!     for snapshot in daytona.snapshots().list().stream().blocking_iter() {
 //!         println!("{}", snapshot?.name);

@@ -36,7 +36,10 @@ use tokio::time::Instant;
 ///     }
 /// }
 ///
-/// let daytona = daytona_sdk::Daytona::builder().api_key("key").clock(Hasty::default()).build()?;
+/// let daytona = daytona_sdk::Daytona::builder()
+///     .api_key("key")
+///     .clock(Hasty::default())
+///     .build()?;
 /// # Ok::<(), daytona_sdk::Error>(())
 /// ```
 pub trait Clock: fmt::Debug + Send + Sync + 'static {

@@ -31,7 +31,9 @@ pub use kind::ErrorKind;
 /// let params = CreateSnapshotParams::new("my-app", "python:3.12-slim");
 /// match daytona.snapshots().create(params).await {
 ///     Ok(snapshot) => println!("{}", snapshot.state),
-///     Err(error) if error.kind() == ErrorKind::AlreadyExists => println!("it is there: {:?}", error.snapshot()),
+///     Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+///         println!("it exists: {:?}", error.snapshot());
+///     }
 ///     Err(error) if error.is_retryable() => println!("try again later: {error}"),
 ///     Err(error) => eprintln!("{}", error.report()),
 /// }

@@ -242,7 +242,9 @@ impl SnapshotService {
     ///
     /// match daytona.snapshots().verify("my-app").await {
     ///     Ok(snapshot) => println!("{} starts", snapshot.name),
-    ///     Err(error) if error.kind() == ErrorKind::DoesNotStart => eprintln!("{:?}", error.reason()),
+    ///     Err(error) if error.kind() == ErrorKind::DoesNotStart => {
+    ///         eprintln!("{:?}", error.reason());
+    ///     }
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok(())

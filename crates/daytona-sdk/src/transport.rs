@@ -42,7 +42,10 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
 ///
 /// #[async_trait::async_trait]
 /// impl Transport for Counted {
-///     async fn send(&self, request: Request<RequestBody>) -> Result<Response<ResponseBody>, TransportError> {
+///     async fn send(
+///         &self,
+///         request: Request<RequestBody>,
+///     ) -> Result<Response<ResponseBody>, TransportError> {
 ///         println!("{} {}", request.method(), request.uri().path());
 ///         self.0.send(request).await
 ///     }

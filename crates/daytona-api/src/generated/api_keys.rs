@@ -46,14 +46,15 @@ impl crate::Operation for GetCurrentApiKey {
 /// # Examples
 ///
 /// ```
-/// use daytona_api::{GetCurrentApiKey, Operation, Permission, RemoveSnapshot};
+/// use daytona_api::{GetCurrentApiKey, Operation, RemoveSnapshot};
 ///
-/// let key = GetCurrentApiKey::decode(br#"{"name": "ci", "permissions": ["write:snapshots"], "expiresAt": null}"#)?;
+/// let body = br#"{"name": "ci", "permissions": ["write:snapshots"], "expiresAt": null}"#;
+/// let key = GetCurrentApiKey::decode(body)?;
 /// assert_eq!(key.expires_at, None);
 ///
 /// // Any one of an operation's permissions is enough.
-/// let has = |permission: &Permission| key.permissions.iter().flatten().any(|own| own == permission);
-/// assert!(!RemoveSnapshot::PERMISSIONS.iter().any(has));
+/// let own = key.permissions.unwrap_or_default();
+/// assert!(!RemoveSnapshot::PERMISSIONS.iter().any(|one| own.contains(one)));
 /// # Ok::<(), daytona_api::DecodeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

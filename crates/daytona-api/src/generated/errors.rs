@@ -12,9 +12,10 @@
 /// use daytona_api::ErrorBody;
 ///
 /// let refusal: ErrorBody = serde_json::from_str(
-///     r#"{"statusCode": 400, "error": "Bad Request", "message": ["name must be a string", "cpu must not be less than 1"]}"#,
+///     r#"{"statusCode": 400, "message": ["name must be a string", "cpu is too large"]}"#,
 /// )?;
-/// assert_eq!(refusal.message.as_deref(), Some("name must be a string, cpu must not be less than 1"));
+/// let message = refusal.message.as_deref();
+/// assert_eq!(message, Some("name must be a string, cpu is too large"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]

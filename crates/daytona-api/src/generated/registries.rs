@@ -134,7 +134,7 @@ impl crate::Operation for DeleteRegistry {
     }
 }
 
-/// Replaces all that is known of a registry.
+/// Replaces all fields of a registry.
 ///
 /// Without `project` the registry has none afterwards. An empty password keeps the one that is stored.
 ///
@@ -146,7 +146,7 @@ impl crate::Operation for DeleteRegistry {
 pub struct UpdateRegistry {
     /// Id of the registry.
     pub id: String,
-    /// What is sent as JSON.
+    /// The JSON body.
     pub body: crate::RegistryUpdate,
 }
 
@@ -186,8 +186,8 @@ impl crate::Operation for UpdateRegistry {
 
 /// Issues temporary credentials for pushing an image to the registry of the service.
 ///
-/// Push the image as `<registryUrl>/<project>/<name>:<tag>`, and create a snapshot from it. Each call makes a new
-/// account, which may do nothing but push.
+/// Push the image as `<registryUrl>/<project>/<name>:<tag>`, and create a snapshot from it. Each call creates a
+/// new account, which can only push.
 ///
 /// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots) or
 /// [`write:sandboxes`](crate::Permission::WriteSandboxes).
@@ -196,7 +196,7 @@ impl crate::Operation for UpdateRegistry {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GetRegistryPushAccess {
-    /// Id of the region whose registry is meant. The server answers 500 to an id that it does not know.
+    /// Id of the region whose registry to push to. The server answers 500 to an id that it does not know.
     pub region_id: Option<String>,
 }
 
@@ -336,7 +336,7 @@ impl CreateRegistry {
     }
 }
 
-/// All that is to be known of a registry.
+/// The new fields of a registry.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct RegistryUpdate {

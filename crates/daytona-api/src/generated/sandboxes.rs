@@ -25,7 +25,8 @@ pub struct ListSandboxes {
     pub sort: Option<crate::SandboxSort>,
     /// The direction of the sort. The server's default is `desc`.
     pub order: Option<crate::SortOrder>,
-    /// Also sandboxes that were deleted and whose removal failed on the runner. Without it nothing shows them.
+    /// Whether to list also sandboxes that were deleted but could not be removed from the runner. No other request
+    /// shows them.
     pub include_errored_deleted: Option<bool>,
 }
 
@@ -190,8 +191,8 @@ impl crate::Operation for DeleteSandbox {
 /// Makes a snapshot of a sandbox that is started or stopped.
 ///
 /// The answer is the sandbox. While its snapshot is made, its state is `snapshotting`; afterwards it is what it
-/// was before. Servers before 0.205 show the snapshot at the end only. If that fails, there is no snapshot and no
-/// reason. A name that is taken is not refused either: there is just no new snapshot.
+/// was before. Servers before 0.205 show the snapshot only at the end. If the capture fails, there is no snapshot
+/// and no reason. If the name is taken, the server does not refuse the request, but makes no new snapshot.
 ///
 /// An API key needs the permission [`write:sandboxes`](crate::Permission::WriteSandboxes).
 ///
@@ -201,7 +202,7 @@ impl crate::Operation for DeleteSandbox {
 pub struct CreateSandboxSnapshot {
     /// Id of the sandbox in lower case, or its name.
     pub id_or_name: String,
-    /// What is sent as JSON.
+    /// The JSON body.
     pub body: crate::SandboxCapture,
 }
 
@@ -331,7 +332,7 @@ impl<'de> serde::Deserialize<'de> for SandboxSort {
 pub struct SandboxPage {
     /// The sandboxes on this page.
     pub items: Vec<crate::Sandbox>,
-    /// What to ask for the next page with; absent on the last page.
+    /// The cursor of the next page; absent on the last page.
     #[serde(rename = "nextCursor", default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
@@ -693,11 +694,11 @@ impl Default for CreateSandbox {
     }
 }
 
-/// The snapshot that is to be made of a sandbox.
+/// The snapshot to make of a sandbox.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct SandboxCapture {
-    /// Name of the snapshot. The server takes names here that no other operation takes, even an empty one.
+    /// Name of the snapshot. The server accepts names here that no other operation accepts, even an empty one.
     pub name: String,
 }
 

@@ -20,7 +20,8 @@
 /// list.order = Some(SortOrder::Asc);
 /// assert_eq!(list.query().as_deref(), Some("page=1&sort=createdAt&order=asc"));
 ///
-/// let page = GetAllSnapshots::decode(br#"{"items": [], "total": 0, "page": 1, "totalPages": 0}"#)?;
+/// let body = br#"{"items": [], "total": 0, "page": 1, "totalPages": 0}"#;
+/// let page = GetAllSnapshots::decode(body)?;
 /// let is_last = page.page >= page.total_pages;
 /// assert!(is_last && page.items.is_empty());
 /// # Ok::<(), daytona_api::DecodeError>(())
@@ -196,9 +197,8 @@ impl crate::Operation for RemoveSnapshot {
 
 /// Starts to activate an inactive snapshot, by id.
 ///
-/// The answer's state is `pending`: the server pulls or builds the snapshot again before it is active. In every
-/// state but `inactive` the server refuses with 400, and so it does for ten minutes after the record's last
-/// change.
+/// The answer's state is `pending`: the server pulls or builds the snapshot again before it is active. The server
+/// refuses with 400 in every state except `inactive`, and also for ten minutes after the record's last change.
 ///
 /// An API key needs the permission [`write:snapshots`](crate::Permission::WriteSnapshots).
 ///
@@ -728,10 +728,11 @@ impl std::fmt::Display for SnapshotId {
 /// use daytona_api::SnapshotState;
 ///
 /// fn is_ready(state: &SnapshotState) -> Result<bool, String> {
+///     use SnapshotState::{Active, BuildFailed, Error, Inactive, Removing};
 ///     match state {
-///         SnapshotState::Active => Ok(true),
-///         SnapshotState::Error | SnapshotState::BuildFailed => Err("the build has failed".to_owned()),
-///         SnapshotState::Inactive | SnapshotState::Removing => Err(format!("it became {state}")),
+///         Active => Ok(true),
+///         Error | BuildFailed => Err("the build has failed".to_owned()),
+///         Inactive | Removing => Err(format!("it became {state}")),
 ///         _ => Ok(false),
 ///     }
 /// }
@@ -1074,15 +1075,15 @@ impl<'de> serde::Deserialize<'de> for SandboxClass {
 /// ```
 /// use daytona_api::{CreateBuildInfo, CreateSnapshot, Operation};
 ///
-/// let mut create = CreateSnapshot::new("web:1.0");
-/// create.build_info = Some(CreateBuildInfo::new("FROM debian:12-slim\nRUN apt-get update\n"));
+/// let mut create = CreateSnapshot::new("web:1");
+/// create.build_info = Some(CreateBuildInfo::new("FROM debian:12-slim\n"));
 /// create.cpu = Some(2);
 /// let request = create.to_request(daytona_api::DEFAULT_API_URL)?;
 ///
 /// // What is not set is not sent.
 /// assert_eq!(
 ///     request.body().as_ref(),
-///     br#"{"name":"web:1.0","buildInfo":{"dockerfileContent":"FROM debian:12-slim\nRUN apt-get update\n"},"cpu":2}"#
+///     br#"{"name":"web:1","buildInfo":{"dockerfileContent":"FROM debian:12-slim\n"},"cpu":2}"#
 /// );
 /// # Ok::<(), daytona_api::RequestError>(())
 /// ```
@@ -1106,7 +1107,7 @@ pub struct CreateSnapshot {
     /// GPUs of a sandbox. Servers up to 0.190.0 accept 0 and 1. The server's default is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<u32>,
-    /// The kinds of GPU that will do. Servers up to 0.190.0 accept a list of one kind only, and ignore it unless
+    /// The kinds of GPU to choose from. Servers up to 0.190.0 accept a list of one kind only, and ignore it unless
     /// `gpu` is 1. Without it the server chooses a kind.
     #[serde(rename = "gpuType", default, skip_serializing_if = "Option::is_none")]
     pub gpu_type: Option<Vec<crate::GpuType>>,

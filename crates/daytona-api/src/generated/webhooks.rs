@@ -2,7 +2,7 @@
 
 //! What the service tells your own server when a snapshot changes.
 
-/// The body of a webhook, told apart by its `event`.
+/// The body of a webhook. Its `event` decides the variant.
 ///
 /// The set of events is open: the body of an event that this version does not know is kept whole.
 ///
@@ -16,12 +16,13 @@
 ///
 /// let body = br#"{
 ///     "event": "snapshot.state.updated", "timestamp": "2026-11-26T00:21:28.564Z",
-///     "id": "ab206fff-ec3f-461a-8e57-ab8bbfc200e6", "name": "built:1", "organizationId": "09e9eadb",
+///     "id": "ab206fff-ec3f-461a-8e57-ab8bbfc200e6", "name": "built:1",
+///     "organizationId": "09e9eadb",
 ///     "oldState": "building", "newState": "active", "updatedAt": "2026-11-26T00:21:28.530Z"
 /// }"#;
 /// match Webhook::decode(body)? {
-///     Webhook::SnapshotStateUpdated(update) if update.new_state == SnapshotState::Active => {
-///         println!("{} is ready", update.name);
+///     Webhook::SnapshotStateUpdated(one) if one.new_state == SnapshotState::Active => {
+///         println!("{} is ready", one.name);
 ///     }
 ///     other => println!("nothing to do for {}", other.event()),
 /// }

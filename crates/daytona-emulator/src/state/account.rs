@@ -12,7 +12,11 @@ use crate::base::random::{new_id, random};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let emulator = Emulator::builder().in_process()?;
-/// emulator.put_organization(Organization::new("acme").snapshot_quota(1).suspended("unpaid"));
+/// emulator.put_organization(
+///     Organization::new("acme")
+///         .snapshot_quota(1)
+///         .suspended("unpaid"),
+/// );
 /// # Ok(())
 /// # }
 /// ```
@@ -212,7 +216,8 @@ impl Permission {
 /// # fn main() -> std::io::Result<()> {
 /// let emulator = Emulator::builder().in_process()?;
 /// // This key may create snapshots, but not delete them.
-/// let key = ApiKey::new(emulator.organization_id()).permissions([Permission::WriteSnapshots]);
+/// let key =
+///     ApiKey::new(emulator.organization_id()).permissions([Permission::WriteSnapshots]);
 /// let value = emulator.add_api_key(key);
 /// assert!(value.starts_with("dtn_"));
 /// # Ok(())

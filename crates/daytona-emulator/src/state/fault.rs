@@ -19,7 +19,11 @@ use crate::wire::operation::Operation;
 /// use std::time::Duration;
 ///
 /// // The second and third poll are refused, with the time to wait.
-/// let busy = Fault::status(429).header("Retry-After-authenticated", "7").on(Operation::GetSnapshot).nth(2).times(2);
+/// let busy = Fault::status(429)
+///     .header("Retry-After-authenticated", "7")
+///     .on(Operation::GetSnapshot)
+///     .nth(2)
+///     .times(2);
 /// // The snapshot is created, but nobody hears of it.
 /// let lost = Fault::lose_answer().on(Operation::CreateSnapshot);
 /// // The log breaks off after 100 bytes, every time.

@@ -15,7 +15,10 @@ use crate::state::script::optional_milliseconds;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let emulator = Emulator::builder().in_process()?;
-/// emulator.script_sandboxes(SandboxScript::for_snapshot("my-app*").fails("sandbox exited with code 1, reason: "));
+/// emulator.script_sandboxes(
+///     SandboxScript::for_snapshot("my-app*")
+///         .fails("sandbox exited with code 1, reason: "),
+/// );
 /// # Ok(())
 /// # }
 /// ```

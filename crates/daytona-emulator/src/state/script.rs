@@ -18,11 +18,18 @@ use crate::builder::{RunRule, pattern};
 /// let emulator = Emulator::builder().in_process()?;
 /// // A build that takes its time, and fails in one of its steps.
 /// emulator.script(
-///     Script::for_dockerfile("npm ci").takes(Duration::from_secs(40)).run_fails("npm ci", 7, "npm error code EUSAGE"),
+///     Script::for_dockerfile("npm ci")
+///         .takes(Duration::from_secs(40))
+///         .run_fails("npm ci", 7, "npm error code EUSAGE"),
 /// );
 /// // A snapshot that goes through states of its own.
 /// let slow = Duration::from_secs(5);
-/// emulator.script(Script::for_name("odd-*").state(slow, "thinking").state(slow, "pulling").state(slow, "active"));
+/// emulator.script(
+///     Script::for_name("odd-*")
+///         .state(slow, "thinking")
+///         .state(slow, "pulling")
+///         .state(slow, "active"),
+/// );
 /// # Ok(())
 /// # }
 /// ```

@@ -154,7 +154,7 @@ impl Operation {
         let body = self.body.clone().map(|ty| Field {
             name: quote::format_ident!("body"),
             wire: "body".to_owned(),
-            doc: "What is sent as JSON.".to_owned(),
+            doc: "The JSON body.".to_owned(),
             ty,
             required: true,
         });

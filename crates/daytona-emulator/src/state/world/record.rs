@@ -189,7 +189,13 @@ impl Record {
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let emulator = Emulator::builder().in_process()?;
-/// emulator.add_snapshot(SeededSnapshot::from_image("daytonaio/sandbox:0.5.0-slim", "daytonaio/sandbox:0.5.0-slim").general());
+/// emulator.add_snapshot(
+///     SeededSnapshot::from_image(
+///         "daytonaio/sandbox:0.5.0-slim",
+///         "daytonaio/sandbox:0.5.0-slim",
+///     )
+///     .general(),
+/// );
 /// # Ok(())
 /// # }
 /// ```

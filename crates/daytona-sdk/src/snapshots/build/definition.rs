@@ -51,7 +51,8 @@ fn kept_words(entrypoint: &[String]) -> Vec<&str> {
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
 /// use daytona_sdk::{CreateSnapshotParams, Image};
 ///
-/// let params = CreateSnapshotParams::new("web", Image::debian_slim("3.12").add_local_dir("app", "/app"));
+/// let image = Image::debian_slim("3.12").add_local_dir("app", "/app");
+/// let params = CreateSnapshotParams::new("web", image);
 /// let definition = daytona.snapshots().definition(params).await?;
 /// println!("{}", definition.hash());
 /// # Ok(())

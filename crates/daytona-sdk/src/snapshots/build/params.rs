@@ -11,7 +11,8 @@ use daytona_image::{Image, ImagePlan};
 /// use daytona_sdk::{CreateSnapshotParams, Image, Resources};
 ///
 /// let from_registry = CreateSnapshotParams::new("python-3.12", "python:3.12-slim");
-/// let from_image = CreateSnapshotParams::new("my-app", Image::debian_slim("3.12").pip_install(["numpy"]))
+/// let image = Image::debian_slim("3.12").pip_install(["numpy"]);
+/// let from_image = CreateSnapshotParams::new("my-app", image)
 ///     .resources(Resources::new().cpu(2).memory(4).disk(8))
 ///     .entrypoint(["python", "-m", "http.server"]);
 /// ```
@@ -42,7 +43,8 @@ pub(crate) enum Name {
 /// use daytona_sdk::{CreateSnapshotParams, Image, Source};
 ///
 /// let params = CreateSnapshotParams::new("python", "python:3.12-slim");
-/// let params = CreateSnapshotParams::new("app", Image::base("python:3.12-slim").pip_install(["flask"]));
+/// let image = Image::base("python:3.12-slim").pip_install(["flask"]);
+/// let params = CreateSnapshotParams::new("app", image);
 /// // Chosen while the program runs.
 /// let source = match std::env::args().nth(1) {
 ///     Some(dockerfile) => Source::from(Image::from_dockerfile(dockerfile)),
@@ -138,7 +140,8 @@ impl CreateSnapshotParams {
     /// ```
     /// use daytona_sdk::{CreateSnapshotParams, Image};
     ///
-    /// let params = CreateSnapshotParams::named_after_content("web", Image::debian_slim("3.12").pip_install(["flask"]));
+    /// let image = Image::debian_slim("3.12").pip_install(["flask"]);
+    /// let params = CreateSnapshotParams::named_after_content("web", image);
     /// ```
     pub fn named_after_content(prefix: impl Into<String>, source: impl Into<Source>) -> Self {
         Self::with_name(Name::AfterContent(prefix.into()), source)

@@ -21,7 +21,12 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>
 /// use std::time::Duration;
 ///
 /// let snapshot = daytona.snapshots().get("my-app").timeout(Duration::from_secs(5)).await?;
-/// daytona.snapshots().delete(&snapshot).wait().on_event(|event| println!("{event:?}")).await?;
+/// daytona
+///     .snapshots()
+///     .delete(&snapshot)
+///     .wait()
+///     .on_event(|event| println!("{event:?}"))
+///     .await?;
 /// # Ok(())
 /// # }
 /// ```

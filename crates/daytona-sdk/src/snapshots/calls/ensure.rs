@@ -57,7 +57,8 @@ const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 /// use daytona_sdk::{CreateSnapshotParams, Image};
 ///
 /// let image = Image::debian_slim("3.12").add_local_dir("app", "/app");
-/// let snapshot = daytona.snapshots().ensure(CreateSnapshotParams::new("my-app", image)).replace().await?;
+/// let params = CreateSnapshotParams::new("my-app", image);
+/// let snapshot = daytona.snapshots().ensure(params).replace().await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -28,9 +28,12 @@ use crate::snapshots::watch::outcome::Outcome;
 ///
 /// let week = Duration::from_secs(7 * 24 * 3600);
 /// let needed = daytona.snapshots().ensure(params).await?;
-/// // Of the snapshots named `ci-…`, deletes those that are older than a week, except the newest five,
-/// // and all that have failed.
-/// let policy = PrunePolicy::keep_newest(5).older_than(week).name_prefix("ci-").except([&needed]);
+/// // Of the snapshots named `ci-…`, deletes those that are older than a week, except the
+/// // newest five, and all that have failed.
+/// let policy = PrunePolicy::keep_newest(5)
+///     .older_than(week)
+///     .name_prefix("ci-")
+///     .except([&needed]);
 /// let report = daytona.snapshots().prune(policy).await?.apply().await?;
 /// println!("{} deleted", report.deleted.len());
 /// # Ok(())

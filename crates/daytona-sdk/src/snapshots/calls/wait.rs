@@ -19,7 +19,11 @@ use crate::snapshots::watch::scope::{self, Scope};
 ///
 /// ```no_run
 /// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
-/// let snapshot = daytona.snapshots().wait("my-app").on_logs(|line| println!("{line}")).await?;
+/// let snapshot = daytona
+///     .snapshots()
+///     .wait("my-app")
+///     .on_logs(|line| println!("{line}"))
+///     .await?;
 /// # Ok(())
 /// # }
 /// ```
