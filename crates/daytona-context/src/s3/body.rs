@@ -11,7 +11,6 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
 
 use super::line::{Line, Share};
 use super::unacknowledged::unacknowledged;
@@ -56,7 +55,7 @@ impl Attempt {
         tokio::pin!(request);
         tokio::select! {
             outcome = &mut request => self.unless_unreadable(outcome),
-            () = stall(share, limit, unacknowledged) => {
+            () = share.stalled(limit, unacknowledged) => {
                 Err(StorageError::new(StorageErrorKind::Connection).with_source(Stalled { limit }))
             }
         }
@@ -88,24 +87,6 @@ impl Attempt {
             })
         }))
     }
-}
-
-/// Ends when the request counts as stalled. `ask` asks the system how many bytes wait, and may block.
-async fn stall(share: &Share, limit: Duration, ask: fn() -> Option<u64>) {
-    while let Some(end) = share.end(limit) {
-        let now = Instant::now();
-        if end <= now {
-            return;
-        }
-        match share.look(limit) {
-            Some(look) if look <= now => {
-                let waiting = tokio::task::spawn_blocking(ask).await.ok().flatten();
-                share.told(waiting.unwrap_or(u64::MAX));
-            }
-            look => tokio::time::sleep_until(look.map_or(end, |look| look.min(end))).await,
-        }
-    }
-    std::future::pending::<()>().await;
 }
 
 /// A request that did not move.
@@ -157,33 +138,5 @@ impl Body for Frames {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How many seconds a request that took 100 KiB, and then nothing, may take.
-    async fn stalls_after(ask: fn() -> Option<u64>) -> u64 {
-        let share = Line::new().join();
-        share.took(100 * 1024);
-        let begin = Instant::now();
-        stall(&share, Duration::from_mins(1), ask).await;
-        begin.elapsed().as_secs()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_what_the_store_has_not_acknowledged_gets_time() {
-        assert_eq!(stalls_after(|| Some(0)).await, 60);
-        assert_eq!(stalls_after(|| Some(10 * 1024)).await, 70);
-        assert_eq!(stalls_after(|| Some(u64::MAX)).await, 160, "not all of it is ours");
-        assert_eq!(stalls_after(|| None).await, 160, "the system does not tell");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_limit_of_nothing_ends_at_once() {
-        let share = Line::new().join();
-        stall(&share, Duration::ZERO, || Some(0)).await;
     }
 }
