@@ -2,8 +2,8 @@
 //!
 //! Plain framing: path style, an exact `Content-Length`, no checksum headers or trailers, the region verbatim, the
 //! payload signed with its own SHA-256 so that the store itself refuses other bytes. Least privilege: only `HEAD` and
-//! `PUT` of exact keys, and the upload of one large object in parts. Nothing is read from `AWS_*` variables, profiles or
-//! instance metadata.
+//! `PUT` of exact keys, the upload of one large object in parts, and a `GET` of one byte where `HEAD` is refused without a
+//! reason. Nothing is read from `AWS_*` variables, profiles or instance metadata.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ mod connector;
 mod default_http;
 mod failure;
 mod line;
+mod refusals;
 mod requests;
 mod retry;
 mod sdk_client;

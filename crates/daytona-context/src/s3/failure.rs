@@ -53,8 +53,12 @@ impl Failure {
 
     /// Whether it is a refusal without a reason, as that to a HEAD: the time may be it, or the credentials.
     pub(super) fn gives_no_reason(&self) -> bool {
-        self.error.code().is_none() && matches!(self.error.status(), Some(400 | 403))
+        gives_no_reason(&self.error)
     }
+}
+
+pub(super) fn gives_no_reason(error: &StorageError) -> bool {
+    error.code().is_none() && matches!(error.status(), Some(400 | 403))
 }
 
 impl<E> From<SdkError<E, HttpResponse>> for Failure

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures_util::TryStreamExt;
 
 use super::body::Attempt;
-use super::failure::Failure;
+use super::failure::{Failure, gives_no_reason};
 use super::session::{Session, State, Subject};
 use super::signing::PayloadHash;
 use crate::payload::Payload;
@@ -19,6 +19,24 @@ pub(super) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Looks for an object. A store that does not let one look, or fails at it, leaves it open: only the upload decides.
 pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageError> {
+    let before = session.state().generation;
+    let mut looked = look(session, key).await;
+    // With other credentials it may be let.
+    if looked.as_ref().is_err_and(gives_no_reason) && session.has_provider() {
+        let generation = || session.state().generation;
+        session.refusals().explain(generation, ask_why(session, key)).await;
+        if generation() != before {
+            looked = look(session, key).await;
+        }
+    }
+    match looked {
+        // Wrong credentials would be refused for the upload too. An answer to HEAD has no body that says more.
+        Err(error) if error.status().is_some_and(|status| status != 401) => Ok(Head::Unknown),
+        looked => looked,
+    }
+}
+
+async fn look(session: &Session, key: &str) -> Result<Head, StorageError> {
     let request = |state: State| async move {
         let request = state.client.head_object().bucket(&state.bucket).key(key);
         match send(session, &Attempt::new(session.line()), Box::pin(request.send())).await {
@@ -27,7 +45,6 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
                 Ok(size.map_or(Head::Unknown, |size| Head::Stored { size }))
             }
             Err(failure) if failure.error.status() == Some(404) => Ok(Head::Missing),
-            Err(failure) if failure.gives_no_reason() && session.asks_why() => Err(why(session, key, failure).await),
             Err(failure) => Err(failure),
         }
     };
@@ -36,27 +53,27 @@ pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageEr
         payload: None,
         is_essential: false,
     };
-    let looked = session.call(subject, request).await;
-    match looked {
-        // Wrong credentials would be refused for the upload too. An answer to HEAD has no body that says more.
-        Err(error) if error.status().is_some_and(|status| status != 401) => Ok(Head::Unknown),
-        looked => looked,
-    }
+    session.call(subject, request).await
 }
 
-/// An answer to HEAD has no body, which would hold the reason of a refusal: credentials that have expired, perhaps. The
-/// answer to a request for its first byte has one, and takes the same permission.
-async fn why(session: &Session, key: &str, refused: Failure) -> Failure {
-    let state = session.state();
-    let get = state
-        .client
-        .get_object()
-        .bucket(&state.bucket)
-        .key(key)
-        .range("bytes=0-0");
-    match send(session, &Attempt::new(session.line()), Box::pin(get.send())).await {
-        Err(failure) if failure.is_expired() => failure,
-        _ => refused,
+/// Asks for the first byte, as the answer tells why that is refused. What it tells is learnt as from every answer: then the
+/// credentials are new. Whether the store has answered.
+async fn ask_why(session: &Session, key: &str) -> bool {
+    let request = |state: State| async move {
+        let get = state.client.get_object().bucket(&state.bucket).key(key);
+        let get = get.range("bytes=0-0");
+        send(session, &Attempt::new(session.line()), Box::pin(get.send()))
+            .await
+            .map(drop)
+    };
+    let subject = Subject {
+        key,
+        payload: None,
+        is_essential: true,
+    };
+    match session.call(subject, request).await {
+        Ok(()) => true,
+        Err(error) => error.status().is_some() && !error.is_retryable(),
     }
 }
 

@@ -48,8 +48,9 @@ impl RetryPolicy {
     ///
     /// Bytes that the system has accepted may still wait to be sent. The limit is extended by the time that they need at
     /// 1 KiB/s, so a line that carries 1 KiB/s for all requests together succeeds. On Linux the system tells how many
-    /// bytes the other side, which may be a proxy, has not acknowledged: where there are none, nothing is added. Elsewhere all that were accepted
-    /// count, up to 4 MiB for each request.
+    /// bytes the other side has not acknowledged: where there are none, nothing is added, and where they change, something
+    /// has moved. Behind a proxy it is the proxy that acknowledges them: what it has not passed on to the store yet gets no
+    /// time. Elsewhere all that were accepted count, up to 4 MiB for each request.
     ///
     /// A request that makes no progress while others do gets the limit once for each request under way.
     pub fn stall(mut self, limit: Duration) -> Self {
@@ -96,8 +97,9 @@ impl Budget {
         self.tries
     }
 
-    /// The wait before the next attempt, if there is one. `accepted` is when the store last took a request of any kind.
-    pub(super) fn next(&mut self, failure: &Failure, accepted: Option<Instant>) -> Option<Duration> {
+    /// The wait before the next attempt, if there is one. `last_accepted` is when the store last took a request of any
+    /// kind.
+    pub(super) fn next(&mut self, failure: &Failure, last_accepted: Option<Instant>) -> Option<Duration> {
         self.tries += 1;
         if !failure.error.is_retryable() || self.attempts == 1 {
             return None;
@@ -111,7 +113,7 @@ impl Budget {
         if failure.error.kind() == StorageErrorKind::RateLimited {
             let wait = wait(self.tries, Duration::from_millis(500), Duration::from_secs(8));
             let since = *self.throttled_since.get_or_insert_with(Instant::now);
-            let since = accepted.map_or(since, |accepted| accepted.max(since));
+            let since = last_accepted.map_or(since, |accepted| accepted.max(since));
             self.failed += 1;
             let is_over = self.failed >= self.attempts && since.elapsed() + wait > THROTTLED;
             return (!is_over).then_some(wait);

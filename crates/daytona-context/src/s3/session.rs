@@ -12,6 +12,7 @@ use super::config::{CheckedConfig, CredentialProvider, S3Config};
 use super::connector::HttpClient;
 use super::failure::{Failure, beginning};
 use super::line::Line;
+use super::refusals::Refusals;
 use super::retry::{Budget, Retry, RetryPolicy};
 use super::sdk_client::sdk_client;
 use super::skew::{Lesson, Skew, in_words};
@@ -44,6 +45,7 @@ struct Shared {
     http: Arc<dyn HttpClient>,
     skew: Skew,
     state: Mutex<State>,
+    refusals: Refusals,
     /// Held while credentials are fetched, once for all who need them.
     refreshing: tokio::sync::Mutex<()>,
     /// A request that tells whether credentials are good has ended.
@@ -57,16 +59,14 @@ pub(super) struct State {
     pub(super) bucket: String,
     pub(super) config: CheckedConfig,
     /// Counts the changes.
-    generation: u64,
+    pub(super) generation: u64,
     is_region_corrected: bool,
     /// Refreshes since a request was accepted.
     refreshes: usize,
     /// Requests that may yet be accepted.
     under_way: usize,
     /// When the last one was.
-    accepted: Option<Instant>,
-    /// Whether the store was asked why it refuses to let one look, with these credentials.
-    is_refusal_explained: bool,
+    last_accepted: Option<Instant>,
 }
 
 /// What a request is about.
@@ -92,8 +92,7 @@ impl Session {
             is_region_corrected: false,
             refreshes: 0,
             under_way: 0,
-            accepted: None,
-            is_refusal_explained: false,
+            last_accepted: None,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -101,6 +100,7 @@ impl Session {
                 http,
                 skew,
                 state: Mutex::new(state),
+                refusals: Refusals::default(),
                 refreshing: tokio::sync::Mutex::new(()),
                 ended: Notify::new(),
             }),
@@ -140,9 +140,14 @@ impl Session {
         self.shared.state().clone()
     }
 
-    /// Whether to ask why the store refuses to let one look: new credentials may help, and it was not asked for these.
-    pub(super) fn asks_why(&self) -> bool {
-        self.provider.is_some() && !std::mem::replace(&mut self.shared.state().is_refusal_explained, true)
+    /// Whether there are other credentials than these.
+    pub(super) fn has_provider(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    /// Why the store refuses requests that do not tell it.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.shared.refusals
     }
 
     /// Sends a request until it succeeds, as often as it makes sense.
@@ -168,7 +173,7 @@ impl Session {
             if let (Ok(_), Some(_)) = (&outcome, &under_way) {
                 let mut state = shared.state();
                 state.refreshes = 0;
-                state.accepted = Some(Instant::now());
+                state.last_accepted = Some(Instant::now());
             }
             drop(under_way);
             let mut failure = match outcome {
@@ -185,9 +190,9 @@ impl Session {
                 // Whoever gives out credentials may be better in a moment.
                 Err(error) => failure = error.into(),
             }
-            let accepted = shared.state().accepted;
+            let last_accepted = shared.state().last_accepted;
             let is_retried = subject.is_essential || failure.error.status().is_none();
-            let wait = budget.next(&failure, accepted).filter(|_| is_retried);
+            let wait = budget.next(&failure, last_accepted).filter(|_| is_retried);
             let error = redacted(failure.error, &config);
             let Some(wait) = wait else {
                 return Err(error.with_attempts(budget.tries()));
@@ -342,6 +347,5 @@ impl Shared {
         state.bucket.clone_from(&config.bucket);
         state.config = config;
         state.generation += 1;
-        state.is_refusal_explained = false;
     }
 }

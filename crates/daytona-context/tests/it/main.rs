@@ -18,6 +18,8 @@ mod list;
 mod outages;
 mod push;
 #[cfg(feature = "s3")]
+mod refusals;
+#[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "s3")]
 mod script;

@@ -1,12 +1,12 @@
-//! Stores that throttle, that forget what an answer needs, or whose credentials have run out.
+//! Stores that throttle, or that forget what an answer needs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use daytona_context::s3::{CredentialProvider, HttpClient, HttpError, RequestBody, S3Config, S3Storage};
+use daytona_context::s3::{HttpClient, HttpError, RequestBody, S3Config, S3Storage};
 use daytona_context::{
     Context, ContextError, Digest, ObjectStorage, Payload, Push, Pushed, StorageError, StorageErrorKind,
 };
@@ -150,67 +150,6 @@ async fn a_success_without_what_s3_tells_with_it_is_none() {
     assert_eq!((pushed.sent, script.count("PUT")), (size, 1));
 }
 
-/// Gives out credentials that the store takes.
-#[derive(Debug)]
-struct Renewed(Arc<AtomicBool>);
-
-#[async_trait]
-impl CredentialProvider for Renewed {
-    async fn credentials(&self) -> Result<S3Config, StorageError> {
-        self.0.store(true, Ordering::SeqCst);
-        Ok(S3Config::new("http://store.test", "bucket", "new-key", "new-secret"))
-    }
-}
-
-/// HEAD does not say that the credentials have expired. So the store is asked for its reason, and what it has is not sent.
-#[tokio::test]
-async fn what_is_stored_is_not_sent_because_credentials_have_expired() {
-    let (_folder, context) = file(100_000);
-    let size = context.size();
-    let is_new = Arc::new(AtomicBool::new(false));
-    let renewed = Arc::clone(&is_new);
-    let script = Script::new(move |_, parts, _| {
-        Ok(match (parts.method.as_str(), is_new.load(Ordering::SeqCst)) {
-            ("HEAD", false) => answer(400, ""),
-            ("HEAD", true) => {
-                let mut response = answer(200, "");
-                response.headers_mut().insert("content-length", size.into());
-                response
-            }
-            (_, false) => error(400, "ExpiredToken"),
-            (_, true) => taken(parts),
-        })
-    });
-    let storage = script.storage().credential_provider(Arc::new(Renewed(renewed)));
-    let pushed = Push::new().run(&context, &storage, "org").await.unwrap();
-    assert_eq!((pushed.sent, pushed.skipped), (0, size), "{:?}", script.seen());
-    assert_eq!(script.count("PUT"), 0);
-}
-
-/// A store that lets nobody look is asked for its reason once, and not again for each object.
-#[tokio::test]
-async fn a_refusal_to_let_one_look_is_explained_once() {
-    let script = Script::new(|_, parts, _| {
-        Ok(match parts.method.as_str() {
-            "HEAD" => answer(403, ""),
-            "GET" => error(403, "AccessDenied"),
-            _ => taken(parts),
-        })
-    });
-    let storage = script.storage().credential_provider(Arc::new(Renewed(Arc::default())));
-    for key in ["org/a", "org/b"] {
-        storage.head(key).await.unwrap();
-        storage
-            .put(key, Payload::from_bytes("x", Digest::of(b"x")))
-            .await
-            .unwrap();
-    }
-    assert_eq!(
-        (script.count("HEAD"), script.count("GET"), script.count("PUT")),
-        (2, 1, 2)
-    );
-}
-
 /// An address loses these segments, so that the key of another organization would be left.
 #[tokio::test]
 async fn a_key_that_an_address_would_change_is_refused() {
@@ -222,25 +161,4 @@ async fn a_key_that_an_address_would_change_is_refused() {
         assert!(refused.to_string().contains(key), "{refused}");
     }
     assert!(script.seen().is_empty());
-}
-
-/// Answers without a tag, to requests that nobody may look after: no credentials are renewed for a look, however often.
-#[tokio::test(start_paused = true)]
-async fn a_look_for_what_was_stored_renews_nothing() {
-    let script = Script::new(|_, parts, _| {
-        Ok(match parts.method.as_str() {
-            "PUT" => answer(200, ""),
-            "HEAD" => answer(403, ""),
-            _ => error(403, "InvalidAccessKeyId"),
-        })
-    });
-    let storage = script.storage().credential_provider(Arc::new(Renewed(Arc::default())));
-    storage
-        .put("org/key", Payload::from_bytes("x", Digest::of(b"x")))
-        .await
-        .unwrap();
-    assert_eq!(
-        (script.count("PUT"), script.count("HEAD"), script.count("GET")),
-        (1, 1, 0)
-    );
 }
