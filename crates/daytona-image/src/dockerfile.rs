@@ -35,6 +35,7 @@ pub use model::{Dockerfile, MAX_ERRORS, SyntaxError, SyntaxErrors};
 pub use reader::MAX_LINE;
 
 use crate::bounded::Bounded;
+use reader::Reading;
 
 impl Dockerfile {
     /// Reads a Dockerfile. A byte order mark is ignored.
@@ -57,10 +58,10 @@ impl Dockerfile {
     /// A wrong instruction does not hide the next one. An instruction that could be parsed is returned even if
     /// something in it is wrong.
     pub fn read(text: &str) -> (Self, Vec<SyntaxError>) {
-        let reading = reader::read(text, None);
-        let dockerfile = reading.dockerfile;
+        let Reading { dockerfile, mut errors } = reader::read(text, None);
+        check::check(&dockerfile, false, &mut errors);
+        let mut errors = listed(errors);
         let last = dockerfile.line_count.max(1);
-        let mut errors = in_order(reading.errors, check::check(&dockerfile, false));
         if dockerfile.instructions.is_empty() && errors.is_empty() {
             errors.push(SyntaxError::new(
                 last,
@@ -74,21 +75,17 @@ impl Dockerfile {
 
     /// Reads lines from the middle of a Dockerfile, with this escape character. There may be none.
     pub(crate) fn read_part(text: &str, escape: char) -> (Self, Vec<SyntaxError>) {
-        let reading = reader::read(text, Some(escape));
-        let errors = in_order(reading.errors, check::check(&reading.dockerfile, true));
-        (reading.dockerfile, errors)
+        let Reading { dockerfile, mut errors } = reader::read(text, Some(escape));
+        check::check(&dockerfile, true, &mut errors);
+        (dockerfile, listed(errors))
     }
 }
 
-/// The errors that two looks at a text have found, in the order of their lines.
-fn in_order(first: Bounded<SyntaxError>, second: Bounded<SyntaxError>) -> Vec<SyntaxError> {
-    let ((mut errors, more), (others, even_more)) = (first.into_parts(), second.into_parts());
-    errors.extend(others);
-    errors.sort_by_key(|error| error.line);
-    let left_out = more + even_more + errors.len().saturating_sub(MAX_ERRORS);
-    errors.truncate(MAX_ERRORS);
-    if let Some(last) = errors.last().filter(|_| left_out > 0) {
-        errors.push(SyntaxError::new(last.line, format!("and {left_out} more problems")));
+/// The errors in the order of their lines. The last of them says how many more there are.
+fn listed(errors: Bounded<SyntaxError>) -> Vec<SyntaxError> {
+    let (mut errors, more) = errors.into_parts();
+    if let Some(last) = errors.last().filter(|_| more > 0) {
+        errors.push(SyntaxError::new(last.line, format!("and {more} more problems")));
     }
     errors
 }

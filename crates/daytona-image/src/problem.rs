@@ -1,10 +1,12 @@
 //! The problems that an image can have.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::panic::Location;
 use std::path::PathBuf;
 
+use crate::bounded::{Place, Said};
 use crate::escape;
 use crate::ignore::Rule;
 use crate::walk::{self, WalkProblem};
@@ -128,6 +130,16 @@ impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = (self.step, self.method, self.location);
         DockerfileLine::show(formatter, self.line.as_ref(), at, &self.kind)
+    }
+}
+
+impl Said for Problem {
+    fn place(&self) -> Place {
+        (self.step, self.line.as_ref().map(|at| at.line))
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        self.to_string().into()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::heredoc;
 use super::instruction::{Arguments, Instruction};
-use super::model::{Dockerfile, MAX_ERRORS, SyntaxError};
+use super::model::{Dockerfile, SyntaxError};
 use super::mount::Mount;
 use crate::bounded::Bounded;
 
@@ -57,9 +57,8 @@ fn flags_of(keyword: &str) -> &'static [(&'static str, Flag)] {
     }
 }
 
-/// What is wrong with the instructions, each by itself and in their order.
-pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Bounded<SyntaxError> {
-    let mut errors = Bounded::new(MAX_ERRORS);
+/// Adds what is wrong with the instructions, each by itself and in their order.
+pub(super) fn check(dockerfile: &Dockerfile, is_part: bool, errors: &mut Bounded<SyntaxError>) {
     let mut has_stage = is_part;
     for instruction in &dockerfile.instructions {
         if let Err(problem) = check_instruction(instruction) {
@@ -70,7 +69,6 @@ pub(super) fn check(dockerfile: &Dockerfile, is_part: bool) -> Bounded<SyntaxErr
         }
         has_stage |= instruction.keyword == "FROM";
     }
-    errors
 }
 
 pub(super) fn check_instruction(instruction: &Instruction) -> Result<(), String> {

@@ -1,11 +1,12 @@
 //! What following the instructions of a Dockerfile reads and comes to.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::instruction::Instruction;
 use super::scope::Base;
 use super::sources::Wanted;
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Place, Said};
 
 /// An instruction, and the part of the Dockerfile that it stands in.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,17 @@ pub(crate) struct Note {
 /// As many problems and as many warnings of a Dockerfile are listed. The last of the list then says how many more there are.
 const MAX_NOTES: usize = 100;
 
-/// What is to be said, each thing once.
+impl Said for Note {
+    fn place(&self) -> Place {
+        (self.part, Some(self.line))
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        self.text.as_str().into()
+    }
+}
+
+/// What is to be said of the lines of a Dockerfile.
 #[derive(Debug)]
 pub(crate) struct Notes(Bounded<Note>);
 
@@ -37,15 +48,12 @@ impl Default for Notes {
 
 impl Notes {
     pub(super) fn push(&mut self, note: Note) {
-        if !self.0.items().contains(&note) {
-            self.0.push(note);
-        }
+        self.0.push(note);
     }
 
     /// In the order of parts and lines. `what` they are is for the last.
     pub(super) fn finish(self, what: &str) -> Vec<Note> {
         let (mut notes, more) = self.0.into_parts();
-        notes.sort_by_key(|note| (note.part, note.line));
         if let Some(&Note { part, line, .. }) = notes.last().filter(|_| more > 0) {
             let text = format!("and {more} more {what}");
             notes.push(Note { part, line, text });

@@ -1,8 +1,10 @@
 //! A Dockerfile that is read, and what is wrong with one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::instruction::Instruction;
+use crate::bounded::{Place, Said};
 use crate::escape;
 
 /// A Dockerfile, read.
@@ -49,6 +51,16 @@ pub struct SyntaxError {
 
 /// As many errors of a text are listed. The last of the list then says how many more there are.
 pub const MAX_ERRORS: usize = 100;
+
+impl Said for SyntaxError {
+    fn place(&self) -> Place {
+        (0, Some(self.line))
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        self.problem.as_str().into()
+    }
+}
 
 impl SyntaxError {
     pub(crate) fn new(line: usize, problem: impl Into<String>) -> Self {

@@ -13,7 +13,7 @@ use super::render::Renderer;
 use super::source::At;
 use super::warning::PlanWarning;
 use super::{advice, entrypoint, targets};
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Place, Said};
 use crate::dockerfile::Dockerfile;
 use crate::dockerfile::followed::{Followed, Note, Placed, Taking};
 use crate::dockerfile::stages::follow;
@@ -44,11 +44,6 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
 /// As many warnings are listed. The last of them then says how many more there are.
 const MOST_WARNINGS: usize = 200;
 
-/// The step of a problem, and its line if it has one.
-fn place(problem: &Problem) -> (usize, Option<usize>) {
-    (problem.step, problem.line.as_ref().map(|at| at.line))
-}
-
 /// Something to be said of a step, of a line of it if it has one.
 struct Remark {
     step: usize,
@@ -78,14 +73,11 @@ impl Planner<'_> {
 
     /// All problems at once, in the order of the steps and lines.
     fn stop_at_problems(&mut self) -> Result<(), PlanError> {
-        if self.problems.items().is_empty() {
+        if self.problems.is_empty() {
             return Ok(());
         }
         let problems = std::mem::replace(&mut self.problems, Bounded::new(MOST_PROBLEMS));
-        let (mut problems, more) = problems.into_parts();
-        problems.sort_by_key(place);
-        let mut seen = HashSet::new();
-        problems.retain(|problem| seen.insert(problem.to_string()));
+        let (problems, more) = problems.into_parts();
         Err(PlanError::new(problems, more))
     }
 
@@ -126,7 +118,7 @@ impl Planner<'_> {
         let instructions: Vec<Placed<'_>> = instructions.collect();
         let followed = follow(escape, &instructions);
         // An invalid instruction has already been reported.
-        let told: HashSet<(usize, Option<usize>)> = self.problems.items().iter().map(place).collect();
+        let told: HashSet<Place> = self.problems.iter().map(Said::place).collect();
         for note in &followed.problems {
             let problem = escape::text(&note.text).to_string();
             let line = self.line(note.part, note.line);

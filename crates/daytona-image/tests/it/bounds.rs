@@ -53,3 +53,17 @@ fn very_many_warnings_are_cut() {
         warnings.last()
     );
 }
+
+/// The report begins with the first lines, and counts nothing twice.
+#[test]
+fn a_cut_report_has_the_first_lines_and_counts_each_problem_once() {
+    let folder = folder(&[]);
+    let text = format!(
+        "FROM x:1\nCOPY $FIRST /x\n{}{}",
+        "COPY --from=9 /a /b\n".repeat(110),
+        "COPY $NO $NO /x\n".repeat(50)
+    );
+    let message = error(&folder, &text);
+    assert!(message.contains("line 2: the source `$FIRST`"), "{message}");
+    assert!(message.contains("line 101: and 61 more problems"), "{message}");
+}
