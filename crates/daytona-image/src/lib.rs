@@ -7,6 +7,7 @@ mod escape;
 pub mod ignore;
 mod image;
 mod plan;
+mod prefixes;
 mod problem;
 mod quote;
 pub mod walk;

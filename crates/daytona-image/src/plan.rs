@@ -1,6 +1,8 @@
 //! The plan: the Dockerfile's text, and every file that goes with it.
 
 mod advice;
+mod context_root;
+mod effort;
 mod entrypoint;
 mod files;
 mod image_plan;
@@ -8,6 +10,7 @@ mod layout;
 mod member;
 mod options;
 mod part;
+mod patterns;
 mod planner;
 mod render;
 mod requirements;

@@ -64,6 +64,25 @@ impl Wanted {
         }
     }
 
+    /// What every name begins with that it takes in.
+    pub(crate) fn literal_start(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Glob(pattern) => pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default(),
+            // It is read as an ignore rule is, which may lose its first characters.
+            Self::Parents { .. } => "",
+        }
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Path(path) => path.len(),
+            Self::Glob(pattern) => pattern.len(),
+            Self::Parents { base, pattern } => base.len() + pattern.len(),
+        }
+    }
+
     /// What has to be in the context even if nothing matches.
     pub(crate) fn required(&self) -> &str {
         match self {
@@ -96,9 +115,8 @@ impl Wanted {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             Self::Glob(pattern) => {
                 // Most names are told apart by this alone.
-                let start = pattern.split(['*', '?', '[', '\\']).next().unwrap_or_default();
                 let mut names = name.split('/');
-                name.starts_with(start)
+                name.starts_with(self.literal_start())
                     && pattern
                         .split('/')
                         .all(|pattern| names.next().is_some_and(|name| glob::matches(pattern, name)))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::plan::advice;
+use crate::plan::effort::Effort;
 use crate::plan::files::Taken;
 use crate::plan::resolve::Source;
 use crate::problem::ProblemKind;
@@ -25,6 +26,7 @@ pub(crate) struct Tree<'a> {
     raws: Vec<(usize, &'a Taken)>,
     /// The files that Dockerfiles were read from, and what these hold.
     dockerfiles: Vec<&'a (PathBuf, String)>,
+    effort: &'a Effort,
 }
 
 impl<'a> Tree<'a> {
@@ -32,6 +34,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn new(
         mut sources: impl Iterator<Item = &'a Source>,
         dockerfiles: impl Iterator<Item = &'a (PathBuf, String)>,
+        effort: &'a Effort,
     ) -> Self {
         let first = sources.next();
         Self {
@@ -43,6 +46,7 @@ impl<'a> Tree<'a> {
             reserved: Vec::new(),
             raws: Vec::new(),
             dockerfiles: dockerfiles.collect(),
+            effort,
         }
     }
 
@@ -97,11 +101,7 @@ impl<'a> Tree<'a> {
         });
         // And what we bring must not add to what another step copies.
         let is_copied = ancestors(root).any(|ancestor| self.roots.contains_key(ancestor));
-        let is_copied_by_raw = |name: &str| {
-            self.raws
-                .iter()
-                .any(|(_, raw)| raw.wants.iter().any(|want| want.covers(name)))
-        };
+        let is_copied_by_raw = |name: &str| self.raws.iter().any(|(_, raw)| raw.wants.covers(name, self.effort));
         let adds = own.iter().any(|(name, found)| {
             let is_there = self
                 .members
@@ -148,7 +148,7 @@ impl<'a> Tree<'a> {
             let overlap = self.members.iter().find(|(name, (other, found))| {
                 let mine = own.get(name.as_str());
                 let is_other = other != number && !mine.is_some_and(|mine| mine.is_same_file(found));
-                is_other && (mine.is_some() || raw.wants.iter().any(|want| want.covers(name)))
+                is_other && (mine.is_some() || raw.wants.covers(name, self.effort))
             });
             if let Some((name, (other, _))) = overlap {
                 let problem = ProblemKind::ContextsOverlap {
@@ -182,7 +182,7 @@ impl<'a> Tree<'a> {
         }
         for (number, raw) in &self.raws {
             let brought = |(other, name, _): &(usize, String, &Found)| other == number && name == RESERVED[0];
-            if raw.wants.iter().any(|want| want.covers(RESERVED[0])) && !self.reserved.iter().any(brought) {
+            if raw.wants.covers(RESERVED[0], self.effort) && !self.reserved.iter().any(brought) {
                 let message =
                     "it also copies the generated Dockerfile, which the service puts at the root of the context";
                 notes.push((*number, message.to_owned()));

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::files::{ContextRoot, Taken};
+use super::context_root::ContextRoot;
+use super::files::Taken;
 use super::resolve::Source;
 use crate::dockerfile::Dockerfile;
 

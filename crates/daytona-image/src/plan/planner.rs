@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::files::{ContextRoot, Finder};
+use super::context_root::ContextRoot;
+use super::effort::Effort;
+use super::files::Finder;
 use super::image_plan::{ExcludedPath, ImagePlan};
 use super::layout::Tree;
 use super::member::Member;
@@ -28,6 +31,7 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
     let mut planner = Planner {
         steps,
         options,
+        effort: Arc::new(Effort::new(options.stop())),
         parts: Vec::new(),
         problems: Bounded::new(MOST_PROBLEMS),
         warnings: Vec::new(),
@@ -54,6 +58,7 @@ struct Remark {
 struct Planner<'a> {
     steps: &'a [Step],
     options: &'a PlanOptions,
+    effort: Arc<Effort>,
     parts: Vec<Part>,
     problems: Bounded<Problem>,
     warnings: Vec<Remark>,
@@ -201,7 +206,7 @@ impl Planner<'_> {
             if let Err(kind) = self.options.check_stop() {
                 return self.problem(step, (None, kind));
             }
-            let mut finder = match Finder::open(self.options, context) {
+            let mut finder = match Finder::open(self.options, &self.effort, context, &takings) {
                 Ok(finder) => finder,
                 Err(kinds) => {
                     for kind in kinds {
@@ -235,7 +240,8 @@ impl Planner<'_> {
     fn finish(mut self, escape: char) -> Result<ImagePlan, PlanError> {
         let parts = std::mem::take(&mut self.parts);
         let dockerfiles = parts.iter().filter_map(|part| part.raw()?.file.as_ref());
-        let mut tree = Tree::new(parts.iter().filter_map(Part::source), dockerfiles);
+        let effort = Arc::clone(&self.effort);
+        let mut tree = Tree::new(parts.iter().filter_map(Part::source), dockerfiles, &effort);
         // What cannot move has to be there first.
         for part in &parts {
             tree.place_raw(part.step, &part.taken);
@@ -270,6 +276,9 @@ impl Planner<'_> {
         self.refuse_reserved(&parts, &tree, &dockerfile);
         for (step, kind) in tree.overlaps() {
             self.problem(step, (None, kind));
+        }
+        if let Some(kind) = self.effort.problem() {
+            self.problem(self.steps.len(), (None, kind));
         }
         self.stop_at_problems()?;
         let entrypoint = entrypoint::stored(&dockerfile);

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{ContextRoot, Taken};
+use super::context_root::ContextRoot;
+use super::files::Taken;
 use super::part::{Body, Part, Raw};
 use super::{PlanOptions, resolve, rewrite};
 use crate::dockerfile::{Dockerfile, SyntaxError};

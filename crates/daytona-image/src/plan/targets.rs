@@ -3,6 +3,7 @@
 //! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and
 //! makes no file of a directory, so that this stays true until something runs. Whatever is not certain is not refused.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -15,6 +16,9 @@ use crate::walk::Found;
 
 /// How much is remembered for all stages together. Beyond that nothing is refused.
 const MOST_KEPT: usize = 200_000;
+
+/// How often something is compared. Beyond that nothing is refused, either.
+const MOST_LOOKS: usize = 20_000_000;
 
 /// Bytes of a path that Linux takes.
 const LONGEST_PATH: usize = 4096;
@@ -32,6 +36,7 @@ pub(super) fn conflicts(parts: &[Part], followed: &Followed) -> Vec<(usize, usiz
         takings: &followed.takings,
         stages: Vec::with_capacity(followed.bases.len()),
         kept: 0,
+        looks: Cell::new(0),
         problems: Vec::new(),
     };
     let mut changes = followed.changes.as_slice();
@@ -40,7 +45,7 @@ pub(super) fn conflicts(parts: &[Part], followed: &Followed) -> Vec<(usize, usiz
         let (own, rest) = changes.split_at(count);
         changes = rest;
         builder.stage(*base, own);
-        if builder.kept > MOST_KEPT {
+        if builder.kept > MOST_KEPT || builder.is_exhausted() {
             return Vec::new();
         }
     }
@@ -81,6 +86,7 @@ struct Builder<'a> {
     takings: &'a [Taking],
     stages: Vec<Stage>,
     kept: usize,
+    looks: Cell<usize>,
     problems: Vec<(usize, usize, String)>,
 }
 
@@ -98,6 +104,9 @@ impl Builder<'_> {
         // What our own steps copy is not among the changes.
         stage.is_closed &= !self.parts.iter().any(|part| matches!(part.body, Body::Copy(_)));
         for change in changes {
+            if self.is_exhausted() {
+                return;
+            }
             let done = match &change.effect {
                 Effect::Folder(path) | Effect::Copy(Copied { target: path, .. }) if is_deep(path) => {
                     stage = Stage::default();
@@ -123,6 +132,17 @@ impl Builder<'_> {
         self.stages.push(stage);
     }
 
+    /// Counts a comparison; `false` if it must not be made.
+    fn may_look(&self) -> bool {
+        self.looks.set(self.looks.get() + 1);
+        !self.is_exhausted()
+    }
+
+    /// Whether so much was compared that nothing is refused any more.
+    fn is_exhausted(&self) -> bool {
+        self.looks.get() > MOST_LOOKS
+    }
+
     /// The line is that of the caller's own text.
     fn origin(&self, change: &Change, source: &str) -> Origin {
         Origin {
@@ -141,7 +161,7 @@ impl Builder<'_> {
                 stage.is_closed = false;
                 continue;
             }
-            let items = items(wanted, &self.parts[change.part].taken.walked.files);
+            let items = self.items(wanted, &self.parts[change.part].taken.walked.files);
             if items.is_empty() {
                 stage.is_closed = false;
             }
@@ -234,7 +254,8 @@ impl Builder<'_> {
         let ends = path.match_indices('/').map(|(end, _)| end);
         for end in [0].into_iter().chain(ends) {
             let (above, below) = (&path[..end], path[end..].trim_start_matches('/'));
-            for (part, folder, line) in stage.copied.get(above).into_iter().flatten() {
+            let copied = stage.copied.get(above).into_iter().flatten();
+            for (part, folder, line) in copied.take_while(|_| self.may_look()) {
                 let source = join(folder, below);
                 if let Some(kind) = kind_of(&source, &self.parts[*part].taken.walked.files) {
                     return Some((
@@ -249,35 +270,38 @@ impl Builder<'_> {
         }
         None
     }
+
+    /// What a source is: a file or directory, or what its pattern matches, in the order in which they are copied.
+    fn items(&self, wanted: &Wanted, files: &[Found]) -> Vec<(String, Kind)> {
+        match wanted {
+            Wanted::Path(path) => kind_of(path, files)
+                .map(|kind| (path.clone(), kind))
+                .into_iter()
+                .collect(),
+            Wanted::Glob(pattern) => {
+                let depth = pattern.split('/').count();
+                let start = wanted.literal_start();
+                let first = files.partition_point(|file| file.name.as_str() < start);
+                let possible = files[first..].iter().take_while(|file| file.name.starts_with(start));
+                let mut found = BTreeMap::new();
+                for file in possible.filter(|file| self.may_look() && wanted.covers(&file.name)) {
+                    if found.len() > MOST_MATCHED {
+                        return Vec::new();
+                    }
+                    let names: Vec<&str> = file.name.split('/').collect();
+                    let kind = if names.len() == depth { Kind::File } else { Kind::Folder };
+                    found.insert(names[..depth].to_vec(), kind);
+                }
+                found.into_iter().map(|(names, kind)| (names.join("/"), kind)).collect()
+            }
+            Wanted::Parents { .. } => Vec::new(),
+        }
+    }
 }
 
 impl Origin {
     fn shown(&self) -> String {
         format!(": line {} copied `{}` there", self.line, escape::text(&self.source))
-    }
-}
-
-/// What a source is: a file or directory, or what its pattern matches, in the order in which they are copied.
-fn items(wanted: &Wanted, files: &[Found]) -> Vec<(String, Kind)> {
-    match wanted {
-        Wanted::Path(path) => kind_of(path, files)
-            .map(|kind| (path.clone(), kind))
-            .into_iter()
-            .collect(),
-        Wanted::Glob(pattern) => {
-            let depth = pattern.split('/').count();
-            let mut found = BTreeMap::new();
-            for file in files.iter().filter(|file| wanted.covers(&file.name)) {
-                if found.len() > MOST_MATCHED {
-                    return Vec::new();
-                }
-                let names: Vec<&str> = file.name.split('/').collect();
-                let kind = if names.len() == depth { Kind::File } else { Kind::Folder };
-                found.insert(names[..depth].to_vec(), kind);
-            }
-            found.into_iter().map(|(names, kind)| (names.join("/"), kind)).collect()
-        }
-        Wanted::Parents { .. } => Vec::new(),
     }
 }
 

@@ -45,6 +45,12 @@ fn a_link_that_would_stay_one_is_told() {
         ("COPY --parents file /x/", "`file`"),
         ("COPY --parents link /x/", "`link`"),
         ("COPY --parents l* /x/", "`link`"),
+        ("COPY file /x/\nCOPY --parents file /y/", "`file`"),
+        ("COPY --parents file /x/\nCOPY file /y/", "`file`"),
+        (
+            "COPY --chmod=644 file /x/\nCOPY --parents --chmod=644 file /y/",
+            "`file`",
+        ),
     ] {
         let text = format!("FROM x:1\n{line}\n");
         let plan = folder.plan(&Image::from_dockerfile(daytona_image::DockerfileSource::text(text)));
