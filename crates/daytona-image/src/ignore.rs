@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::escape;
+use crate::prefixes::Prefixes;
 
 mod expression;
 mod index;
@@ -49,6 +50,8 @@ pub struct IgnoreRules {
     /// The rules, which clones share.
     rules: Arc<[Rule]>,
     index: Arc<Index>,
+    /// The exceptions that may match something below a directory, by what all that they match begins with.
+    exceptions: Arc<Prefixes>,
 }
 
 /// The meaning of a backslash in a pattern.
@@ -180,7 +183,13 @@ impl IgnoreRules {
 
     fn of(rules: Vec<Rule>) -> Self {
         let literals: Vec<&str> = rules.iter().map(|rule| rule.0.pattern.literal()).collect();
+        let exceptions = rules.iter().zip(0..).filter(|(rule, _)| rule.is_exception());
+        let exceptions = exceptions
+            .map(|(rule, number)| (&rule.0.pattern, number))
+            .filter(|(pattern, _)| pattern.may_match_below_a_directory())
+            .map(|(pattern, number)| (pattern.start(), number));
         Self {
+            exceptions: Arc::new(Prefixes::new(exceptions)),
             index: Arc::new(Index::new(&literals)),
             rules: rules.into(),
         }
@@ -243,8 +252,9 @@ impl IgnoreRules {
     /// Whether an exception could match something below an ignored directory, so that the walk must enter it.
     pub(crate) fn may_except_below(&self, matches: &Matches, directory: &str) -> bool {
         let below = format!("{directory}/");
-        let mut rules = self.rules.iter().enumerate();
-        rules.any(|(index, rule)| rule.0.is_exception && !matches.has(index) && rule.0.pattern.may_begin_with(&below))
+        let shorter = self.exceptions.at_beginning_of(&below);
+        let mut possible = shorter.chain(self.exceptions.beginning_with(&below));
+        possible.any(|index| !matches.has(index) && self.rules[index].0.pattern.may_begin_with(&below))
     }
 }
 
@@ -365,6 +375,8 @@ fn clean(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn rules(backslash: Backslash, patterns: &[&str]) -> IgnoreRules {
@@ -399,6 +411,22 @@ mod tests {
         ] {
             let rules = rules(Backslash::Quotes, &[pattern]);
             assert_eq!(rules.rules()[0].is_divided_by_backslash(), is_told, "{pattern}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_exception_below_is_found_as_by_asking_each(
+            patterns in prop::collection::vec("!?[ab](/?[ab*?]){0,3}|!\\*\\*/[ab]|![ab]{1,2}/\\*\\*", 0..12),
+            directory in "[ab]{1,2}(/[ab]){0,2}",
+        ) {
+            let rules = IgnoreRules::new(&patterns).unwrap();
+            let matches = rules.enter_all(&directory);
+            let below = format!("{directory}/");
+            let expected = rules.rules().iter().enumerate().any(|(index, rule)| {
+                rule.is_exception() && !matches.has(index) && rule.0.pattern.may_begin_with(&below)
+            });
+            prop_assert_eq!(rules.may_except_below(&matches, &directory), expected);
         }
     }
 }

@@ -56,6 +56,17 @@ impl Expression {
         &self.inner
     }
 
+    /// What every path that matches begins with.
+    pub(super) fn start(&self) -> &str {
+        &self.start
+    }
+
+    /// Whether a path that matches may have this character in it.
+    pub(super) fn may_take(&self, character: char) -> bool {
+        let mut steps = self.steps.iter();
+        !self.is_whole || steps.any(|step| matches!(step, Step::Take(characters) if characters.contains(character)))
+    }
+
     pub(super) fn matches(&self, path: &str) -> bool {
         // Most paths are told apart by this alone.
         if !path.starts_with(&self.start) || !path.ends_with(&self.end) {

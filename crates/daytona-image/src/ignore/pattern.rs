@@ -45,6 +45,24 @@ impl Pattern {
         }
     }
 
+    /// What every path that matches begins with.
+    pub(super) fn start(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => text,
+            Self::Suffix(_) => "",
+            Self::Expression(expression) => expression.start(),
+        }
+    }
+
+    /// Whether a path that matches may have a slash in it.
+    pub(super) fn may_match_below_a_directory(&self) -> bool {
+        match self {
+            Self::Exact(text) => text.contains('/'),
+            Self::Prefix(_) | Self::Suffix(_) => true,
+            Self::Expression(expression) => expression.may_take('/'),
+        }
+    }
+
     /// Whether it could match some path that begins with this text.
     pub(super) fn may_begin_with(&self, start: &str) -> bool {
         match self {
