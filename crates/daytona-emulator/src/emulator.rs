@@ -13,7 +13,7 @@ use crate::builder::{BuildOptions, BuiltImage};
 use crate::options::EmulatorBuilder;
 use crate::server::listener::Listener;
 use crate::server::service::EmulatorService;
-use crate::state::account::{Accounts, ApiKey, Organization, UserToken};
+use crate::state::account::{Accounts, ApiKey, Organization, UserToken, can_be_sent};
 use crate::state::core::{Core, Identity};
 use crate::state::fault::Fault;
 use crate::state::limit::RateLimits;
@@ -210,8 +210,11 @@ impl Emulator {
         self.core.set_rate_limits(limits.into());
     }
 
-    /// Removes all snapshots, builds, stored objects, scripts, faults, limits and recorded requests, so that the next
-    /// test starts from the beginning. Organizations, keys and the time stay.
+    /// Puts everything back to what it was when the emulator started, so that the next test starts from the beginning.
+    ///
+    /// It removes all snapshots, sandboxes, registries, stored objects, scripts, faults, rate limits and recorded
+    /// requests. Organizations, keys and regions are again as they were at the start: keys that were added are gone,
+    /// and changed limits, suspensions and expiries are undone. A held clock runs again, from the time that it has.
     ///
     /// # Errors
     ///
@@ -288,11 +291,15 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// If the speed is out of range, or it cannot create its files, or cannot use the data directory, which another
+    /// If the speed is out of range, a key cannot be sent in a header, or it cannot create its files, or cannot use the data directory, which another
     /// emulator may be using.
     pub fn in_process(self) -> io::Result<Emulator> {
         fraction("the speed", self.speed, SPEEDS)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        for (name, key) in [("the API key", &self.api_key), ("the admin key", &self.admin_key)] {
+            let checked = key.as_deref().map_or(Ok(()), |key| can_be_sent(name, key));
+            checked.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        }
         let clock = Clock::new(self.speed);
         let data_dir = self.data_dir.as_deref().map(DataDir::take).transpose()?;
         let objects = self.data_dir.as_ref().map(|folder| folder.join("objects"));

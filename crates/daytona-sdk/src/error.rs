@@ -248,15 +248,26 @@ impl Error {
         self.0.retry_after
     }
 
-    /// Whether the same call may succeed later.
+    /// Whether the same call may succeed later: kinds `Busy`, `Connection`, `Cooldown`, `NameReserved`, `NoRunner`,
+    /// `RateLimited`, `Timeout` and `Unavailable`.
+    ///
+    /// `WaitTimeout` is not one of them, because the server goes on with what it was asked for: the same creation would
+    /// find that its name is taken. Wait for the snapshot instead, or use `ensure`, which can be called again after
+    /// every error.
     pub fn is_retryable(&self) -> bool {
+        use ErrorKind::{Cooldown, NameReserved, NoRunner};
+        self.is_transient() || matches!(self.0.kind, Cooldown | NameReserved | NoRunner)
+    }
+
+    /// Whether the same request may succeed later, whatever the state of the snapshot.
+    pub(crate) fn is_transient(&self) -> bool {
         use ErrorKind::{Busy, Connection, RateLimited, Timeout, Unavailable};
         matches!(self.0.kind, Busy | Connection | RateLimited | Timeout | Unavailable)
     }
 
     /// Whether the error says nothing about the snapshot that was looked at.
     pub(crate) fn is_passing(&self) -> bool {
-        self.is_retryable() || self.0.kind == ErrorKind::ServerError
+        self.is_transient() || self.0.kind == ErrorKind::ServerError
     }
 
     /// The snapshot of the call, if it is known: for example after a failed build, after a wait that timed out, or if

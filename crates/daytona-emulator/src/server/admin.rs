@@ -127,11 +127,11 @@ async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Value
         }
         (&Method::POST, ["regions"]) => core.put_region(read::<Region>(body)?),
         (&Method::POST, ["api-keys"]) => {
-            let key = read::<NewKey>(body)?.value(core);
+            let key = read::<NewKey>(body)?.value(core)?;
             return Ok(json!({"value": core.add_api_key(key)}));
         }
         (&Method::POST, ["user-tokens"]) => {
-            let token = read::<NewToken>(body)?.value(core);
+            let token = read::<NewToken>(body)?.value(core)?;
             return Ok(json!({"value": core.add_user_token(token)}));
         }
         (&Method::GET, ["requests"]) => return Ok(shown::requests(core)),

@@ -304,6 +304,19 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
+/// An error that names a key, if no client could send it as a bearer token.
+pub(crate) fn can_be_sent(name: &str, key: &str) -> Result<(), String> {
+    if key.is_empty() {
+        return Err(format!("{name} is empty"));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!(
+            "{name} may contain only visible ASCII characters, and no space"
+        ));
+    }
+    Ok(())
+}
+
 /// A user's token. The user names the organization in each request.
 ///
 /// ```
@@ -405,7 +418,7 @@ pub(crate) enum Bearer {
 }
 
 /// Everybody who may use the emulator.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Accounts {
     organizations: Vec<Organization>,
     keys: Vec<ApiKey>,

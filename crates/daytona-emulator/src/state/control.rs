@@ -135,7 +135,7 @@ impl Core {
         self.limiter.set(limits);
     }
 
-    /// Puts everything back to the beginning but organizations, keys and the time.
+    /// Puts everything back to what it was when the emulator started, but the time, which runs on from where it is.
     ///
     /// # Errors
     ///
@@ -143,7 +143,8 @@ impl Core {
     pub(crate) fn reset(&self) -> io::Result<()> {
         self.faults.clear();
         self.limiter.set(None);
-        self.change(|world, _| world.reset());
+        self.clock.release();
+        self.change(|world, _| world.reset(&self.beginning));
         self.forget_requests();
         self.storage.clear()
     }

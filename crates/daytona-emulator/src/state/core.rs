@@ -15,7 +15,7 @@ use super::fault::Faults;
 use super::limit::Limiter;
 use super::remembered::Remembered;
 use super::saved::{Counted, StateFile};
-use super::world::{World, Writing};
+use super::world::{Beginning, World, Writing};
 use crate::base::clock::Clock;
 use crate::base::data_dir::is_held;
 use crate::builder::BuildOptions;
@@ -41,6 +41,7 @@ pub(crate) struct Core {
     /// Builds that are just being written down.
     pub(crate) writing: Writing,
     pub(crate) storage_requests: AtomicU64,
+    pub(super) beginning: Beginning,
     remembered: Mutex<Remembered>,
     counted: Mutex<Counted>,
     /// Told whenever the world may have changed.
@@ -86,6 +87,7 @@ impl Core {
             organization_id: identity.organization_id,
             writing: Writing::default(),
             storage_requests: AtomicU64::new(0),
+            beginning: world.beginning(),
             remembered: Mutex::default(),
             counted: Mutex::new(Counted { world, changes: 0 }),
             changed: watch::Sender::new(()),

@@ -43,7 +43,11 @@ use crate::wire::operation::Operation;
 /// `{"effect": {"gatewayPage": {"status": 524, "carriedOut": true}}, "on": "createSnapshot"}`,
 /// `{"effect": "ignore", "on": "removeSnapshot", "whileUnderWay": true}`. A number outside its range is refused there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a fault, such as {\"effect\": \"disconnect\"}"
+)]
 #[must_use]
 pub struct Fault {
     pub(crate) effect: Effect,
@@ -87,7 +91,11 @@ pub(crate) enum Effect {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "an answer, such as {\"status\": 503}"
+)]
 pub(crate) struct StatusAnswer {
     pub(crate) status: u16,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -21,7 +21,11 @@ pub(crate) const DEFAULT: &str = "us";
 ///
 /// Over HTTP it is JSON: `{"id": "eu", "gpuTypes": ["RTX-PRO-6000"]}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a region, such as {\"id\": \"eu\"}"
+)]
 #[must_use]
 pub struct Region {
     pub(crate) id: String,

@@ -26,7 +26,12 @@ use crate::state::script::optional_milliseconds;
 /// Over HTTP it is JSON with the same names in camel case, times in milliseconds: `{"snapshot": "my-app*", "takes":
 /// 40000}`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a script, such as {\"snapshot\": \"my-app*\"}",
+    default
+)]
 #[must_use]
 pub struct SandboxScript {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -37,7 +37,12 @@ use crate::builder::{RunRule, pattern};
 /// Over HTTP it is JSON with the same names in camel case, times in milliseconds:
 /// `{"dockerfile": "npm ci", "takes": 40000, "run": [{"containing": "npm ci", "exit": 7}]}`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a script, such as {\"name\": \"my-app*\"}",
+    default
+)]
 #[must_use]
 pub struct Script {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +77,11 @@ pub struct Script {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a state, such as {\"after\": 1000, \"state\": \"active\"}"
+)]
 pub(crate) struct ScriptedState {
     /// The time after the previous state.
     #[serde(with = "milliseconds")]

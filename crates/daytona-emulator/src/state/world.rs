@@ -81,6 +81,13 @@ pub(crate) struct World {
     pub(crate) created_at: Timestamp,
 }
 
+/// What an emulator had when it started: who may use it, and where.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    accounts: Accounts,
+    regions: Vec<Region>,
+}
+
 /// What survives a restart.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
@@ -167,8 +174,18 @@ impl World {
         world
     }
 
-    /// Forgets all but the accounts.
-    pub(crate) fn reset(&mut self) {
+    /// What [`reset`](Self::reset) goes back to.
+    pub(crate) fn beginning(&self) -> Beginning {
+        Beginning {
+            accounts: self.accounts.clone(),
+            regions: self.regions.clone(),
+        }
+    }
+
+    /// Forgets everything that happened, and everything that a test set up.
+    pub(crate) fn reset(&mut self, beginning: &Beginning) {
+        self.accounts.clone_from(&beginning.accounts);
+        self.regions.clone_from(&beginning.regions);
         self.snapshots.clear();
         self.builds.clear();
         self.sandboxes.clear();

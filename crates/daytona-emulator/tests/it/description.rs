@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use daytona_emulator::Organization;
 use http::Request;
 use serde_json::{Map, Value};
 
 use crate::image::archive;
 use crate::support::Asked;
+
+/// The id of the organization in the examples.
+const EXAMPLE: &str = "6f9c0f0e-9a3c-4d3e-8f1d-1f2a3b4c5d6e";
 
 async fn ask(asked: &Asked, method: &str, path: &str, key: &str, body: &str) -> (u16, Value) {
     let root = asked.emulator.api_url().replace("/api", "");
@@ -47,6 +51,8 @@ async fn every_operation_takes_its_example() {
     let described = description(&asked).await;
     for (path, operations) in members(&described, "paths") {
         for (method, operation) in operations.as_object().unwrap() {
+            // The organization of the examples, which a reset takes away again.
+            asked.emulator.put_organization(Organization::new("acme").id(EXAMPLE));
             if path.contains("/images/") {
                 let key = format!("{}/one/context.tar", asked.emulator.organization_id());
                 asked

@@ -1,21 +1,12 @@
 //! Every number that a test of another language can send: its range, and what is said of one that is not in it.
 
-use http::Request;
 use serde_json::{Value, json};
 
+use crate::admin::admin;
 use crate::support::Asked;
 
 /// A year in milliseconds, and a little more.
 const LONG: u64 = 31_536_000_001;
-
-async fn admin(asked: &Asked, method: &str, route: &str, body: &Value) -> (u16, Value) {
-    let root = asked.emulator.api_url().replace("/api", "/_emulator");
-    let request = Request::builder().method(method).uri(format!("{root}/{route}"));
-    let request = request.header("authorization", format!("Bearer {}", asked.emulator.admin_key()));
-    let response = asked.send(request.body(body.to_string()).unwrap()).await.unwrap();
-    let body = serde_json::from_slice(response.body()).unwrap();
-    (response.status().as_u16(), body)
-}
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of every number")]

@@ -181,6 +181,8 @@ fn what_cannot_be_done_is_said_with_a_way_out() {
     let none = "--engine=nothing";
     assert!(refused(&[none]).contains("use docker, podman or buildah"));
     assert!(refused(&["--speed", "0"]).contains("the speed must be from 0.001 to 1000000, but is 0"));
+    assert!(refused(&["--api-key", ""]).contains("the API key is empty"));
+    assert!(refused(&["--admin-key", "a b"]).contains("the admin key may contain only visible ASCII"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let said = refused(&["--port", &port]);

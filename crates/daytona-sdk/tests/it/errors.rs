@@ -1,8 +1,9 @@
 //! What goes wrong at the edges, over sockets.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use daytona_emulator::{Emulator, Fault, Operation};
+use daytona_emulator::{Emulator, Fault, Operation, Script};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Image, Resources};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -133,6 +134,45 @@ async fn what_cannot_work_is_refused_before_any_request() {
         assert_eq!(daytona.snapshots().create(params).await.unwrap_err().kind(), kind);
     }
     assert!(emulator.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_report_says_what_helps_below_each_quota() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let create = async |params: CreateSnapshotParams| daytona.snapshots().create(params).await;
+    let report = create(CreateSnapshotParams::new("x", "a:1").resources(Resources::new().cpu(64))).await;
+    let report = report.unwrap_err().report();
+    assert!(report.contains("what helps: request fewer resources"), "{report}");
+    emulator.put_organization(emulator.organization().snapshot_quota(1).total_limits(1.0, 1.0, 1.0));
+    let snapshot = create(CreateSnapshotParams::new("one", "a:1").resources(Resources::new().cpu(2))).await;
+    let report = create(CreateSnapshotParams::new("two", "a:1"))
+        .await
+        .unwrap_err()
+        .report();
+    assert!(report.contains("what helps: delete snapshots"), "{report}");
+    let report = daytona
+        .snapshots()
+        .verify(&snapshot.unwrap())
+        .await
+        .unwrap_err()
+        .report();
+    assert!(report.contains("what helps: delete sandboxes"), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_succeed_later_is_retryable() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let params = |name: &str| CreateSnapshotParams::new(name, "a:1");
+    daytona.snapshots().create(params("inactive")).await.unwrap();
+    daytona.snapshots().deactivate("inactive").await.unwrap();
+    let error = daytona.snapshots().activate("inactive").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cooldown);
+    assert!(error.is_retryable());
+    emulator.script(Script::for_name("slow").takes(Duration::from_mins(10)));
+    let slow = daytona.snapshots().create(params("slow"));
+    let error = slow.timeout(Duration::from_mins(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(!error.is_retryable());
 }
 
 #[tokio::test]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::answer::{Refused, refused};
 use crate::base::range::{LONGEST, duration, fraction, within};
-use crate::state::account::{ApiKey, Organization, Permission, UserToken};
+use crate::state::account::{ApiKey, Organization, Permission, UserToken, can_be_sent};
 use crate::state::core::Core;
 use crate::state::limit::RateLimits;
 use crate::state::world::SeededSnapshot;
@@ -18,11 +18,28 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     serde_json::from_slice(body).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
+/// A field that may be left out, but is not null if it is given.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A reason; null is an empty one.
+fn reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let reason = Option::deserialize(deserializer)?;
+    Ok(Some(reason.unwrap_or_default()))
+}
+
 /// Moves or holds the time.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a change, such as {\"hold\": true}"
+)]
 pub(super) struct ClockChange {
+    #[serde(default, deserialize_with = "given")]
     advance: Option<u64>,
+    #[serde(default, deserialize_with = "given")]
     hold: Option<bool>,
 }
 
@@ -41,7 +58,11 @@ impl ClockChange {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "limits, such as {\"requests\": 5, \"failedLogins\": 3, \"window\": 15000}"
+)]
 pub(super) struct Limits {
     requests: u32,
     failed_logins: u32,
@@ -58,7 +79,11 @@ impl Limits {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a key, such as {\"permissions\": []}"
+)]
 pub(super) struct NewKey {
     /// An existing value changes the key that has it.
     value: Option<String>,
@@ -69,10 +94,12 @@ pub(super) struct NewKey {
 }
 
 impl NewKey {
-    pub(super) fn value(self, core: &Core) -> ApiKey {
+    pub(super) fn value(self, core: &Core) -> Result<ApiKey, Refused> {
         let organization = self.organization_id.unwrap_or_else(|| core.organization_id.clone());
+        known(core, &organization)?;
         let mut key = ApiKey::new(organization);
         if let Some(value) = self.value {
+            can_be_sent("value", &value).map_err(refused)?;
             key = key.value(value);
         }
         if let Some(name) = self.name {
@@ -84,12 +111,16 @@ impl NewKey {
         if let Some(expires) = self.expires_at {
             key = key.expires(expires);
         }
-        key
+        Ok(key)
     }
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a token, such as {\"permissions\": []}"
+)]
 pub(super) struct NewToken {
     value: Option<String>,
     organization_ids: Option<Vec<String>>,
@@ -98,10 +129,15 @@ pub(super) struct NewToken {
 }
 
 impl NewToken {
-    pub(super) fn value(self, core: &Core) -> UserToken {
-        let organizations = self.organization_ids;
-        let mut token = UserToken::new(organizations.unwrap_or_else(|| vec![core.organization_id.clone()]));
+    pub(super) fn value(self, core: &Core) -> Result<UserToken, Refused> {
+        let own = || vec![core.organization_id.clone()];
+        let organizations = self.organization_ids.unwrap_or_else(own);
+        for organization in &organizations {
+            known(core, organization)?;
+        }
+        let mut token = UserToken::new(organizations);
         if let Some(value) = self.value {
+            can_be_sent("value", &value).map_err(refused)?;
             token = token.value(value);
         }
         if let Some(permissions) = self.permissions {
@@ -110,20 +146,36 @@ impl NewToken {
         if let Some(expires) = self.expires_at {
             token = token.expires(expires);
         }
-        token
+        Ok(token)
+    }
+}
+
+/// An error if there is no organization with this id.
+fn known(core: &Core, organization: &str) -> Result<(), Refused> {
+    match core.world().accounts.organization(organization) {
+        Some(_) => Ok(()),
+        None => Err(refused(format!("there is no organization `{organization}`"))),
     }
 }
 
 /// Images that only credentials open.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "images, such as {\"beginning\": \"registry.example/team\"}"
+)]
 pub(super) struct PrivateImages {
     pub(super) beginning: String,
 }
 
 /// A snapshot that is there past the API.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a snapshot, such as {\"name\": \"base\"}"
+)]
 pub(super) struct NewSnapshot {
     name: String,
     image_name: Option<String>,
@@ -181,15 +233,26 @@ impl NewSnapshot {
 
 /// What can be changed of the organization; what is not named stays.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a change, such as {\"snapshotQuota\": 3}"
+)]
 pub(super) struct OrganizationChange {
+    #[serde(default, deserialize_with = "given")]
     snapshot_quota: Option<u32>,
+    #[serde(default, deserialize_with = "given")]
     max_cpu_per_sandbox: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
     max_memory_per_sandbox: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
     max_disk_per_sandbox: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
     max_snapshot_size: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
     gpu_quota: Option<u32>,
     /// The reason; an empty one ends a suspension.
+    #[serde(default, deserialize_with = "reason")]
     suspended: Option<String>,
 }
 

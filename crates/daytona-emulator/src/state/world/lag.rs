@@ -26,7 +26,12 @@ use crate::state::script::milliseconds;
 /// Over HTTP it is `{"created": 3000, "deleted": 5000, "names": 0}`, in milliseconds of the emulator's clock. A lag over a year
 /// counts as one of a year.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a lag, such as {\"created\": 3000}",
+    default
+)]
 #[must_use]
 pub struct ReadLag {
     #[serde(with = "milliseconds")]

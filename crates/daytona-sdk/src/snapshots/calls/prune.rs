@@ -132,7 +132,8 @@ impl PrunePlan {
         self.delete.iter().chain(&self.keep).zip(self.reasons.iter().copied())
     }
 
-    /// Deletes the snapshots one by one. The SDK looks at each once more, and leaves it alone if it was changed or used
+    /// Deletes the snapshots one by one. It returns when the server has accepted the deletions, which is a moment before
+    /// their names are free again. The SDK looks at each once more, and leaves it alone if it was changed or used
     /// since the plan, or is being made again. The service records a use at most once a minute;
     /// [`not_in_use`](PrunePolicy::not_in_use) checks the sandboxes themselves. If a deletion fails, the others
     /// continue, and the report lists the failure.

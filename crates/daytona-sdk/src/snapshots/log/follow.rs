@@ -132,7 +132,7 @@ pub(crate) async fn read_once(client: ApiClient, snapshot: Snapshot, sink: Sink)
                 return Ok(());
             }
             Some(Err(Failure::Later)) => return Err(not_there(&log.id)),
-            Some(Err(Failure::Never(error) | Failure::Broken(error))) if !error.is_retryable() => return Err(error),
+            Some(Err(Failure::Never(error) | Failure::Broken(error))) if !error.is_transient() => return Err(error),
             Some(Err(Failure::Never(error) | Failure::Broken(error))) => error,
         };
         breaks = if log.take_progress() { 1 } else { breaks + 1 };
