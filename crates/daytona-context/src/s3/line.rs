@@ -109,8 +109,8 @@ impl Line {
         }
     }
 
-    /// Asks the system on another thread, if it is time to, and nobody does. When it is time, if nobody does. The thread may
-    /// be long in coming: nobody waits for it.
+    /// Asks the system if it is time to and nobody does, on another thread: that may be long in coming, and nobody waits for
+    /// it. Otherwise tells when it will be time.
     fn ask_in_time(&self, limit: Duration, end: Instant, ask: fn() -> Option<u64>) -> Option<Instant> {
         let mut state = self.state();
         if state.is_asking {

@@ -19,13 +19,15 @@ pub(super) const MAX_PUT: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Looks for an object. A store that does not let one look, or fails at it, leaves it open: only the upload decides.
 pub(super) async fn head(session: &Session, key: &str) -> Result<Head, StorageError> {
-    let before = session.state().generation;
+    let before = session.generation();
     let mut looked = look(session, key).await;
     // With other credentials it may be let.
     if looked.as_ref().is_err_and(gives_no_reason) && session.has_provider() {
-        let generation = || session.state().generation;
-        session.refusals().explain(generation, ask_why(session, key)).await;
-        if generation() != before {
+        let explained = session
+            .refusals()
+            .explain(|| session.generation(), ask_why(session, key));
+        explained.await;
+        if session.generation() != before {
             looked = look(session, key).await;
         }
     }
@@ -66,12 +68,7 @@ async fn ask_why(session: &Session, key: &str) -> bool {
             .await
             .map(drop)
     };
-    let subject = Subject {
-        key,
-        payload: None,
-        is_essential: true,
-    };
-    match session.call(subject, request).await {
+    match session.call(Subject::essential(key), request).await {
         Ok(()) => true,
         Err(error) => error.status().is_some() && !error.is_retryable(),
     }
@@ -97,9 +94,8 @@ pub(super) async fn put(session: &Session, key: &str, payload: &Payload) -> Resu
         }
     };
     let subject = Subject {
-        key,
         payload: Some(payload),
-        is_essential: true,
+        ..Subject::essential(key)
     };
     session.call(subject, request).await
 }

@@ -59,7 +59,7 @@ pub(super) struct State {
     pub(super) bucket: String,
     pub(super) config: CheckedConfig,
     /// Counts the changes.
-    pub(super) generation: u64,
+    generation: u64,
     is_region_corrected: bool,
     /// Refreshes since a request was accepted.
     refreshes: usize,
@@ -78,6 +78,17 @@ pub(super) struct Subject<'a> {
     /// Whether the push depends on it. Then a store that answers with a failure is asked again, as it always is when the
     /// connection fails.
     pub(super) is_essential: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A request without a payload that is worth its budget.
+    pub(super) fn essential(key: &'a str) -> Self {
+        Self {
+            key,
+            payload: None,
+            is_essential: true,
+        }
+    }
 }
 
 impl Session {
@@ -138,6 +149,11 @@ impl Session {
 
     pub(super) fn state(&self) -> State {
         self.shared.state().clone()
+    }
+
+    /// Another number when requests are made with something else.
+    pub(super) fn generation(&self) -> u64 {
+        self.shared.state().generation
     }
 
     /// Whether there are other credentials than these.

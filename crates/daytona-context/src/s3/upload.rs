@@ -63,7 +63,7 @@ impl Upload {
             id.ok_or_else(|| no_store("an upload in parts was begun, and has no id"))
         };
         Ok(Self {
-            id: session.call(about(key), begin).await?,
+            id: session.call(Subject::essential(key), begin).await?,
             session: session.clone(),
             key: key.to_owned(),
             size,
@@ -99,7 +99,7 @@ impl MultipartUpload for Upload {
         };
         let subject = Subject {
             payload: Some(part),
-            ..about(&self.key)
+            ..Subject::essential(&self.key)
         };
         let part = session.call(subject, request).await?;
         self.done.lock().unwrap_or_else(PoisonError::into_inner).push(part);
@@ -126,7 +126,7 @@ impl MultipartUpload for Upload {
                     .map(drop)
             }
         };
-        let Err(error) = session.call(about(&self.key), complete).await else {
+        let Err(error) = session.call(Subject::essential(&self.key), complete).await else {
             return Ok(());
         };
         let may_be_done = error.is_retryable() || error.code() == Some("NoSuchUpload");
@@ -159,15 +159,6 @@ impl MultipartUpload for Upload {
             let error = redacted(failure.error, &config);
             tracing::debug!(%error, "the parts that were sent stay behind");
         }
-    }
-}
-
-/// A request without a payload that is worth its budget.
-fn about(key: &str) -> Subject<'_> {
-    Subject {
-        key,
-        payload: None,
-        is_essential: true,
     }
 }
 
