@@ -8,7 +8,7 @@ use crate::api_client::ApiClient;
 use boot::start;
 use build::submission::{Next, Submission};
 use build::upload::{self, Upload};
-use calls::{capture, in_use, prune, verify};
+use calls::{capture, in_use, prune, sweep, verify};
 use watch::deadline::Goal;
 
 /// From parameters to a request that the server has accepted.
@@ -34,12 +34,14 @@ pub(crate) mod calls {
     pub(crate) mod call;
     pub(crate) mod capture;
     pub(crate) mod create;
+    mod deletions;
     pub(crate) mod ensure;
     pub(crate) mod in_use;
     pub(crate) mod lifecycle;
     pub(crate) mod list;
     pub(crate) mod prune;
     pub(crate) mod prune_policy;
+    pub(crate) mod sweep;
     pub(crate) mod verify;
     pub(crate) mod wait;
 }
@@ -80,7 +82,7 @@ pub use calls::lifecycle::{Activate, Deactivate, Delete};
 pub use calls::list::{ListSnapshots, SnapshotStream};
 pub use calls::prune::{PrunePlan, PruneReport};
 pub use calls::prune_policy::{PrunePolicy, PruneReason};
-pub use calls::verify::SweepReport;
+pub use calls::sweep::SweepReport;
 pub use calls::wait::Wait;
 pub use events::event::{Event, LogGap, LogGapKind, LogLine};
 pub use events::stream::EventStream;
@@ -325,9 +327,11 @@ impl SnapshotService {
     ///
     /// # Errors
     ///
-    /// Any error of the request that lists the sandboxes. If one cannot be deleted, the report has the error.
+    /// Any error of the request that lists the sandboxes. If one cannot be deleted, the report has the error. If the
+    /// [`timeout`](Call::timeout) passes after the list, the call still returns the report, with everything that was
+    /// not done.
     pub fn sweep(&self) -> Call<SweepReport> {
-        Call::new(self.client.clone(), verify::sweep)
+        Call::keeping_its_deadline(self.client.clone(), sweep::sweep)
     }
 
     /// Uploads the local files of a plan that are not stored yet. Returns the hashes of the archives, in the order that

@@ -78,6 +78,36 @@ async fn a_sweep_deletes_what_is_past_its_time_and_nothing_else() {
     assert_eq!(report.failed[0].1.kind(), ErrorKind::Busy);
 }
 
+/// What a deadline cuts short still tells what it has done.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_runs_out_of_time_tells_how_far_it_came() {
+    let (emulator, daytona) = with_snapshot();
+    let past = emulator.clock().now() - jiff::SignedDuration::from_hours(1);
+    let labels = [
+        ("daytona-sdk/purpose", "verify".to_owned()),
+        ("daytona-sdk/until", past.to_string()),
+    ];
+    for name in ["a", "b", "c"] {
+        start(&emulator, &format!("daytona-sdk-verify-{name}"), &labels).await;
+    }
+    emulator.inject(Fault::delay(SECOND * 2).on(Operation::DeleteSandbox).always());
+    let report = daytona.snapshots().sweep().timeout(SECOND * 3).await.unwrap();
+    let counts = (report.deleted.len(), report.failed.len(), report.not_tried.len());
+    assert_eq!(counts, (1, 1, 1));
+    let error = report.into_result().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    let text = error.to_string();
+    assert!(
+        text.starts_with("1 of the sandboxes could not be deleted, first `daytona-sdk-verify-"),
+        "{text}"
+    );
+    assert!(text.ends_with("before 1 of the sandboxes were tried"), "{text}");
+    emulator.clear_faults();
+    let report = daytona.snapshots().sweep().await.unwrap();
+    assert!(report.into_result().is_ok());
+    nothing_is_left(&emulator).await;
+}
+
 /// They may hold any words that mean something else elsewhere.
 #[tokio::test(start_paused = true)]
 async fn the_runners_words_do_not_change_the_kind() {

@@ -6,7 +6,7 @@ use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot};
 
 use super::call::Call;
 use super::prune_policy::{Decided, PrunePolicy, PruneReason, is_prunable};
-use super::{in_use, list};
+use super::{deletions, in_use, list};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::watch::change;
@@ -60,27 +60,14 @@ impl PruneReport {
     /// The kind is that of the first snapshot that could not be deleted, and the message says how many there are. Kind
     /// `WaitTimeout` if no deletion failed, but the timeout passed before all were tried.
     pub fn into_result(mut self) -> Result<Self, Error> {
-        let (failed, not_tried) = (self.failed.len(), self.not_tried.len());
-        let left = match not_tried {
-            0 => String::new(),
-            _ => format!("the timeout passed before {not_tried} of the snapshots were tried"),
-        };
-        if failed == 0 {
-            return match not_tried {
-                0 => Ok(self),
-                _ => Err(Error::new(ErrorKind::WaitTimeout, left)),
-            };
+        let first = self.failed.first().map(|(snapshot, _)| SnapshotInfo::of(snapshot));
+        let failed = std::mem::take(&mut self.failed).into_iter();
+        let failed = failed.map(|(snapshot, error)| (snapshot.name, error)).collect();
+        match (deletions::check("snapshots", failed, self.not_tried.len()), first) {
+            (Ok(()), _) => Ok(self),
+            (Err(error), Some(first)) => Err(error.with_snapshot(first)),
+            (Err(error), None) => Err(error),
         }
-        let (snapshot, error) = self.failed.swap_remove(0);
-        let left = if left.is_empty() { left } else { format!("; {left}") };
-        let message = format!(
-            "{failed} of the snapshots could not be deleted, first `{}`: {error}{left}",
-            snapshot.name
-        );
-        Err(Error::new(error.kind(), message)
-            .with_answer_of(&error)
-            .with_snapshot(SnapshotInfo::of(&snapshot))
-            .with_source(error))
     }
 }
 

@@ -1,9 +1,9 @@
-//! Proves that a snapshot starts, and deletes sandboxes that earlier proofs have left behind.
+//! Proves that a snapshot starts.
 
-use daytona_api::{DeleteSandbox, GetSnapshot, ListSandboxes, Sandbox, Snapshot};
+use daytona_api::{GetSnapshot, Snapshot};
 
 use crate::error::{Error, ErrorKind, SnapshotInfo};
-use crate::snapshots::boot::{mark, sandboxes, start};
+use crate::snapshots::boot::start;
 use crate::snapshots::reference::SnapshotRef;
 use crate::snapshots::watch::outcome::{self, Outcome};
 use crate::snapshots::watch::scope::Scope;
@@ -55,37 +55,4 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
         }
     }
     Ok(snapshot)
-}
-
-/// What [`sweep`](crate::SnapshotService::sweep) has done with the sandboxes that earlier calls left behind.
-#[derive(Debug, Default)]
-#[must_use = "sandboxes that could not be deleted are listed here"]
-#[non_exhaustive]
-pub struct SweepReport {
-    /// The sandboxes that were deleted.
-    pub deleted: Vec<Sandbox>,
-    /// The sandboxes that could not be deleted, and why. Kind `Busy` if the sandbox's runner does not answer.
-    pub failed: Vec<(Sandbox, Error)>,
-}
-
-/// Deletes the sandboxes whose time has passed.
-pub(crate) async fn sweep(scope: Scope) -> Result<SweepReport, Error> {
-    let client = &scope.client;
-    let mut request = ListSandboxes::new();
-    request.labels = Some(mark::filter());
-    let found = sandboxes::all(client, request).await?;
-    // The labels hold the server's time, because the machines that made them may have other clocks.
-    let now = client.timestamp();
-    let mut report = SweepReport::default();
-    for sandbox in found {
-        if !mark::is_left_behind(&sandbox, now) {
-            continue;
-        }
-        match client.call(&DeleteSandbox::new(sandbox.id.as_str())).await {
-            Ok(_) => report.deleted.push(sandbox),
-            Err(error) if error.kind() == ErrorKind::NotFound => report.deleted.push(sandbox),
-            Err(error) => report.failed.push((sandbox, error)),
-        }
-    }
-    Ok(report)
 }
