@@ -1076,14 +1076,14 @@ impl<'de> serde::Deserialize<'de> for SandboxClass {
 /// use daytona_api::{CreateBuildInfo, CreateSnapshot, Operation};
 ///
 /// let mut create = CreateSnapshot::new("web:1");
-/// create.build_info = Some(CreateBuildInfo::new("FROM debian:12-slim\n"));
+/// create.build_info = Some(CreateBuildInfo::new("FROM debian:12\n"));
 /// create.cpu = Some(2);
 /// let request = create.to_request(daytona_api::DEFAULT_API_URL)?;
 ///
 /// // What is not set is not sent.
 /// assert_eq!(
 ///     request.body().as_ref(),
-///     br#"{"name":"web:1","buildInfo":{"dockerfileContent":"FROM debian:12-slim\n"},"cpu":2}"#
+///     br#"{"name":"web:1","buildInfo":{"dockerfileContent":"FROM debian:12\n"},"cpu":2}"#
 /// );
 /// # Ok::<(), daytona_api::RequestError>(())
 /// ```
