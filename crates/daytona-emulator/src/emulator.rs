@@ -50,7 +50,7 @@ pub struct Emulator {
     service: EmulatorService,
     listener: Option<Listener>,
     api_key: String,
-    /// Nobody else's as long as this emulator is there.
+    /// Locks the data directory for as long as this emulator exists.
     _data_dir: Option<DataDir>,
 }
 
@@ -66,7 +66,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// If it cannot listen, or cannot create temporary files.
+    /// Fails if it cannot listen, or cannot create temporary files.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
@@ -106,7 +106,7 @@ impl Emulator {
         self.service.clone()
     }
 
-    /// Its clock.
+    /// The emulator's clock.
     pub fn clock(&self) -> &Clock {
         &self.core.clock
     }
@@ -218,7 +218,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// If the files in the data directory cannot be changed.
+    /// Fails if the files in the data directory cannot be changed.
     pub fn reset(&self) -> io::Result<()> {
         self.core.reset()?;
         self.core.save_now()
@@ -233,7 +233,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// If there is no room for it.
+    /// Fails if there is no room for the object.
     pub fn put_object(&self, key: &str, bytes: &[u8]) -> io::Result<()> {
         self.core.storage.put_bytes(key, bytes)
     }
@@ -273,12 +273,12 @@ impl Emulator {
 }
 
 impl EmulatorBuilder {
-    /// Starts it on a socket.
+    /// Starts the emulator on a socket.
     ///
     /// # Errors
     ///
-    /// If it cannot listen, cannot create its files, or cannot use the data directory, which another emulator may be
-    /// using.
+    /// Fails if it cannot listen, cannot create its files, or cannot use the data directory, for example because
+    /// another emulator uses it.
     #[expect(clippy::unused_async, reason = "a future has the runtime that its socket needs")]
     pub async fn start(self) -> io::Result<Emulator> {
         let (address, connections) = (self.address, self.connections);
@@ -287,12 +287,12 @@ impl EmulatorBuilder {
         Ok(emulator)
     }
 
-    /// Starts it without a socket, for [`Emulator::service`].
+    /// Starts the emulator without a socket, for [`Emulator::service`].
     ///
     /// # Errors
     ///
-    /// If the speed is out of range, a key cannot be sent in a header, or it cannot create its files, or cannot use the data directory, which another
-    /// emulator may be using.
+    /// Fails if the speed is out of range, if a key cannot be sent in a header, if it cannot create its files, or if it
+    /// cannot use the data directory, for example because another emulator uses it.
     pub fn in_process(self) -> io::Result<Emulator> {
         fraction("the speed", self.speed, SPEEDS)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
@@ -336,8 +336,8 @@ impl EmulatorBuilder {
     }
 }
 
-/// The key to use: the requested one, else the known one, else a new one. A first key comes with the emulator's
-/// organization.
+/// The key to use: the requested one, or else the known one, or else a new one. The first key is created together with
+/// the emulator's organization.
 fn own_key(accounts: &mut Accounts, wanted: Option<String>) -> ApiKey {
     let known = accounts.first_key().cloned();
     let organization = match (known, &wanted) {

@@ -29,5 +29,5 @@ pub use wire::record::RequestRecord;
 /// An error of any kind, as it passes through bodies and streams.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The body of an answer.
+/// The body of a response.
 pub type ResponseBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BoxError>;

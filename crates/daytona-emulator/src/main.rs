@@ -29,7 +29,7 @@ struct Arguments {
     bind: IpAddr,
 
     /// Directory that keeps snapshots and objects across restarts. It contains the API key. Without it nothing is kept.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
 
     /// How many times faster than usual the emulator's time runs.
@@ -44,11 +44,11 @@ struct Arguments {
     #[arg(long, env = "DAYTONA_EMULATOR_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
 
-    /// Key for the admin routes to use instead of a new one.
+    /// Key to use for the admin routes instead of a new one.
     #[arg(long, env = "DAYTONA_EMULATOR_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
     admin_key: Option<String>,
 
-    /// Region of the object storage that clients are told. Without it clients are told none, as by server 0.190.0.
+    /// Region of the object storage that the API tells its clients. Without it the API tells none, like server 0.190.0.
     #[arg(long, value_name = "REGION")]
     storage_region: Option<String>,
 
@@ -137,7 +137,7 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
     Ok(())
 }
 
-/// A variable's value, as the platform's shell reads it: on Windows PowerShell.
+/// A variable's value, as the platform's shell reads it. On Windows that is PowerShell.
 fn assignment(name: &str, value: &str) -> String {
     if cfg!(windows) {
         format!("$env:{name}=\"{value}\"")
@@ -146,7 +146,7 @@ fn assignment(name: &str, value: &str) -> String {
     }
 }
 
-/// Ctrl-C, or the signal with which services are stopped. Listened for from here on.
+/// Waits for Ctrl-C, or for the signal that stops services. The handlers are installed at once.
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -162,7 +162,7 @@ fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     })
 }
 
-/// What ends a console program: Ctrl-C, Ctrl-Break, a closed window, the end of the session.
+/// Waits for whatever ends a console program: Ctrl-C, Ctrl-Break, a closed window, the end of the session.
 #[cfg(windows)]
 fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
@@ -186,7 +186,7 @@ fn stop_signal() -> io::Result<impl Future<Output = io::Result<()>>> {
     Ok(tokio::signal::ctrl_c())
 }
 
-/// One line an event: the time, the level where it is more than information, and the text.
+/// One line for each event: the time, the level if it is a warning or an error, and the text.
 struct Line;
 
 impl<S, N> FormatEvent<S, N> for Line

@@ -60,67 +60,68 @@ impl Default for EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// The address to listen on. Default: 127.0.0.1, a free port. There is no protection but the API key: leave the
-    /// loopback only for a network that you trust.
+    /// The address to listen on. Default: 127.0.0.1, on a free port. Only the API key protects the emulator, so use
+    /// another address only in a network that you trust.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Peculiarities of the object storage. Default: none.
+    /// Peculiarities of real object storages that the emulator's storage should have. Default: none.
     pub fn storage(mut self, options: StorageOptions) -> Self {
         self.storage = options;
         self
     }
 
-    /// What a build takes on the emulator's clock. Default: a fraction of a second for each step.
+    /// How long a build takes, on the emulator's clock. Default: a fraction of a second for each step.
     pub fn build_time(mut self, duration: Duration) -> Self {
         self.build_time = Some(duration);
         self
     }
 
-    /// Whether a context hash of 64 hex digits has to be the SHA-256 of its archive, so that an archive which was damaged
-    /// fails its build. Default: yes. The real server does not look; turn it off for clients that give such hashes another
-    /// meaning.
+    /// Whether a context hash of 64 hex digits must be the SHA-256 of its archive, so that a damaged archive fails its
+    /// build. Default: yes. The real server does not check this. Turn it off for clients that use such hashes for
+    /// something else.
     pub fn verify_digests(mut self, verify: bool) -> Self {
         self.verify_digests = verify;
         self
     }
 
-    /// Builds with an engine of this machine, in real time. Default: none, Dockerfiles are followed without running
-    /// anything.
+    /// Builds with an engine on this machine, in real time. Default: none. Then Dockerfiles are followed, but nothing
+    /// is run.
     pub fn engine(mut self, engine: BuildEngine) -> Self {
         self.engine = Some(engine);
         self
     }
 
-    /// Keeps everything in this directory, which is made if it is not there, and goes on with what is in it. The
-    /// directory holds the API key, and is one emulator's at a time. Default: nothing is kept.
+    /// Keeps everything in this directory. The directory is created if it does not exist; otherwise the emulator
+    /// continues with what is in it. It contains the API key, and only one emulator at a time can use it. Default:
+    /// nothing is kept.
     pub fn data_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(folder.into());
         self
     }
 
-    /// How many times as fast as usual the emulator's time runs, from 0.001 to 1,000,000. Default: 1.
+    /// How many times faster than usual the emulator's time runs, from 0.001 to 1,000,000. Default: 1.
     pub fn speed(mut self, factor: f64) -> Self {
         self.speed = factor;
         self
     }
 
-    /// How many connections are served at once, at least one and at most a million; further ones wait until one of them
-    /// ends. Default: 1,000.
+    /// How many connections are served at once, from one to a million. Further ones wait until one of them ends.
+    /// Default: 1,000.
     pub fn connections(mut self, most: usize) -> Self {
         self.connections = most.clamp(1, 1_000_000);
         self
     }
 
-    /// Takes this API key instead of a new one.
+    /// Uses this API key. Default: a new one.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// Takes this key for the admin routes instead of a new one.
+    /// Uses this key for the admin routes. Default: a new one.
     pub fn admin_key(mut self, key: impl Into<String>) -> Self {
         self.admin_key = Some(key.into());
         self

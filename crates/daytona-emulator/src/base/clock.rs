@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// How many times as fast as tokio's time a clock can run.
+/// The range of speeds, relative to tokio's time.
 pub(crate) const SPEEDS: RangeInclusive<f64> = 0.001..=1e6;
 
 /// No clock is moved beyond this, so that everything that is scheduled after it is still in the future: the year 9000.
@@ -77,7 +77,7 @@ impl Clock {
         *state = State::Held { now: now(&state) };
     }
 
-    /// Lets the time run on.
+    /// Lets the time run again.
     pub fn release(&self) {
         let mut state = self.lock();
         *state = State::Running {
@@ -120,8 +120,8 @@ impl Clock {
         }
     }
 
-    /// Waits for a while in which other tasks get their turn. On a held clock the wait would never end, so there it is
-    /// a single turn.
+    /// Waits for a while, so that other tasks get their turn. On a held clock the wait would never end, so there it
+    /// gives up its turn only once.
     pub(crate) async fn pause(&self, length: Duration) {
         let state = *self.lock();
         match state {
@@ -142,7 +142,7 @@ fn now(state: &State) -> Timestamp {
     }
 }
 
-/// Exact at the usual speed, at which a time is slept to the nanosecond.
+/// Exact at the usual speed, so that a sleep ends at the right nanosecond.
 fn scaled(elapsed: Duration, speed: f64) -> Duration {
     if (speed - 1.0).abs() < f64::EPSILON {
         elapsed

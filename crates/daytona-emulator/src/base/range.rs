@@ -1,9 +1,9 @@
-//! Ranges of the numbers that come from outside, and what is said of one that is not in its range.
+//! Ranges of numbers from outside, and the messages for numbers outside their range.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The longest time that may be asked for at once: a year.
+/// The longest time that can be requested: a year.
 pub(crate) const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// An error that names the number and its range, if it is not in it.
@@ -25,7 +25,7 @@ pub(crate) fn duration(name: &str, value: Duration) -> Result<(), String> {
     within(name, milliseconds(value), 0..=milliseconds(LONGEST))
 }
 
-/// An error if a fraction is not in its range, or is no number.
+/// An error if a fraction is not in its range, or is not a number.
 pub(crate) fn fraction(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<(), String> {
     if range.contains(&value) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What cannot be known about an image without running something.
+//! What cannot be known about an image unless something is run.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Unknown {
         /// Its line in the Dockerfile.
         line: usize,
     },
-    /// The files that `ADD` got from a remote source, or from an archive that the emulator cannot read.
+    /// The files that `ADD` took from a remote source, or from an archive that the emulator cannot read.
     Added {
         /// Its line in the Dockerfile.
         line: usize,

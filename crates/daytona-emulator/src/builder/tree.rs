@@ -1,4 +1,4 @@
-//! A tree of files: the context of a build, or what a stage made.
+//! A tree of files: the context of a build, or the files of a stage.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(crate) struct Tree {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) node: Node,
-    /// How many `RUN` steps had come before it was put there.
+    /// How many `RUN` steps came before it.
     pub(crate) runs: usize,
 }
 
@@ -72,7 +72,7 @@ impl Node {
     }
 }
 
-/// Why a path leads nowhere.
+/// Why a path cannot be resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Astray {
     NotADirectory,
@@ -130,7 +130,7 @@ impl Tree {
         self.entries.insert(key(path).into(), Entry { node, runs });
     }
 
-    /// Takes away what is at a path and below it.
+    /// Removes what is at a path and below it.
     pub(crate) fn remove(&mut self, path: &str) {
         let key = key(path);
         self.entries.remove(key.as_ref());

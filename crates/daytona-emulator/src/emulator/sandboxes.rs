@@ -10,14 +10,14 @@ impl Emulator {
         self.keep(|core| core.script_sandboxes(script));
     }
 
-    /// Makes images private whose full name begins with this, such as `registry.example/team` or `docker.io/acme`. A
-    /// registry with credentials is needed to look them up and to pull them, and for a build that begins with one.
+    /// Makes images private whose full name begins with this, such as `registry.example/team` or `docker.io/acme`.
+    /// Looking them up, pulling them, and building on them then needs a registry with credentials.
     pub fn require_credentials(&self, beginning: impl Into<String>) {
         self.keep(|core| core.require_credentials(beginning.into()));
     }
 
     /// Adds a sandbox of a snapshot, by the snapshot's name, without a creation over the API. It is already running,
-    /// and does not stop by itself. Returns its id, or none if there is no such snapshot.
+    /// and does not stop by itself. Returns its id, or `None` if there is no such snapshot.
     pub fn add_sandbox(&self, snapshot: &str, name: &str) -> Option<String> {
         self.keep(|core| core.add_sandbox(snapshot, name))
     }

@@ -1,4 +1,4 @@
-//! What faults make of a request, and of its answer.
+//! Applies faults to a request and to its answer.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -14,7 +14,7 @@ use crate::wire::body::{cut, drain, full, read_some, throttle};
 use crate::wire::error::ServiceError;
 use crate::wire::operation::Operation;
 
-/// What becomes of a request.
+/// What happens to a request.
 pub(super) enum Fate {
     /// It is carried out, with this body.
     Goes(ResponseBody, Twist),
@@ -22,7 +22,7 @@ pub(super) enum Fate {
     Ends(Response<ResponseBody>),
 }
 
-/// Lets faults happen to a request.
+/// Applies faults to a request.
 pub(super) async fn to_request(
     core: &Core,
     operation: Operation,
@@ -68,7 +68,7 @@ pub(super) async fn to_request(
     Ok(Fate::Goes(body, twist))
 }
 
-/// Lets faults happen to the answer of a request that was carried out.
+/// Applies faults to the answer of a request that was carried out.
 pub(super) fn to_answer(
     core: &Core,
     operation: Operation,
@@ -96,7 +96,7 @@ pub(super) fn to_answer(
     Ok(response)
 }
 
-/// Lets faults change the headers of any answer.
+/// Applies faults to the headers of any answer.
 pub(super) fn to_headers(headers: &mut HeaderMap, effects: &[Effect]) {
     for effect in effects {
         match effect {
@@ -107,7 +107,7 @@ pub(super) fn to_headers(headers: &mut HeaderMap, effects: &[Effect]) {
     }
 }
 
-/// The answer of a fault that says a status.
+/// The answer of a fault that sets a status.
 fn refusal(core: &Core, operation: Operation, parts: &Parts, answer: &StatusAnswer) -> Response<ResponseBody> {
     let status = answer.status;
     let message = || answer.message.as_deref().unwrap_or(usual_message(status));
@@ -134,7 +134,7 @@ fn with_headers(mut response: Response<ResponseBody>, answer: &StatusAnswer) -> 
     response
 }
 
-/// Sets a header, unless it cannot be one, or says how the answer is framed: that follows from the answer.
+/// Sets a header, unless it is invalid or describes the framing, which follows from the answer.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
         && ![CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION].contains(&name)
@@ -143,7 +143,7 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     }
 }
 
-/// What the real server says with a status, if nothing more special applies.
+/// The real server's usual message for a status.
 fn usual_message(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",

@@ -11,7 +11,7 @@ use crate::wire::operation::Operation;
 /// Which part of the emulator a request is for.
 pub(super) enum Target {
     Api(api::Route),
-    /// What a browser asks before it sends a request to the API from another origin.
+    /// A browser's question before it sends a request to the API from a page of another origin.
     Preflight,
     Log {
         id: String,
@@ -63,8 +63,8 @@ impl Target {
         }
     }
 
-    /// Whether it is the emulator's own, which the real server does not have. Faults spare it, so that they can always be taken
-    /// back, and it is not remembered.
+    /// Whether it is the emulator's own, which the real server does not have. Faults do not affect it, so that they can
+    /// always be removed, and it is not recorded.
     pub(super) fn is_own(&self) -> bool {
         matches!(self, Self::Admin | Self::Page)
     }
@@ -80,7 +80,7 @@ impl Target {
         }
     }
 
-    /// The id or name of the snapshot that it is about, where faults ask for its state.
+    /// The id or name of the snapshot of the request, for faults that depend on its state.
     pub(super) fn snapshot(&self) -> Option<&str> {
         match self {
             Self::Api(route) => route.snapshot(),
@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-/// The number of the part that a request puts.
+/// The number of the part that a request uploads.
 pub(super) fn part_number(parts: &Parts) -> Option<u32> {
     let query = parts.uri.query()?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -152,31 +152,31 @@ pub enum Permission {
     /// `delete:sandboxes`.
     #[serde(rename = "delete:sandboxes")]
     DeleteSandboxes,
-    /// `read:volumes`: of nothing that the emulator has.
+    /// `read:volumes`: for routes that the emulator does not have.
     #[serde(rename = "read:volumes")]
     ReadVolumes,
-    /// `write:volumes`: of nothing that the emulator has.
+    /// `write:volumes`: for routes that the emulator does not have.
     #[serde(rename = "write:volumes")]
     WriteVolumes,
-    /// `delete:volumes`: of nothing that the emulator has.
+    /// `delete:volumes`: for routes that the emulator does not have.
     #[serde(rename = "delete:volumes")]
     DeleteVolumes,
-    /// `write:regions`: of nothing that the emulator has.
+    /// `write:regions`: for routes that the emulator does not have.
     #[serde(rename = "write:regions")]
     WriteRegions,
-    /// `delete:regions`: of nothing that the emulator has.
+    /// `delete:regions`: for routes that the emulator does not have.
     #[serde(rename = "delete:regions")]
     DeleteRegions,
-    /// `read:runners`: of nothing that the emulator has.
+    /// `read:runners`: for routes that the emulator does not have.
     #[serde(rename = "read:runners")]
     ReadRunners,
-    /// `write:runners`: of nothing that the emulator has.
+    /// `write:runners`: for routes that the emulator does not have.
     #[serde(rename = "write:runners")]
     WriteRunners,
-    /// `delete:runners`: of nothing that the emulator has.
+    /// `delete:runners`: for routes that the emulator does not have.
     #[serde(rename = "delete:runners")]
     DeleteRunners,
-    /// `read:audit_logs`: of nothing that the emulator has.
+    /// `read:audit_logs`: for routes that the emulator does not have.
     #[serde(rename = "read:audit_logs")]
     ReadAuditLogs,
 }
@@ -234,7 +234,7 @@ pub struct ApiKey {
     /// Id of the user that it belongs to.
     #[serde(default = "own_user")]
     pub(crate) user: String,
-    /// When it was created. Default: when the emulator's world was.
+    /// When it was created. Default: when the emulator was created.
     #[serde(default)]
     pub(crate) created: Option<Timestamp>,
     #[serde(default)]
@@ -279,7 +279,7 @@ impl ApiKey {
         self
     }
 
-    /// Allows only this. Default: everything.
+    /// Allows only these permissions. Default: all.
     pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
         self.permissions = permissions.into_iter().collect();
         self
@@ -360,7 +360,7 @@ impl UserToken {
         }
     }
 
-    /// Allows only this, as if by the user's role. Default: everything.
+    /// Allows only these permissions, as the user's role would. Default: all.
     pub fn permissions(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
         self.permissions = permissions.into_iter().collect();
         self
@@ -395,7 +395,7 @@ impl std::fmt::Debug for UserToken {
     }
 }
 
-/// Whom a request comes from.
+/// Who has sent a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) organization: String,
@@ -408,7 +408,7 @@ impl Caller {
     }
 }
 
-/// What is known of a bearer token.
+/// What is known about a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bearer {
     Key(ApiKey),
@@ -453,14 +453,14 @@ impl Accounts {
         &self.keys
     }
 
-    /// Takes keys away; whether there was one.
+    /// Removes keys. Returns whether there was one.
     pub(crate) fn remove_key(&mut self, is_it: impl Fn(&ApiKey) -> bool) -> bool {
         let count = self.keys.len();
         self.keys.retain(|key| !is_it(key));
         self.keys.len() < count
     }
 
-    /// Takes note of a use.
+    /// Notes that a key was used.
     pub(crate) fn use_key(&mut self, value: &str, now: Timestamp) {
         if let Some(key) = self.keys.iter_mut().find(|key| key.value == value) {
             key.used = Some(now);
@@ -480,7 +480,7 @@ impl Accounts {
         self.services.push(key);
     }
 
-    /// Whose token it is, if it is still good.
+    /// The owner of the token, if it is still valid.
     pub(crate) fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         let lives = |expires: Option<Timestamp>| expires.is_none_or(|expires| now < expires);
         if let Some(key) = self.keys.iter().find(|key| key.value == token) {

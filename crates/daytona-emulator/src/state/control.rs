@@ -1,4 +1,5 @@
-//! What tests change past the API. The handle that Rust programs hold and the admin routes both call it; whoever calls saves.
+//! Changes that tests make without the API. The handle that Rust programs hold and the admin routes both call it; the
+//! caller saves the state.
 
 use std::io;
 
@@ -14,7 +15,7 @@ use super::script::Script;
 use super::world::{ReadLag, SeededSnapshot};
 
 impl Core {
-    /// Lets something go wrong.
+    /// Adds a fault.
     pub(crate) fn inject(&self, fault: Fault) {
         self.faults.add(fault);
     }
@@ -23,17 +24,17 @@ impl Core {
         self.faults.clear();
     }
 
-    /// Says what is to become of snapshots.
+    /// Adds a script for snapshots.
     pub(crate) fn script(&self, script: Script) {
         self.change(|world, _| world.scripts.0.push(script));
     }
 
-    /// Says what is to become of sandboxes.
+    /// Adds a script for sandboxes.
     pub(crate) fn script_sandboxes(&self, script: SandboxScript) {
         self.change(|world, _| world.sandbox_scripts.0.push(script));
     }
 
-    /// Takes back all scripts, of snapshots and of sandboxes.
+    /// Removes all scripts, for snapshots and for sandboxes.
     pub(crate) fn clear_scripts(&self) {
         self.change(|world, _| {
             world.scripts.0.clear();
@@ -105,7 +106,7 @@ impl Core {
         })
     }
 
-    /// Takes a snapshot out at once.
+    /// Removes a snapshot at once.
     pub(crate) fn remove_snapshot(&self, id: &str) {
         self.change(|world, now| world.take_out(id, now));
     }
@@ -125,17 +126,17 @@ impl Core {
         self.change(|world, _| world.is_under_maintenance = is_on);
     }
 
-    /// Takes the only runner away, or brings it back.
+    /// Removes the only runner, or brings it back.
     pub(crate) fn set_runner(&self, is_there: bool) {
         self.change(|world, now| world.set_runner(is_there, now));
     }
 
-    /// Limits requests, or lifts the limits.
+    /// Limits requests, or removes the limits.
     pub(crate) fn set_rate_limits(&self, limits: Option<RateLimits>) {
         self.limiter.set(limits);
     }
 
-    /// Puts everything back to what it was when the emulator started, but the time, which runs on from where it is.
+    /// Resets everything to what it was when the emulator started, except the time.
     ///
     /// # Errors
     ///

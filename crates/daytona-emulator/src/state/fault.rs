@@ -342,17 +342,17 @@ impl Effect {
     }
 }
 
-/// A call, as faults tell one from another.
+/// A call, with what faults distinguish.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// The number of the part that it puts.
+    /// The number of the uploaded part.
     pub(crate) part: Option<u32>,
     /// Whether it names a snapshot that is pending, pulling or building.
     pub(crate) is_under_way: bool,
 }
 
-/// Statuses that a gateway's page can have.
+/// The statuses that a gateway's page can have.
 pub(crate) const GATEWAY_STATUSES: RangeInclusive<u64> = 400..=599;
 
 fn header(name: &str, value: &str) -> Result<(), String> {
@@ -361,11 +361,11 @@ fn header(name: &str, value: &str) -> Result<(), String> {
     }
     match value.parse::<HeaderValue>() {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!("the value of the header {name} cannot be one")),
+        Err(_) => Err(format!("the value of the header {name} is invalid")),
     }
 }
 
-/// A status that an answer can have.
+/// A status that a response can have.
 pub(crate) fn checked_status(status: u16) -> StatusCode {
     StatusCode::from_u16(status)
         .ok()
@@ -390,12 +390,12 @@ impl Faults {
         self.lock().clone()
     }
 
-    /// Whether any of them asks how the snapshot of a call is.
+    /// Whether any of them needs to know the state of the snapshot.
     pub(crate) fn ask_for_states(&self) -> bool {
         self.lock().iter().any(|fault| fault.while_under_way)
     }
 
-    /// What is to go wrong with this call: each fault counts it, all that hit apply in their order.
+    /// The faults that apply to this call, in their order. Each matching fault counts the call.
     pub(crate) fn hit(&self, call: &Call) -> Vec<Effect> {
         let mut faults = self.lock();
         let hits = faults

@@ -1,4 +1,4 @@
-//! Rate limits, as the measured server applies them where an installation configures them.
+//! Rate limits, as the measured server applies them if an installation configures them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use crate::base::clock::after;
 
-/// Limits on requests: of each organization over all its routes, and of failed logins from one address.
+/// Limits the requests of each organization over all its routes, and the failed logins from each address.
 ///
-/// Once a limit is passed, everything is refused for a whole window. Times are those of the emulator's clock.
+/// Once a limit is passed, everything is refused for a whole window. All times are those of the emulator's clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// How many requests and failed logins are allowed in a window. The last failed login is already refused.
+    /// Sets how many requests and failed logins a window allows. The last failed login is already refused.
     pub fn new(requests: u32, failed_logins: u32, window: Duration) -> Self {
         Self {
             requests,
@@ -68,7 +68,7 @@ struct State {
 /// Headers that a limit adds to an answer.
 pub(crate) type LimitHeaders = Vec<(HeaderName, HeaderValue)>;
 
-/// What a limit says to a request.
+/// The decision of a limit about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Pass(LimitHeaders),
@@ -99,7 +99,7 @@ impl Limiter {
         Verdict::Refuse(vec![number(&format!("retry-after-{name}"), seconds(now, until))])
     }
 
-    /// Whether an address may try at all.
+    /// Whether requests from an address are looked at at all.
     pub(crate) fn address(&self, address: &str, now: Timestamp) -> Verdict {
         let mut state = self.lock();
         let Some(limits) = state.limits else {

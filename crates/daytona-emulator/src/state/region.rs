@@ -31,13 +31,13 @@ pub struct Region {
     pub(crate) id: String,
     #[serde(default)]
     name: Option<String>,
-    /// The organization whose own it is.
+    /// The organization that owns it.
     #[serde(default)]
     pub(crate) organization_id: Option<String>,
-    /// Of runners with a GPU.
+    /// The GPUs of its runners.
     #[serde(default)]
     gpu_types: Vec<String>,
-    /// Those that may be asked for; without it, all.
+    /// The GPUs that may be requested; all if not set.
     #[serde(default)]
     allowed_gpu_types: Option<Vec<String>>,
 }
@@ -84,7 +84,7 @@ impl Region {
         self.organization_id.as_deref().is_none_or(|own| own == organization)
     }
 
-    /// A message if the kind of GPU is not permitted here.
+    /// Fails with a message if the kind of GPU is not permitted here.
     pub(crate) fn check_gpu(&self, wanted: Option<&str>) -> Result<(), String> {
         match (&self.allowed_gpu_types, wanted) {
             (Some(allowed), _) if allowed.is_empty() => Err("No GPU types are allowed in this region.".to_owned()),
@@ -96,7 +96,7 @@ impl Region {
         }
     }
 
-    /// The kind of GPU that a snapshot gets; a message if no runner has it.
+    /// The kind of GPU that a snapshot gets, or a message if no runner has it.
     pub(crate) fn gpu(&self, wanted: Option<&str>) -> Result<&str, String> {
         let permits = |kind: &&String| {
             self.allowed_gpu_types

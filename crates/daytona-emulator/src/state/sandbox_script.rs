@@ -8,7 +8,7 @@ use crate::base::range::{LONGEST, duration, within};
 use crate::builder::pattern;
 use crate::state::script::optional_milliseconds;
 
-/// Decides what happens to the matching sandboxes. Without a script they start and end well.
+/// Decides what happens to the matching sandboxes. Without a script, every start, stop and deletion succeeds.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, SandboxScript};
@@ -38,7 +38,7 @@ pub struct SandboxScript {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<String>,
-    /// How many sandboxes are left for it.
+    /// How many more sandboxes it applies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
     #[serde(with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ impl SandboxScript {
         self
     }
 
-    /// The runner dies: the sandbox stays in creation forever, and cannot be deleted.
+    /// The runner stops working: the sandbox stays in state `creating` forever, and cannot be deleted.
     pub fn hangs(mut self) -> Self {
         self.hangs = true;
         self
@@ -118,7 +118,7 @@ impl SandboxScript {
         self
     }
 
-    /// A snapshot of the sandbox fails without a trace.
+    /// A snapshot of the sandbox fails, and nothing shows the failure.
     pub fn capture_fails(mut self) -> Self {
         self.capture_fails = true;
         self
@@ -159,7 +159,7 @@ impl SandboxScript {
 pub(crate) struct SandboxScripts(pub(crate) Vec<SandboxScript>);
 
 impl SandboxScripts {
-    /// The first script for such a sandbox.
+    /// The first script that matches such a sandbox.
     pub(crate) fn take(&mut self, name: &str, snapshot: &str) -> SandboxScript {
         let Some(script) = self.0.iter_mut().find(|script| script.is_for(name, snapshot)) else {
             return SandboxScript::default();

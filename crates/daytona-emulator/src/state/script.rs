@@ -51,7 +51,7 @@ pub struct Script {
     image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dockerfile: Option<String>,
-    /// How many snapshots are left for it.
+    /// How many more snapshots it applies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
     #[serde(with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,8 @@ impl Script {
         self
     }
 
-    /// The pull or the build fails with this reason. It takes place even if an earlier one would do.
+    /// The pull or the build fails with this reason. It takes place even if the result of an earlier one could be
+    /// reused.
     pub fn fails(mut self, reason: impl Into<String>) -> Self {
         self.fails = Some(reason.into());
         self
@@ -168,14 +169,15 @@ impl Script {
         self
     }
 
-    /// The log of the build has exactly these lines. The build takes place even if an earlier one would do.
+    /// The log of the build has exactly these lines. The build takes place even if the result of an earlier one could
+    /// be reused.
     pub fn log<I: Into<String>>(mut self, lines: impl IntoIterator<Item = I>) -> Self {
         self.log = Some(lines.into_iter().map(Into::into).collect());
         self
     }
 
-    /// `RUN` steps that contain this text print something and exit with this status. Any status but 0 fails the build.
-    /// The build takes place even if an earlier one would do.
+    /// `RUN` steps that contain this text print something and exit with this status. Any status except 0 fails the
+    /// build. The build takes place even if the result of an earlier one could be reused.
     pub fn run_fails(self, containing: impl Into<String>, exit: i32, prints: impl Into<String>) -> Self {
         self.run(containing, exit, prints)
     }
@@ -194,8 +196,8 @@ impl Script {
         self
     }
 
-    /// The snapshot goes into this state, some time after the previous one. With one such state, nothing else happens
-    /// to it. Any text is accepted as a state, so that clients can be tested with unknown ones.
+    /// The snapshot enters this state, this long after the previous one. Once a script has such a state, nothing else
+    /// happens to the snapshot. Any text is accepted as a state, so you can test clients with unknown states.
     pub fn state(self, after: Duration, state: impl Into<SnapshotState>) -> Self {
         self.scripted(after, state.into(), None)
     }
@@ -214,7 +216,7 @@ impl Script {
         self
     }
 
-    /// Whether what it says can only be seen in a pull or a build of its own, so that no earlier one will do.
+    /// Whether its effects need a pull or a build of their own, so that an earlier result cannot be reused.
     pub(crate) fn is_particular(&self) -> bool {
         self.fails.is_some() || self.log.is_some() || !self.run.is_empty()
     }
@@ -239,7 +241,7 @@ impl Script {
         self.states.iter().try_for_each(|state| duration("after", state.after))
     }
 
-    /// Whether it is for such a snapshot.
+    /// Whether it matches such a snapshot.
     fn is_for(&self, name: &str, image: &str, dockerfile: Option<&str>) -> bool {
         let matches = |wanted: &Option<String>, actual: &str| {
             wanted.as_ref().is_none_or(|wanted| pattern::matches(wanted, actual))
@@ -257,7 +259,7 @@ impl Script {
 pub(crate) struct Scripts(pub(crate) Vec<Script>);
 
 impl Scripts {
-    /// The first script for such a snapshot.
+    /// The first script that matches such a snapshot.
     pub(crate) fn take(&mut self, name: &str, image: &str, dockerfile: Option<&str>) -> Option<Script> {
         let script = self
             .0

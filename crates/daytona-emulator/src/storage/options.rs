@@ -43,8 +43,9 @@ impl Default for StorageOptions {
 }
 
 impl StorageOptions {
-    /// A store without peculiarities, in temporary files. A policy always refuses bucket-level requests, deletion and
-    /// abortion. An object may have 16 GiB, and all objects together 32 GiB.
+    /// A store without peculiarities, in temporary files. The policy of its credentials only allows reading, writing
+    /// and listing below the prefix of the organization. An object may have up to 16 GiB, and all objects together up
+    /// to 32 GiB.
     pub fn new() -> Self {
         Self {
             in_memory: false,
@@ -92,7 +93,7 @@ impl StorageOptions {
         self
     }
 
-    /// Lets credentials expire after this many objects or parts.
+    /// Lets credentials expire after this many uploads of objects or parts.
     pub fn expire_after_parts(mut self, parts: u32) -> Self {
         self.expire_after_parts = Some(parts);
         self
@@ -117,7 +118,7 @@ impl StorageOptions {
         self
     }
 
-    /// Reads bodies no faster than this, by the emulator's clock.
+    /// Reads bodies at most at this speed, by the emulator's clock.
     pub fn bytes_per_second(mut self, bytes: u64) -> Self {
         self.bytes_per_second = Some(bytes.max(1));
         self

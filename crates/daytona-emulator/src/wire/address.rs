@@ -4,10 +4,10 @@ use http::header::HOST;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-/// Longest address that is remembered and shown, in bytes.
+/// The longest address that is recorded and shown, in bytes.
 const LONGEST: usize = 2_048;
 
-/// Fields of a query that let whoever knows them act in the client's name.
+/// Query fields that let anybody who knows them act as the client.
 const SECRET: [&str; 4] = [
     "x-amz-security-token",
     "x-amz-signature",
@@ -15,7 +15,7 @@ const SECRET: [&str; 4] = [
     "access_token",
 ];
 
-/// The path and query of a request, as they are remembered: cut where they are long, and without secrets.
+/// The path and query of a request, as they are recorded: cut if they are long, and without secrets.
 pub(crate) fn remembered(parts: &Parts) -> String {
     let path_and_query = parts.uri.path_and_query();
     let address = path_and_query.map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
@@ -37,8 +37,8 @@ pub(crate) fn remembered(parts: &Parts) -> String {
     shown
 }
 
-/// The address under which the request found the emulator, as the beginning of further ones. On its own socket that is http; who
-/// serves it otherwise, behind TLS say, names the scheme in the request's URI.
+/// The address under which the client reached the emulator, as the base of further addresses. The emulator's own socket
+/// uses http. If something else serves it, for example behind TLS, the request's URI names the scheme.
 pub(crate) fn base_url(parts: &Parts) -> String {
     let scheme = parts.uri.scheme_str().unwrap_or("http");
     let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());

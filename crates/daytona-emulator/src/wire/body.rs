@@ -1,4 +1,4 @@
-//! Bodies that break off, stand still or come slowly.
+//! Bodies that break off, stall or come slowly.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,11 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> ResponseBody {
         .boxed_unsync()
 }
 
-/// A body that nobody wants is read no further than this; then the connection is closed after the answer.
+/// An unwanted body is read only up to this size. Then the connection is closed after the answer.
 const MOST_UNWANTED: u64 = 64 * 1024 * 1024;
 
-/// Reads a body to its end: a client that is still sending would see a broken connection instead of the answer. One
-/// that is very large is let go.
+/// Reads a body to its end. Otherwise a client that is still sending would see a broken connection instead of the
+/// answer. A very large body is not read to its end.
 pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
     let mut left = MOST_UNWANTED;
     while let Some(frame) = body.frame().await {
@@ -37,7 +37,7 @@ pub(crate) async fn drain(mut body: ResponseBody) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// A body for somebody else to read, and what that one leaves of it.
+/// Splits a body into one for another reader and what that reader leaves of it.
 pub(crate) fn share(body: ResponseBody) -> (ResponseBody, Rest) {
     let shared = Arc::new(Mutex::new(body));
     (Shared(Arc::clone(&shared)).boxed_unsync(), Rest(shared))
@@ -70,13 +70,13 @@ impl Body for Shared {
 pub(crate) struct Rest(Arc<Mutex<ResponseBody>>);
 
 impl Rest {
-    /// Reads it to its end, or to where it breaks.
+    /// Reads it to its end, or until it breaks off.
     pub(crate) async fn drain(self) {
         drop(drain(Shared(self.0).boxed_unsync()).await);
     }
 }
 
-/// Reads a body to its end; `None` if it is larger than the limit.
+/// Reads a body to its end. Returns `None` if it is larger than the limit.
 pub(crate) async fn read_limited(mut body: ResponseBody, limit: usize) -> Result<Option<Vec<u8>>, ServiceError> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -104,7 +104,7 @@ pub(crate) async fn read_some(mut body: ResponseBody, bytes: u64) -> Result<Resp
     Ok(body)
 }
 
-/// A body that ends after some bytes: with an error, or not at all.
+/// A body that ends after this many bytes: with an error, or never.
 pub(crate) fn cut(body: ResponseBody, bytes: u64, breaks: bool) -> ResponseBody {
     let head = stream::unfold((body, bytes), |(mut body, left)| async move {
         if left == 0 {
@@ -131,7 +131,7 @@ pub(crate) fn cut(body: ResponseBody, bytes: u64, breaks: bool) -> ResponseBody 
     StreamBody::new(head.chain(tail)).boxed_unsync()
 }
 
-/// A body that comes at no more than this many bytes a second.
+/// A body that delivers at most this many bytes per second.
 pub(crate) fn throttle(body: ResponseBody, bytes_per_second: u64, clock: &Clock) -> ResponseBody {
     let begin = clock.now();
     let slow = stream::unfold((body, clock.clone(), 0), move |(mut body, clock, seen)| async move {

@@ -1,11 +1,11 @@
-//! What a request asks for, by its method and address alone.
+//! The operation of a request, which its method and address decide.
 
 use std::fmt;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-/// An operation that the emulator answers, as a place to put a [`Fault`](crate::Fault).
+/// An operation of the emulator, for [`Fault::on`](crate::Fault::on) and [`RequestRecord`](crate::RequestRecord).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -66,7 +66,7 @@ pub enum Operation {
     StopSandbox,
     /// `POST /sandbox/{idOrName}/snapshot`
     CreateSandboxSnapshot,
-    /// What else changes a sandbox, which the emulator refuses.
+    /// Any other change of a sandbox, which the emulator refuses.
     OtherSandbox,
     /// `POST /docker-registry`
     CreateRegistry,
@@ -90,7 +90,7 @@ pub enum Operation {
     PutObject,
     /// `PUT` of a part of an object.
     UploadPart,
-    /// The begin of a multipart upload.
+    /// The beginning of a multipart upload.
     CreateMultipartUpload,
     /// The end of a multipart upload.
     CompleteMultipartUpload,

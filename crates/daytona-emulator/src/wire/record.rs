@@ -1,4 +1,4 @@
-//! What is remembered of a request.
+//! What is recorded of a request.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::operation::Operation;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRecord {
-    /// What it asked for.
+    /// The operation.
     pub operation: Operation,
-    /// Its method.
+    /// The HTTP method.
     pub method: Method,
-    /// Its path and query.
+    /// The path and query.
     pub address: String,
     /// The status of the answer; `None` if the connection was broken.
     pub status: Option<u16>,
     /// When it was answered, on the emulator's clock.
     pub time: Timestamp,
-    /// What the answer took, up to its body.
+    /// The time from the request to the body of the answer.
     pub took: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Who sends a request, and under which name the emulator was asked.
+//! The sender of a request, and the host name under which it reached the emulator.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,7 +28,7 @@ impl PeerAddress {
     }
 }
 
-/// Whether a browser sends a request for a page of another site, or one of this machine's for a name that is not this machine's.
+/// Whether a browser sends the request for a page of another site, or a request from this machine names another host.
 pub(crate) fn is_from_elsewhere(parts: &Parts) -> bool {
     let own = parts
         .headers
@@ -60,7 +60,7 @@ pub(crate) fn host_name(parts: &Parts) -> Option<&str> {
     Some(name.trim_start_matches('[').trim_end_matches(']'))
 }
 
-/// Whether a request names this machine itself. A name may be one that somebody else's page made to point here, so that a
+/// Whether a request names this machine itself. Somebody else's page could have made another name point here, and the
 /// browser would let that page read the answer.
 pub(crate) fn names_this_machine(parts: &Parts) -> bool {
     host_name(parts).is_some_and(|name| {
@@ -69,10 +69,10 @@ pub(crate) fn names_this_machine(parts: &Parts) -> bool {
     })
 }
 
-/// The heads of a request that the server takes, in bytes.
+/// The largest head of a request that the server accepts, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// The status with which the server's HTTP library refuses a request, before anybody looks at it.
+/// The status with which the server's HTTP library refuses a request before any handler sees it.
 pub(crate) fn malformed(parts: &Parts) -> Option<StatusCode> {
     if parts.headers.get_all(HOST).iter().count() > 1 {
         return Some(StatusCode::BAD_REQUEST);

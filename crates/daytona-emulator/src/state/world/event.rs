@@ -1,4 +1,4 @@
-//! What lies ahead.
+//! Events that will happen.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::state::script::Script;
 pub(super) enum Event {
     /// A runner takes the snapshot on.
     Assign(SnapshotId),
-    /// The registry has said what it knows of the image.
+    /// The registry has answered about the image.
     Inspected(SnapshotId),
     Pulled(SnapshotId),
     OpenLog(String),
@@ -23,12 +23,12 @@ pub(super) enum Event {
     Built(SnapshotId, String, Result<(), String>, Option<Arc<BuiltImage>>),
     /// The periodic task sees how a build has ended.
     Noticed(SnapshotId, Result<(), String>),
-    /// The registry has said what it knows of a built image.
+    /// The registry has answered about a built image.
     Checked(SnapshotId),
-    /// A runner is busy with the same, and does not take the snapshot on that is in this state.
+    /// A runner is busy with the same definition, and does not accept the snapshot, which is in this state.
     Rejected(SnapshotId, SnapshotState),
     Removed(SnapshotId),
-    /// What was asked for is undone.
+    /// An acknowledged change is undone.
     Restored(SnapshotId, SnapshotState),
     /// What happens to the sandbox of this id.
     Sandbox(String, Step),
@@ -36,13 +36,13 @@ pub(super) enum Event {
     Scripted(SnapshotId, usize),
 }
 
-/// What became of a due event.
+/// The result of a due event.
 pub(crate) enum Due {
     Happened,
     Build(Box<BuildJob>),
 }
 
-/// A build that has to be worked out before anything more can happen to its snapshot.
+/// A build whose result is needed before anything more can happen to its snapshot.
 #[derive(Debug, Clone)]
 pub(crate) struct BuildJob {
     pub(crate) snapshot: SnapshotId,
@@ -53,7 +53,7 @@ pub(crate) struct BuildJob {
 }
 
 impl BuildJob {
-    /// What would be built for a snapshot, outside its life.
+    /// What would be built for a snapshot, independent of its state.
     pub(crate) fn of(record: &Record) -> Option<Self> {
         Some(Self {
             snapshot: record.id.clone(),
@@ -64,7 +64,7 @@ impl BuildJob {
         })
     }
 
-    /// What the builder has to know of it.
+    /// The same as the builder's input.
     pub(crate) fn for_builder(&self) -> builder::Job {
         let script = self.script.clone().unwrap_or_default();
         builder::Job {

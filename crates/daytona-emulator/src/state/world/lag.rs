@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::range::duration;
 use crate::state::script::milliseconds;
 
-/// How long reads lag behind writes, as they do where they are answered by another copy of the database.
+/// How long reads lag behind writes, as they do if another copy of the database answers them.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, ReadLag};
@@ -23,8 +23,8 @@ use crate::state::script::milliseconds;
 /// # }
 /// ```
 ///
-/// Over HTTP it is `{"created": 3000, "deleted": 5000, "names": 0}`, in milliseconds of the emulator's clock. A lag over a year
-/// counts as one of a year.
+/// Over HTTP it is `{"created": 3000, "deleted": 5000, "names": 0}`, in milliseconds of the emulator's clock. A lag of
+/// more than a year counts as a year.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -48,21 +48,21 @@ impl ReadLag {
         Self::default()
     }
 
-    /// `get`, `list` and the address of a build log do not know a snapshot for so long after its creation, though its name is
-    /// taken. Default: 0.
+    /// For this long after its creation, `get`, `list` and the address of a build log do not know a snapshot, although
+    /// its name is taken. Default: 0.
     pub fn created(mut self, lag: Duration) -> Self {
         self.created = lag.min(crate::base::range::LONGEST);
         self
     }
 
-    /// `get` and `list` show a snapshot as it was before its deletion for so long after the request for it, and as `removing`
-    /// for so long after it is gone. Default: 0.
+    /// For this long after a request to delete it, `get` and `list` show a snapshot as it was before, and for this long
+    /// after it is gone, as `removing`. Default: 0.
     pub fn deleted(mut self, lag: Duration) -> Self {
         self.deleted = lag.min(crate::base::range::LONGEST);
         self
     }
 
-    /// The name of a snapshot stays taken for so long after it is gone. Default: 0.
+    /// For this long after a snapshot is gone, its name stays taken. Default: 0.
     pub fn names(mut self, lag: Duration) -> Self {
         self.names = lag.min(crate::base::range::LONGEST);
         self
@@ -75,7 +75,7 @@ impl ReadLag {
     }
 }
 
-/// How a snapshot was before its deletion was asked for.
+/// A snapshot before its deletion was requested.
 #[derive(Debug, Clone)]
 pub(crate) struct Stale {
     pub(super) state: SnapshotState,

@@ -106,7 +106,7 @@ pub(crate) struct Build {
     /// Since when no snapshot has it.
     #[serde(default)]
     pub(crate) left: Option<Timestamp>,
-    /// What is known of the image; worked out again after a restart.
+    /// What is known about the image. It is worked out again after a restart.
     #[serde(skip)]
     pub(crate) image: Option<Arc<BuiltImage>>,
 }
@@ -182,7 +182,7 @@ impl Record {
     }
 }
 
-/// A snapshot that is there from the beginning, past the API and its checks.
+/// A snapshot that is added without the API and its checks.
 ///
 /// ```
 /// use daytona_emulator::{Emulator, SeededSnapshot};
@@ -252,79 +252,79 @@ impl SeededSnapshot {
         }
     }
 
-    /// With this id, instead of a new one.
+    /// Uses this id instead of a new one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Of the organization with this id. Default: the emulator's own.
+    /// Sets its organization, by id. Default: the emulator's own.
     pub fn organization(mut self, id: impl Into<String>) -> Self {
         self.organization = Some(id.into());
         self
     }
 
-    /// Visible to every organization, and not to be deleted.
+    /// Makes it visible to every organization. Nobody can delete it.
     pub fn general(mut self) -> Self {
         self.general = true;
         self
     }
 
-    /// In this state. Nothing happens to it by itself. Default: active.
+    /// Sets its state. Nothing happens to it by itself. Default: active.
     pub fn state(mut self, state: impl Into<SnapshotState>) -> Self {
         self.state = state.into();
         self
     }
 
-    /// With this size in GiB, or none. Default: a small one for an image, none for a build, as on the real server.
+    /// Sets its size in GiB, or none. Default: a small one for an image, none for a build, as on the real server.
     pub fn size(mut self, gibibytes: Option<f64>) -> Self {
         self.size = gibibytes;
         self
     }
 
-    /// With the reason of a failure.
+    /// Sets the reason of a failure.
     pub fn error_reason(mut self, reason: impl Into<String>) -> Self {
         self.error = Some(reason.into());
         self
     }
 
-    /// With this entrypoint. Default: none for an image, the Dockerfile's for a build.
+    /// Sets its entrypoint. Default: none for an image, the Dockerfile's for a build.
     pub fn entrypoint<I: Into<String>>(mut self, words: impl IntoIterator<Item = I>) -> Self {
         self.entrypoint = Some(words.into_iter().map(Into::into).collect());
         self
     }
 
-    /// With these resources: cores, GPUs, GB of memory, GB of disk. Default: 1, 0, 1, 3.
+    /// Sets its resources: cores, GPUs, GB of memory, GB of disk. Default: 1, 0, 1, 3.
     pub fn resources(mut self, cpu: f64, gpu: f64, memory: f64, disk: f64) -> Self {
         self.resources = Resources { cpu, gpu, memory, disk };
         self
     }
 
-    /// With this kind of GPU; none if it is empty. Default: none.
+    /// Sets its kind of GPU; none if it is empty. Default: none.
     pub fn gpu_type(mut self, kind: impl Into<String>) -> Self {
         self.gpu_type = Some(kind.into()).filter(|kind| !kind.is_empty());
         self
     }
 
-    /// In the region with this id. Default: `us`.
+    /// Sets its region, by id. Default: `us`.
     pub fn region(mut self, id: impl Into<String>) -> Self {
         self.region = id.into();
         self
     }
 
-    /// Created at this time. Default: now.
+    /// Sets the time of its creation. Default: now.
     pub fn created(mut self, at: Timestamp) -> Self {
         self.created = Some(at);
         self
     }
 
-    /// Used last at this time. Default: when it was created, if it is active.
+    /// Sets the time of its last use. Default: when it was created, if it is active.
     pub fn last_used(mut self, at: Timestamp) -> Self {
         self.used = Some(at);
         self
     }
 
-    /// With this text as the log of its build.
+    /// Sets the log of its build.
     pub fn log(mut self, text: impl Into<String>) -> Self {
         self.log = Some(text.into().into_bytes());
         self
@@ -391,8 +391,8 @@ pub(crate) fn full_reference(snapshot_ref: &str) -> String {
     format!("{REGISTRY}/daytona/{snapshot_ref}")
 }
 
-/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, comments included. Blank words are left out,
-/// and nothing is kept where none is left. Where a word is no text, the server fails.
+/// The entrypoint that the service stores: the last `ENTRYPOINT` anywhere in the text, even in a comment. Blank words
+/// are left out. If no word is left, nothing is stored. If a word is not text, the server fails.
 #[expect(clippy::option_option, reason = "a failure, no entrypoint, and one")]
 pub(crate) fn entrypoint_of(dockerfile: &str) -> Option<Option<Vec<String>>> {
     let Some((_, rest)) = dockerfile.rsplit_once("ENTRYPOINT") else {

@@ -28,14 +28,15 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// Whether its credentials are for an image: its address begins the name, and ends there at a slash or a colon.
+    /// Whether its credentials are for an image: the image's name begins with the address, followed by a slash or a
+    /// colon.
     pub(super) fn is_for(&self, image: &str) -> bool {
         let address = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
         begins(image, address)
     }
 }
 
-/// Whether the name of an image begins so, up to a slash or a colon.
+/// Whether the name of an image begins with this, followed by a slash or a colon.
 pub(super) fn begins(image: &str, start: &str) -> bool {
     image
         .strip_prefix(start)

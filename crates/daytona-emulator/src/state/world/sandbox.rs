@@ -12,9 +12,9 @@ use crate::base::clock::after;
 use crate::base::random::new_id;
 use crate::state::sandbox_script::SandboxScript;
 
-/// What the server wants of a sandbox that was deleted.
+/// The desired state of a sandbox that was deleted.
 pub(super) const DESTROYED: &str = "destroyed";
-/// How long a failed removal is listed, where one asks for it.
+/// How long a failed removal is listed, for requests that ask for it.
 const LISTED: Duration = Duration::from_hours(24);
 
 /// A sandbox's record.
@@ -56,18 +56,18 @@ pub(crate) struct Sandbox {
 pub(super) enum Step {
     /// The runner has tried to start it.
     Begun,
-    /// Nothing has happened in it since this time, for as long as it may.
+    /// Nothing has happened in it since this time, and the limit for that has passed.
     Idle(Timestamp),
     Stopped,
     Removed,
-    /// The snapshot of it is there.
+    /// The snapshot of it exists.
     Captured(String),
-    /// It is again what it was before its snapshot was made.
+    /// It returns to its state from before the capture.
     Returned(SandboxState),
 }
 
 impl Sandbox {
-    /// A sandbox of a snapshot that is being created, with nothing of its own but its name.
+    /// A sandbox of a snapshot that is being created. Only its name is given.
     pub(crate) fn of(snapshot: &Record, organization: &str, name: &str, now: Timestamp) -> Self {
         let id = new_id();
         Self {
@@ -110,7 +110,7 @@ impl Sandbox {
         matches!(self.state, Creating | Starting | Stopping | Snapshotting)
     }
 
-    /// Whether a list shows it that also wants those whose removal failed.
+    /// Whether a list shows it. `with_lost` also shows sandboxes whose removal failed.
     pub(crate) fn is_listed(&self, with_lost: bool, now: Timestamp) -> bool {
         !self.is_lost || with_lost && now < after(self.updated, LISTED)
     }
