@@ -47,7 +47,18 @@ const MOST_UPLOADS: usize = 1_000;
 /// Credentials that are remembered. The oldest are forgotten first, so that a client cannot fill the memory with them.
 const REMEMBERED_CREDENTIALS: usize = 10_000;
 
-/// An object that is stored.
+/// An object in the emulator's storage.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let emulator = daytona_emulator::Emulator::builder().in_process()?;
+/// emulator.put_object("org/hash/context.tar", b"bytes")?;
+/// let objects = emulator.objects();
+/// assert_eq!(objects[0].key, "org/hash/context.tar");
+/// assert_eq!(objects[0].read()?, b"bytes");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StoredObject {
@@ -59,11 +70,11 @@ pub struct StoredObject {
 }
 
 impl StoredObject {
-    /// Its bytes.
+    /// Reads its bytes.
     ///
     /// # Errors
     ///
-    /// If the file that holds them cannot be read.
+    /// Fails if the file that contains them cannot be read.
     pub fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.blob.reader(0)?.read_to_end(&mut bytes)?;

@@ -27,7 +27,27 @@ use crate::wire::record::RequestRecord;
 use crate::wire::sender::malformed;
 use crate::{BoxError, ResponseBody};
 
-/// The emulator in process: a `tower::Service` that answers for the API, the log host and object storage. Cheap to clone.
+/// The emulator in process: a `tower::Service` that answers for the API, the log host and object storage. Cheap to
+/// clone.
+///
+/// A Rust client uses it as its transport. A test can also call it directly:
+///
+/// ```
+/// use daytona_emulator::{BoxError, Emulator};
+/// use http::Request;
+/// use http_body_util::Empty;
+/// use tower_service::Service;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let emulator = Emulator::builder().in_process()?;
+/// let request = Request::get(format!("{}/health", emulator.api_url()))
+///     .body(Empty::<bytes::Bytes>::new())?;
+/// let response = emulator.service().call(request).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct EmulatorService {
     core: Arc<Core>,

@@ -9,6 +9,16 @@ use jiff::Timestamp;
 use super::operation::Operation;
 
 /// A request that was answered.
+///
+/// ```
+/// use daytona_emulator::{Emulator, Operation};
+///
+/// /// How often the client under test has asked for a snapshot.
+/// fn polls(emulator: &Emulator) -> usize {
+///     let requests = emulator.requests();
+///     requests.iter().filter(|one| one.operation == Operation::GetSnapshot).count()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRecord {

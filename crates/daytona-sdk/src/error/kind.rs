@@ -4,6 +4,19 @@ use std::fmt;
 
 /// The kind of an [`Error`](crate::Error), for programs that act on it.
 ///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// use daytona_sdk::ErrorKind;
+///
+/// match daytona.snapshots().delete("my-app").await {
+///     Ok(()) => println!("it is being removed"),
+///     Err(error) if error.kind() == ErrorKind::NotFound => println!("it does not exist"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// | kind | what it means | what to do |
 /// |---|---|---|
 /// | [`Config`](Self::Config) | a setting of the client is missing or wrong | correct it; the message names it |

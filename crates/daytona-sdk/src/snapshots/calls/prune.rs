@@ -37,6 +37,17 @@ pub struct PrunePlan {
 }
 
 /// The result of a [`PrunePlan`].
+///
+/// ```no_run
+/// # async fn example(plan: daytona_sdk::PrunePlan) -> Result<(), daytona_sdk::Error> {
+/// let report = plan.apply().await?;
+/// for (snapshot, error) in &report.failed {
+///     eprintln!("{} was not deleted: {error}", snapshot.name);
+/// }
+/// report.into_result()?; // an error if anything failed or was not tried
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "snapshots that could not be deleted are listed here"]
 #[non_exhaustive]

@@ -8,6 +8,17 @@ use crate::snapshots::boot::{mark, sandboxes};
 use crate::snapshots::watch::scope::Scope;
 
 /// What [`sweep`](crate::SnapshotService::sweep) has done with the sandboxes that earlier calls left behind.
+///
+/// ```no_run
+/// # async fn example(daytona: daytona_sdk::Daytona) -> Result<(), daytona_sdk::Error> {
+/// let report = daytona.snapshots().sweep().await?;
+/// for (sandbox, error) in &report.failed {
+///     eprintln!("{} was not deleted: {error}", sandbox.name);
+/// }
+/// report.into_result()?; // an error if anything failed or was not tried
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 #[must_use = "sandboxes that could not be deleted are listed here"]
 #[non_exhaustive]
