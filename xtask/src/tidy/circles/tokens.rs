@@ -58,7 +58,7 @@ fn collect(stream: TokenStream, texts_too: bool, found: &mut Vec<(Vec<String>, S
     found.push((path, begin));
 }
 
-/// The path that a text is; empty if it is none of several names.
+/// The path in a text; empty if the text is not a path of several names.
 pub(super) fn path_in(text: &str) -> Vec<String> {
     let path = syn::parse_str::<syn::Path>(text).ok();
     let path = path.filter(|path| path.segments.len() > 1 && path.leading_colon.is_none());
