@@ -21,7 +21,7 @@ mod tree;
 use assemble::{AssemblyError, assemble};
 pub use doubt::{Doubt, Unknown};
 pub use image::{BuiltImage, ImageFile, Lookup};
-pub(crate) use job::{BuildReport, Job, RunRule};
+pub(crate) use job::{BuildReport, Images, Job, RunRule};
 pub use real::Engine as BuildEngine;
 pub(crate) use report::bytes;
 
@@ -53,7 +53,7 @@ pub(crate) fn run(job: &Job, storage: &Storage, options: &BuildOptions) -> Build
                 duration: FETCH,
                 outcome: Err(reason),
                 image: None,
-                base_images: Vec::new(),
+                images: Images::new(),
             };
         }
     };

@@ -10,7 +10,15 @@ const UNFINISHED: &str = ".new-";
 /// A data directory that is this emulator's own until it is dropped, or its process ends.
 #[derive(Debug)]
 pub(crate) struct DataDir {
-    _lock: File,
+    lock: File,
+}
+
+/// A process that is just being started may hold a copy of the file for a moment, and with it the lock.
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked when the last copy is closed.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl DataDir {
@@ -40,7 +48,7 @@ impl DataDir {
             Err(TryLockError::Error(error)) => return Err(named(&path)(error)),
         }
         sweep(folder)?;
-        Ok(Self { _lock: lock })
+        Ok(Self { lock })
     }
 }
 
@@ -99,4 +107,21 @@ pub(crate) fn is_held(error: &io::Error) -> bool {
     let is_refused = error.kind() == io::ErrorKind::PermissionDenied
         || matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION));
     cfg!(windows) && is_refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DataDir;
+
+    #[test]
+    fn a_copy_of_the_file_in_a_child_process_does_not_keep_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDir::take(folder.path()).unwrap();
+        // What a process has between its fork and its exec.
+        let copy = first.lock.try_clone().unwrap();
+        assert!(DataDir::take(folder.path()).is_err());
+        drop(first);
+        drop(DataDir::take(folder.path()).unwrap());
+        drop(copy);
+    }
 }

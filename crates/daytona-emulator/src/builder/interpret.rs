@@ -67,11 +67,11 @@ fn follow(
     for stage in &stages.all {
         let plan = if stage.is_needed {
             let plan = plan::plan(stage, &stages, &plans, dockerfile.escape, &mut budget)?;
-            // The metadata of an image are loaded once.
-            if let stages::Base::Image(image) = &stage.base
-                && !course.base_images.contains(image)
-            {
-                course.base_images.push(image.clone());
+            if let stages::Base::Image(image) = &stage.base {
+                course.images.insert(image.clone(), true);
+            }
+            for image in plan.images() {
+                course.images.entry(image.clone()).or_default();
             }
             Some(plan)
         } else {

@@ -1,5 +1,6 @@
 //! A build: what goes in, and what comes of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ pub(crate) struct RunRule {
     pub(crate) prints: String,
 }
 
+/// The images from registries that a build needs, by name, and whether a stage begins with each. Files may be taken from
+/// the others.
+pub(crate) type Images = BTreeMap<String, bool>;
+
 /// The course of a build.
 #[derive(Debug)]
 pub(crate) struct BuildReport {
@@ -49,8 +54,7 @@ pub(crate) struct BuildReport {
     pub(crate) outcome: Result<(), String>,
     /// What is known of the image.
     pub(crate) image: Option<Arc<BuiltImage>>,
-    /// The images from registries that its stages begin with.
-    pub(crate) base_images: Vec<String>,
+    pub(crate) images: Images,
 }
 
 impl BuildReport {
@@ -66,6 +70,7 @@ impl BuildReport {
         }
         let time = self.lines.last().map_or(Duration::ZERO, |(time, _)| *time);
         self.lines.push((time, format!("ERROR: failed to build: {reason}")));
+        self.duration = time;
         self.outcome = Err(reason);
         self.image = None;
         self

@@ -16,7 +16,7 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
         bytes(context.dockerfile.len() as u64)
     ));
     log.done(Duration::ZERO);
-    for image in &course.base_images {
+    for image in course.images.keys() {
         log.begin(&format!("[internal] load metadata for {image}"));
         log.done(Duration::ZERO);
     }
@@ -68,7 +68,7 @@ pub(super) fn report(context: &BuildContext, course: Course, total: Option<Durat
         duration,
         outcome,
         image: course.image.map(Arc::new),
-        base_images: course.base_images,
+        images: course.images,
     }
 }
 

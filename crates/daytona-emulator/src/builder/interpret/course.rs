@@ -1,11 +1,12 @@
 //! The course of a build.
 
 use crate::builder::image::BuiltImage;
+use crate::builder::job::Images;
 
 /// The course of a build: its steps, up to the one that fails.
 #[derive(Debug, Default)]
 pub(in crate::builder) struct Course {
-    pub(in crate::builder) base_images: Vec<String>,
+    pub(in crate::builder) images: Images,
     pub(in crate::builder) steps: Vec<Step>,
     pub(in crate::builder) failure: Option<Failure>,
     /// What is known of the image, if the build succeeds.

@@ -13,6 +13,21 @@ pub(super) struct Plan {
     pub(super) state: State,
 }
 
+impl Plan {
+    /// The images from registries whose files its steps take.
+    pub(super) fn images(&self) -> impl Iterator<Item = &String> {
+        let sources = self.steps.iter().flat_map(|step| match &step.action {
+            Action::Copy(copy) => vec![&copy.from],
+            Action::Run(run) => run.mounts.iter().map(|mount| &mount.from).collect(),
+            Action::Workdir(..) => Vec::new(),
+        });
+        sources.filter_map(|source| match source {
+            Source::Image(image) => Some(image),
+            _ => None,
+        })
+    }
+}
+
 /// A step with a layer of its own.
 #[derive(Debug)]
 pub(super) struct Step {

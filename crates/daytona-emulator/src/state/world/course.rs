@@ -275,7 +275,7 @@ impl World {
     pub(crate) fn run_build(&mut self, job: &BuildJob, mut report: BuildReport) {
         let reference = &job.info.snapshot_ref;
         let fails_anyway = job.script.as_ref().is_some_and(|script| script.fails.is_some());
-        let refused = self.refused_parent(&job.organization, &report.base_images);
+        let refused = self.refused_image(&job.organization, &report.images);
         if let Some(image) = refused.filter(|_| !fails_anyway) {
             report = report.refused(&image);
         }

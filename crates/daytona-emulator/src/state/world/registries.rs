@@ -2,7 +2,8 @@
 
 use super::World;
 use super::jobs::full_name;
-use super::registry::{Registry, begins};
+use super::registry::begins;
+use crate::builder::Images;
 
 /// How an image is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,31 +19,32 @@ impl World {
     /// for: for a pull the given one, so that `team/app:1` is looked up with the credentials for `docker.io` and pulled without.
     pub(super) fn lacks_credentials(&self, organization: &str, image: &str, asked: Asked) -> bool {
         let full = full_name(image);
-        if !self.private_images.iter().any(|start| begins(&full, start)) {
-            return false;
-        }
         let named = match asked {
             Asked::Inspected => full.as_str(),
             Asked::Pulled => image,
         };
-        let own = |registry: &&Registry| registry.organization == organization;
-        !self
-            .registries
-            .iter()
-            .filter(own)
-            .any(|registry| registry.is_for(named))
+        self.is_private(&full) && !self.has_registry(organization, named)
     }
 
-    /// The first of the images that a build begins with which a registry refuses. The runner gets the credentials of all the
-    /// organization's registries where one of the images names its host, and else none.
-    pub(super) fn refused_parent(&self, organization: &str, images: &[String]) -> Option<String> {
-        let names_host = |image: &String| full_name(image) == *image;
-        let asked = if images.iter().any(names_host) {
-            Asked::Inspected
-        } else {
-            Asked::Pulled
+    /// The first image of a build that a registry refuses. The runner gets the credentials of all the organization's
+    /// registries where a stage begins with an image that names its host, and else none.
+    pub(super) fn refused_image(&self, organization: &str, images: &Images) -> Option<String> {
+        let names_host = |(image, is_base): (&String, &bool)| *is_base && full_name(image) == *image;
+        let has_credentials = images.iter().any(names_host);
+        let is_refused = |image: &&String| {
+            let full = full_name(image);
+            self.is_private(&full) && !(has_credentials && self.has_registry(organization, &full))
         };
-        let refused = |image: &&String| self.lacks_credentials(organization, image, asked);
-        images.iter().find(refused).cloned()
+        images.keys().find(is_refused).cloned()
+    }
+
+    fn is_private(&self, full_name: &str) -> bool {
+        self.private_images.iter().any(|start| begins(full_name, start))
+    }
+
+    /// Whether one of the organization's registries has credentials for an image of this name.
+    fn has_registry(&self, organization: &str, image: &str) -> bool {
+        let mut registries = self.registries.iter();
+        registries.any(|registry| registry.organization == organization && registry.is_for(image))
     }
 }
