@@ -19,6 +19,7 @@ mod files;
 mod flags;
 mod glob;
 mod heredoc;
+mod instruction;
 mod json;
 mod lexer;
 mod mount;

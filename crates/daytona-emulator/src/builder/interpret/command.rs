@@ -2,7 +2,7 @@
 
 use super::flags::{Flags, Kind};
 use super::heredoc::{self, Heredoc};
-use super::reader::{Arguments, Instruction, Pair};
+use super::instruction::{Arguments, Instruction, Pair};
 
 /// What an instruction says.
 #[derive(Debug, Clone)]

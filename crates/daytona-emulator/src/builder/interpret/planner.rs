@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::budget::Budget;
+use super::instruction::Pair;
 use super::lexer::{Lexer, Options};
 use super::planned::{Source, State, Step};
-use super::reader::Pair;
 use super::stages::{Stages, Values};
 use crate::builder::path::clean;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::budget::{self, Budget};
 use super::command::{self, Command};
 use super::course::Failure;
+use super::instruction::Instruction;
 use super::lexer::{Lexer, Options};
 use super::mount;
-use super::reader::{Dockerfile, Instruction};
+use super::reader::Dockerfile;
 
 /// A stage: its `FROM`, and what follows.
 #[derive(Debug)]
