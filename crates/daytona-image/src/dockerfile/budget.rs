@@ -62,8 +62,9 @@ impl Budget {
         Ok(())
     }
 
-    /// A step on the way to a variable, which [`take_steps`](Self::take_steps) refuses later if it was one too many.
-    pub(super) fn spend_step(&self) {
+    /// Counts a step of a look-up, which cannot fail. Who looks something up calls [`take_steps`](Self::take_steps)
+    /// afterwards, which fails if these were too many.
+    pub(super) fn count_step(&self) {
         self.steps.set(self.steps.get().saturating_add(1));
     }
 }

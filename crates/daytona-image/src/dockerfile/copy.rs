@@ -91,7 +91,7 @@ impl Dispatcher<'_> {
     fn sources(&mut self, command: &Command<'_>, words: &[String]) -> Result<Sources, WordError> {
         let instruction = &*command.instruction;
         if other_source(instruction).is_none() {
-            self.bare_arguments(command, words.iter().map(String::as_str));
+            self.bare_arguments(command, words.iter().map(String::as_str))?;
         }
         let mut sources = Sources {
             paths: Vec::new(),

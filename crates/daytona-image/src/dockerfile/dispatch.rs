@@ -209,7 +209,7 @@ impl Dispatcher<'_> {
 
     fn run(&mut self, command: &Command<'_>) -> Result<(), WordError> {
         let instruction = &*command.instruction;
-        self.unset_arguments(command);
+        self.unset_arguments(command)?;
         for text in instruction.flag_values("mount") {
             let mount = match Mount::parse(text, |value| self.word(value)) {
                 Ok(mount) => mount,
@@ -275,23 +275,27 @@ impl Dispatcher<'_> {
     }
 
     /// Says which arguments without a value a command uses.
-    fn unset_arguments(&mut self, command: &Command<'_>) {
+    fn unset_arguments(&mut self, command: &Command<'_>) -> Result<(), WordError> {
         let instruction = &*command.instruction;
         let bodies = instruction.heredocs.iter().map(|heredoc| heredoc.body.as_str());
         let texts: Vec<&str> = instruction.words().iter().map(String::as_str).chain(bodies).collect();
-        self.bare_arguments(command, texts);
+        self.bare_arguments(command, texts)
     }
 
     /// Says which arguments without a value are in some texts.
-    pub(super) fn bare_arguments<'t>(&mut self, command: &Command<'_>, texts: impl IntoIterator<Item = &'t str>) {
+    pub(super) fn bare_arguments<'t>(
+        &mut self,
+        command: &Command<'_>,
+        texts: impl IntoIterator<Item = &'t str>,
+    ) -> Result<(), WordError> {
         let mut seen = HashSet::new();
         for name in texts.into_iter().flat_map(variables_in) {
             if !seen.insert(name) {
                 continue;
             }
-            let Some(bare) = self.scopes.bare(self.stage, name, self.budget) else {
-                continue;
-            };
+            let bare = self.scopes.bare(self.stage, name, self.budget);
+            self.budget.take_steps(1)?;
+            let Some(bare) = bare else { continue };
             let unless = if bare.may_be_set {
                 " unless the image sets it"
             } else {
@@ -303,6 +307,7 @@ impl Dispatcher<'_> {
             );
             self.warning(command, text);
         }
+        Ok(())
     }
 }
 

@@ -99,8 +99,8 @@ impl Settings {
         }
     }
 
-    /// The last ones first.
-    fn iter(&self) -> impl Iterator<Item = (usize, &Value)> {
+    /// What each stage does to it, the last stage first.
+    fn latest_first(&self) -> impl Iterator<Item = (usize, &Value)> {
         let earlier = self.earlier.iter().rev().map(|(stage, value)| (*stage, value));
         std::iter::once((self.stage, &self.value)).chain(earlier)
     }
@@ -110,8 +110,9 @@ impl Settings {
 struct Stage {
     /// What the first of the stages that it begins with starts from.
     root: Base,
-    /// Its place among all stages. Those that begin with it follow.
-    places: Range<usize>,
+    /// The numbers of the stages that begin with it, directly or through others, and first its own, as
+    /// [`number_families`] numbers them.
+    family: Range<usize>,
     /// The working directory from the root on, if it is known.
     workdir: Option<String>,
 }
@@ -135,13 +136,13 @@ impl Scopes {
     /// Of stages that start from these.
     pub(super) fn new(bases: &[Base]) -> Self {
         let mut stages: Vec<Stage> = Vec::with_capacity(bases.len());
-        for (base, places) in bases.iter().zip(places(bases)) {
+        for (base, family) in bases.iter().zip(number_families(bases)) {
             let root = match base {
                 Base::Stage(base) => stages[*base].root,
                 Base::Scratch | Base::Image => *base,
             };
             let workdir = (*base == Base::Scratch).then(String::new);
-            stages.push(Stage { root, places, workdir });
+            stages.push(Stage { root, family, workdir });
         }
         Self {
             stages,
@@ -205,21 +206,21 @@ impl Scopes {
         }
     }
 
-    /// The value of a variable, if a stage says anything of it, and where the first of the stages starts.
+    /// The value that a stage or one that it begins with gives a variable, and where the first of these stages starts.
+    /// An `ARG` without a value hides no value of an earlier stage, so it counts only where there is none.
     fn find(&self, stage: usize, name: &str, budget: &Budget) -> (Option<&Value>, Base) {
-        let Stage { root, places, .. } = &self.stages[stage];
-        let is_below = |other: usize| self.stages[other].places.contains(&places.start);
-        let mut found = None;
-        for (other, value) in self.variables.get(name).into_iter().flat_map(Settings::iter) {
-            budget.spend_step();
-            if is_below(other) {
-                found = Some(value);
-                if *value != Value::Missing {
-                    break;
-                }
+        let Stage { root, family, .. } = &self.stages[stage];
+        let begins_with = |other: usize| self.stages[other].family.contains(&family.start);
+        let mut bare = None;
+        for (other, value) in self.variables.get(name).into_iter().flat_map(Settings::latest_first) {
+            budget.count_step();
+            match value {
+                _ if !begins_with(other) => {}
+                Value::Missing => bare = Some(value),
+                Value::Known(_) | Value::Unknown => return (Some(value), *root),
             }
         }
-        (found, *root)
+        (bare, *root)
     }
 }
 
@@ -228,28 +229,29 @@ fn may_be_set_by_image(name: &str) -> bool {
     name.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Puts the stages in an order in which each is followed by those that begin with it, and says which places it and they have.
-fn places(bases: &[Base]) -> Vec<Range<usize>> {
+/// Numbers the stages anew, so that each is followed at once by all stages that begin with it, directly or through others.
+/// Says for each stage which numbers it and these have. So one stage begins with another if its number is among them.
+fn number_families(bases: &[Base]) -> Vec<Range<usize>> {
     let mut sizes = vec![1; bases.len()];
     for (stage, base) in bases.iter().enumerate().rev() {
         if let Base::Stage(base) = base {
             sizes[*base] += sizes[stage];
         }
     }
-    let mut places: Vec<Range<usize>> = Vec::with_capacity(bases.len());
-    // The next place that is free: below each stage, and beside all others.
-    let (mut free, mut free_beside) = (Vec::with_capacity(bases.len()), 0);
+    let mut families: Vec<Range<usize>> = Vec::with_capacity(bases.len());
+    // The next free number: in the family of each stage, and outside of all families.
+    let (mut free, mut free_outside) = (Vec::with_capacity(bases.len()), 0);
     for (base, size) in bases.iter().zip(sizes) {
         let next = match base {
             Base::Stage(base) => &mut free[*base],
-            Base::Scratch | Base::Image => &mut free_beside,
+            Base::Scratch | Base::Image => &mut free_outside,
         };
         let start = *next;
         *next += size;
         free.push(start + 1);
-        places.push(start..start + size);
+        families.push(start..start + size);
     }
-    places
+    families
 }
 
 #[cfg(test)]

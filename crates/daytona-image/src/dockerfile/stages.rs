@@ -13,6 +13,9 @@ use super::scope::{Base, Globals, Scopes};
 use super::word::Lexer;
 use super::{reader, values};
 
+/// How many instructions the stages of a Dockerfile may take up from their bases, all together.
+pub(super) const MAX_TRIGGERED: usize = 50_000;
+
 /// A stage, or an image that an instruction takes from.
 pub(super) struct Stage<'a> {
     pub(super) from: Placed<'a>,
@@ -30,6 +33,7 @@ pub(crate) fn follow(escape: char, instructions: &[Placed<'_>]) -> Followed {
         escape,
         stages: Vec::new(),
         stage_count: 0,
+        triggered: 0,
         by_name: HashMap::new(),
         followed: Followed::default(),
         problems: Notes::default(),
@@ -45,6 +49,8 @@ struct Graph<'a> {
     /// The stages, and behind them the images that instructions take from.
     stages: Vec<Stage<'a>>,
     stage_count: usize,
+    /// How many instructions were taken up from bases.
+    triggered: usize,
     /// The last stage of each name, in lower case.
     by_name: HashMap<String, usize>,
     followed: Followed,
@@ -278,6 +284,13 @@ impl<'a> Graph<'a> {
             let Arguments::Trigger(trigger) = &command.instruction.arguments else {
                 continue;
             };
+            self.triggered += 1;
+            if self.triggered > MAX_TRIGGERED {
+                let text =
+                    format!("ONBUILD sets off more than {MAX_TRIGGERED} instructions in the stages of this Dockerfile");
+                problems.push(Note { part, line, text });
+                break;
+            }
             let read = reader::instruction(&trigger.text, '\\', line, line).and_then(|mut instruction| {
                 instruction.heredocs.clone_from(&command.instruction.heredocs);
                 check::check_instruction(&instruction)?;

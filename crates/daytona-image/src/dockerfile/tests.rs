@@ -5,8 +5,8 @@ use std::io::Read;
 use serde_json::{Value, json};
 
 use super::budget::{Budget, MAX_EXPANSION, MAX_STEPS, WordError};
-use super::followed::Placed;
-use super::stages::follow;
+use super::followed::{Followed, Placed};
+use super::stages::{MAX_TRIGGERED, follow};
 use super::word::{Lexer, MAX_NESTING, Variable};
 use super::{Dockerfile, MAX_LINE};
 
@@ -102,14 +102,7 @@ fn expansions_are_bounded_all_together() {
         "FROM scratch\nENV A=xxxxxxxx\n{}COPY $A /x\n",
         format!("ENV A={}\n", "$A".repeat(10)).repeat(12)
     );
-    let (read, errors) = Dockerfile::read(&doubling);
-    assert!(errors.is_empty(), "{errors:?}");
-    let placed: Vec<Placed<'_>> = read
-        .instructions()
-        .iter()
-        .map(|instruction| Placed { part: 0, instruction })
-        .collect();
-    let followed = follow('\\', &placed);
+    let followed = followed(&doubling);
     let expected = format!("expand to more than {MAX_EXPANSION} bytes");
     assert!(
         followed.problems.iter().any(|note| note.text.contains(&expected)),
@@ -144,13 +137,53 @@ fn many_stages_share_what_their_base_has() {
         variables.concat(),
         "FROM a AS a\n".repeat(2_000)
     );
-    let (read, errors) = Dockerfile::read(&text);
-    assert!(errors.is_empty(), "{errors:?}");
-    let placed = read.instructions().iter();
-    let placed: Vec<Placed<'_>> = placed.map(|instruction| Placed { part: 0, instruction }).collect();
-    let followed = follow('\\', &placed);
+    let followed = followed(&text);
     assert!(followed.problems.is_empty(), "{:?}", followed.problems);
     assert_eq!(followed.takings.len(), 1);
     assert_eq!(followed.takings[0].sources[0].path(), "xx");
     assert_eq!(followed.assignments.len(), 2_000);
+}
+
+/// Each command looks for a variable that very many stages set, of which none is its own.
+#[test]
+fn commands_look_for_their_variables_within_a_bound() {
+    const MANY: usize = 4_200;
+    let each = |line: &dyn Fn(usize) -> String| (0..MANY).map(line).collect::<String>();
+    let text = format!(
+        "FROM scratch AS base\n{}FROM base\n{}{}",
+        each(&|index| format!("FROM base AS s{index}\nENV V=1\n")),
+        each(&|index| format!("COPY --from=s{index} /a /b\n")),
+        "RUN $V\n".repeat(MANY)
+    );
+    let followed = followed(&text);
+    let expected = format!("take more than {MAX_STEPS} steps");
+    assert!(followed.problems.iter().any(|note| note.text.contains(&expected)));
+}
+
+#[test]
+fn what_is_put_off_is_taken_up_to_a_bound() {
+    let each = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    for (count, is_allowed) in [(MAX_TRIGGERED / 500, true), (MAX_TRIGGERED / 500 + 1, false)] {
+        let text = format!(
+            "FROM scratch AS base\n{}{}FROM scratch\n{}",
+            "ONBUILD ENV A=b\n".repeat(count),
+            each(500, &|index| format!("FROM base AS s{index}\n")),
+            each(500, &|index| format!("COPY --from=s{index} /a /b\n")),
+        );
+        let problems = followed(&text).problems;
+        let expected = format!("more than {MAX_TRIGGERED} instructions");
+        assert_eq!(problems.is_empty(), is_allowed, "{problems:?}");
+        assert!(
+            problems.iter().all(|note| note.text.contains(&expected)),
+            "{problems:?}"
+        );
+    }
+}
+
+fn followed(text: &str) -> Followed {
+    let (read, errors) = Dockerfile::read(text);
+    assert!(errors.is_empty(), "{errors:?}");
+    let placed = read.instructions().iter();
+    let placed: Vec<Placed<'_>> = placed.map(|instruction| Placed { part: 0, instruction }).collect();
+    follow('\\', &placed)
 }

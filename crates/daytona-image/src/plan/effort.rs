@@ -6,38 +6,42 @@ use crate::cancel::Cancellation;
 use crate::problem::ProblemKind;
 use crate::walk::WalkProblem;
 
-/// How many bytes of patterns and names may be compared. Some seconds are enough for them. A project needs a thousandth.
-const MOST_COMPARED: usize = 2_000_000_000;
+/// How many comparisons a plan may make: twice fifty patterns that could match any of half a million files.
+const MOST_COMPARISONS: usize = 50_000_000;
+
+/// A comparison of more bytes counts as several.
+const BYTES_OF_ONE: usize = 256;
 
 /// What one plan has spent. It ends, too, when the plan is cancelled.
 #[derive(Debug)]
 pub(super) struct Effort {
-    compared: AtomicUsize,
+    comparisons: AtomicUsize,
     most: usize,
     stop: Cancellation,
 }
 
 impl Effort {
     pub(super) fn new(stop: &Cancellation) -> Self {
-        Self::with_most(MOST_COMPARED, stop)
+        Self::with_most(MOST_COMPARISONS, stop)
     }
 
     pub(super) fn with_most(most: usize, stop: &Cancellation) -> Self {
         Self {
-            compared: AtomicUsize::new(0),
+            comparisons: AtomicUsize::new(0),
             most,
             stop: stop.clone(),
         }
     }
 
-    /// Spends a comparison of this many bytes. `false` if it must not be made.
-    pub(super) fn spend(&self, bytes: usize) -> bool {
-        !self.is_over() && self.compared.fetch_add(bytes, Ordering::Relaxed) <= self.most
+    /// Counts the comparison of a pattern and a name of this many bytes. `false` if it must not be made.
+    pub(super) fn spend(&self, pattern: usize, name: usize) -> bool {
+        let count = 1 + (pattern + name) / BYTES_OF_ONE;
+        !self.is_over() && self.comparisons.fetch_add(count, Ordering::Relaxed) < self.most
     }
 
     /// Whether nothing more may be compared.
     pub(super) fn is_over(&self) -> bool {
-        self.stop.is_cancelled() || self.compared.load(Ordering::Relaxed) > self.most
+        self.stop.is_cancelled() || self.comparisons.load(Ordering::Relaxed) > self.most
     }
 
     /// Why the plan has to end, if it has to.
@@ -110,8 +114,7 @@ mod tests {
         assert_eq!(problems, []);
         assert_eq!(taken.walked.files.len(), MANY);
         // Each file in the walk, and again for its pattern.
-        let longest = "199-*".len() + "199-file".len();
-        assert!(effort.compared.load(Ordering::Relaxed) <= 2 * MANY * longest);
+        assert_eq!(effort.comparisons.load(Ordering::Relaxed), 2 * MANY);
     }
 
     #[test]
@@ -119,7 +122,7 @@ mod tests {
         let folder = folder((0..100).map(|index| format!("{index}.a")));
         let takings = takings(["*.a", "*.b", "*.c"].map(str::to_owned));
         // All files for all patterns in the walk, and once more for the first pattern.
-        let effort = Effort::with_most(100 * 4 * "*.a10.a".len(), &Cancellation::new());
+        let effort = Effort::with_most(4 * 100, &Cancellation::new());
         let (_, problems) = find(&folder, &takings, &Arc::new(effort));
         let [(Some(2), problem)] = problems.as_slice() else {
             panic!("{problems:?}")

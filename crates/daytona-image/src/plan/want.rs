@@ -40,7 +40,7 @@ impl Want {
 
     /// Like [`covers`](Self::covers), as long as there is effort left.
     pub(super) fn covers_within(&self, name: &str, effort: &Effort) -> bool {
-        effort.spend(self.wanted.length() + name.len()) && self.covers(name)
+        effort.spend(self.wanted.length(), name.len()) && self.covers(name)
     }
 
     /// Whether BuildKit asks its client for a file of this name.
@@ -88,7 +88,7 @@ impl Wants {
             .at_beginning_of(&below)
             .chain(self.starts.beginning_with(&below));
         let mut wanted = possible.map(|number| &self.wants[number].wanted);
-        wanted.any(|wanted| effort.spend(wanted.length() + folder.len()) && wanted.may_hold(folder))
+        wanted.any(|wanted| effort.spend(wanted.length(), folder.len()) && wanted.may_hold(folder))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
 /// More would wait for each other in the system.
@@ -19,8 +19,9 @@ pub(super) struct Helpers(AtomicUsize);
 impl Helpers {
     /// One for each core but this thread's.
     pub(super) fn of_this_machine() -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        Self::new((cores - 1).min(MOST))
+        // The system is asked once: it reads several files to answer.
+        static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+        Self::new((*CORES - 1).min(MOST))
     }
 
     pub(super) fn new(count: usize) -> Self {
