@@ -17,7 +17,6 @@
 //! `\y` is refused.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 use crate::escape;
@@ -25,13 +24,18 @@ use crate::prefixes::Prefixes;
 
 mod expression;
 mod index;
+mod line;
 mod matches;
 mod pattern;
+mod rule;
 mod syntax;
 
 use index::Index;
+use line::normal_form;
 pub(crate) use matches::Matches;
 use pattern::Pattern;
+pub use rule::Rule;
+use rule::{Backslash, Parts};
 
 /// An ordered list of rules, for example those of a `.dockerignore` file.
 ///
@@ -52,34 +56,6 @@ pub struct IgnoreRules {
     index: Arc<Index>,
     /// The exceptions that may match something below a directory, by what all that they match begins with.
     exceptions: Arc<Prefixes>,
-}
-
-/// The meaning of a backslash in a pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backslash {
-    /// It escapes the next character.
-    Quotes,
-    /// It is a slash.
-    Divides,
-}
-
-impl Backslash {
-    /// In ignore files and in patterns from code, as moby reads them.
-    const HERE: Self = if cfg!(windows) { Self::Divides } else { Self::Quotes };
-}
-
-/// One rule. Clones share its data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule(Arc<Parts>);
-
-#[derive(Debug, PartialEq, Eq)]
-struct Parts {
-    text: String,
-    origin: String,
-    line: Option<usize>,
-    is_exception: bool,
-    backslash: Backslash,
-    pattern: Pattern,
 }
 
 /// An invalid pattern.
@@ -182,10 +158,10 @@ impl IgnoreRules {
     }
 
     fn of(rules: Vec<Rule>) -> Self {
-        let literals: Vec<&str> = rules.iter().map(|rule| rule.0.pattern.literal()).collect();
+        let literals: Vec<&str> = rules.iter().map(|rule| rule.pattern().literal()).collect();
         let exceptions = rules.iter().zip(0..).filter(|(rule, _)| rule.is_exception());
         let exceptions = exceptions
-            .map(|(rule, number)| (&rule.0.pattern, number))
+            .map(|(rule, number)| (rule.pattern(), number))
             .filter(|(pattern, _)| pattern.may_match_below_a_directory())
             .map(|(pattern, number)| (pattern.start(), number));
         Self {
@@ -239,8 +215,8 @@ impl IgnoreRules {
         matches.extend(parent);
         matches.retain(|index| {
             let rule = &self.rules[index];
-            let changes = rule.0.is_exception == decision.is_ignored();
-            let is_match = parent.has(index) || (changes && rule.0.pattern.matches(path));
+            let changes = rule.is_exception() == decision.is_ignored();
+            let is_match = parent.has(index) || (changes && rule.pattern().matches(path));
             if is_match && changes {
                 decision.rule = Some(rule);
             }
@@ -254,7 +230,7 @@ impl IgnoreRules {
         let below = format!("{directory}/");
         let shorter = self.exceptions.at_beginning_of(&below);
         let mut possible = shorter.chain(self.exceptions.beginning_with(&below));
-        possible.any(|index| !matches.has(index) && self.rules[index].0.pattern.may_begin_with(&below))
+        possible.any(|index| !matches.has(index) && self.rules[index].pattern().may_begin_with(&below))
     }
 }
 
@@ -264,112 +240,15 @@ const LONGEST_LINE: usize = 65_535;
 /// How much of a line a message shows.
 const LONGEST_SHOWN: usize = 200;
 
-/// Whether a line is an exception, and its pattern as Docker cleans it. `None` for a blank line. Docker cleans twice,
-/// the second time with the `!` at the front.
-fn normal_form(line: &str) -> Option<(bool, String)> {
-    let line = line.trim();
-    let (mark, pattern) = match line.strip_prefix('!') {
-        Some(rest) => ("!", rest.trim()),
-        None => ("", line),
-    };
-    if line.is_empty() {
-        return None;
-    }
-    let cleaned = if pattern.is_empty() {
-        String::new()
-    } else {
-        clean(pattern)
-    };
-    let relative = match cleaned.strip_prefix('/') {
-        Some(relative) if !relative.is_empty() => relative,
-        _ => &cleaned,
-    };
-    let whole = format!("{mark}{relative}");
-    if whole.trim().is_empty() {
-        return None;
-    }
-    let whole = clean(whole.trim());
-    Some(match whole.strip_prefix('!') {
-        Some(pattern) => (true, pattern.to_owned()),
-        None => (false, whole),
-    })
-}
-
-impl Rule {
-    /// The rule as it was written.
-    pub fn text(&self) -> &str {
-        &self.0.text
-    }
-
-    /// The file that it is in, or `patterns` for a rule from code.
-    pub fn origin(&self) -> &str {
-        &self.0.origin
-    }
-
-    /// Its line in the file, counted from 1.
-    pub fn line(&self) -> Option<usize> {
-        self.0.line
-    }
-
-    /// Whether it escapes a letter or digit, as in `build\debug`. No letter or digit needs that, so a slash was meant.
-    pub(crate) fn is_divided_by_backslash(&self) -> bool {
-        let mut characters = self.0.text.chars();
-        let mut quotes = false;
-        while let Some(character) = characters.next() {
-            quotes |= character == '\\' && characters.next().is_some_and(char::is_alphanumeric);
-        }
-        quotes && self.0.backslash == Backslash::Quotes
-    }
-
-    /// Whether it makes an exception from earlier rules.
-    pub fn is_exception(&self) -> bool {
-        self.0.is_exception
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} ({}",
-            escape::text(self.text()),
-            escape::text(self.origin())
-        )?;
-        if let Some(line) = self.line() {
-            write!(formatter, ":{line}")?;
-        }
-        formatter.write_str(")")
-    }
-}
-
 impl<'a> Decision<'a> {
     /// Whether the path is ignored.
     pub fn is_ignored(&self) -> bool {
-        self.rule.is_some_and(|rule| !rule.0.is_exception)
+        self.rule.is_some_and(|rule| !rule.is_exception())
     }
 
     /// The rule that decided; `None` if none matches.
     pub fn rule(&self) -> Option<&'a Rule> {
         self.rule
-    }
-}
-
-/// The path without empty components and `.`, and with `..` resolved where possible, like Go's `filepath.Clean`.
-fn clean(path: &str) -> String {
-    let is_rooted = path.starts_with('/');
-    let mut names: Vec<&str> = Vec::new();
-    for name in path.split('/') {
-        match name {
-            "" | "." => {}
-            ".." if names.last().is_some_and(|last| *last != "..") => drop(names.pop()),
-            ".." if is_rooted => {}
-            name => names.push(name),
-        }
-    }
-    match (is_rooted, names.is_empty()) {
-        (true, _) => format!("/{}", names.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => names.join("/"),
     }
 }
 
@@ -424,7 +303,7 @@ mod tests {
             let matches = rules.enter_all(&directory);
             let below = format!("{directory}/");
             let expected = rules.rules().iter().enumerate().any(|(index, rule)| {
-                rule.is_exception() && !matches.has(index) && rule.0.pattern.may_begin_with(&below)
+                rule.is_exception() && !matches.has(index) && rule.pattern().may_begin_with(&below)
             });
             prop_assert_eq!(rules.may_except_below(&matches, &directory), expected);
         }

@@ -5,7 +5,9 @@ use std::panic::Location;
 
 mod apt;
 pub(crate) mod archive_name;
+mod configure;
 pub(crate) mod dockerfile_source;
+mod install;
 pub(crate) mod instruction;
 pub(crate) mod local;
 pub(crate) mod pip;
@@ -149,167 +151,6 @@ impl Image {
         self.step("dockerfile_commands", Instruction::DockerfileCommands(lines.into()))
     }
 
-    /// Installs the packages of a local requirements file with pip.
-    ///
-    /// Takes a path, or [`Requirements`] for options. The file is copied to `/.requirements.txt`. If it names other files, they
-    /// are all copied to `/.requirements/`.
-    ///
-    /// ```
-    /// # use daytona_image::{Image, PlanOptions};
-    /// # let directory = tempfile::tempdir()?;
-    /// # std::fs::write(directory.path().join("requirements.txt"), "flask==3.0.3")?;
-    /// # let options = PlanOptions::default().base_dir(directory.path());
-    /// let image = Image::base("python:3.12")
-    ///     .pip_install_from_requirements("requirements.txt");
-    /// let plan = image.plan_with(&options)?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("RUN python -m pip install -r /.requirements.txt"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn pip_install_from_requirements(self, file: impl Into<Requirements>) -> Self {
-        self.step("pip_install_from_requirements", Instruction::Requirements(file.into()))
-    }
-
-    /// Installs the dependencies of a local `pyproject.toml` with pip: those of the project, and those of the optional groups
-    /// that [`Pyproject::optional`] chooses. The file itself is not sent.
-    ///
-    /// ```
-    /// # use daytona_image::{Image, PlanOptions};
-    /// # let directory = tempfile::tempdir()?;
-    /// # std::fs::write(directory.path().join("pyproject.toml"), "[project]\nname = \"app\"\ndependencies = [\"flask\"]")?;
-    /// # let options = PlanOptions::default().base_dir(directory.path());
-    /// let image = Image::base("python:3.12").pip_install_from_pyproject("pyproject.toml");
-    /// let plan = image.plan_with(&options)?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("RUN python -m pip install flask"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn pip_install_from_pyproject(self, file: impl Into<Pyproject>) -> Self {
-        self.step("pip_install_from_pyproject", Instruction::Pyproject(file.into()))
-    }
-
-    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. Without packages there is no layer.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").uv_pip_install(["ruff"]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("RUN python -m pip install uv && python -m uv pip install --system ruff"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn uv_pip_install(self, packages: impl Into<UvPipInstall>) -> Self {
-        self.step("uv_pip_install", Instruction::UvPipInstall(packages.into()))
-    }
-
-    /// Installs Debian packages in one layer: updates the package lists, installs no recommended packages, and removes the lists.
-    /// Without packages there is no layer.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let plan = Image::base("python:3.12").apt_install(["git", "curl"]).plan()?;
-    /// assert_eq!(
-    ///     plan.dockerfile().lines().last(),
-    ///     Some(
-    ///         "RUN apt-get update && apt-get install -y --no-install-recommends curl git \
-    ///          && rm -rf /var/lib/apt/lists/*"
-    ///     )
-    /// );
-    /// # Ok::<(), daytona_image::PlanError>(())
-    /// ```
-    #[track_caller]
-    pub fn apt_install(self, packages: impl Into<AptInstall>) -> Self {
-        self.step("apt_install", Instruction::AptInstall(packages.into()))
-    }
-
-    /// Sets the user of the following steps and of the sandbox: a name or an id, with an optional group after a colon.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").user("app:app");
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("USER app:app"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn user(self, user: impl Into<String>) -> Self {
-        self.step("user", Instruction::User(user.into()))
-    }
-
-    /// Sets labels of the image. Docker expands nothing in the values.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").label([("team", "data")]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("LABEL team=data"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn label<K: Into<String>, V: Into<String>>(self, labels: impl IntoIterator<Item = (K, V)>) -> Self {
-        let labels = labels
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        self.step("label", Instruction::Label(labels))
-    }
-
-    /// Documents a port that the image listens on: `8080`, `53/udp`, `9000-9010`.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").expose(8080);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("EXPOSE 8080"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a number or a text, as all methods take their values"
-    )]
-    pub fn expose(self, port: impl ToString) -> Self {
-        self.step("expose", Instruction::Expose(port.to_string()))
-    }
-
-    /// Declares a build variable and its value. The service takes no build arguments, so this is the value that the build uses.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").arg("VERSION", "1.2");
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("ARG VERSION=1.2"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn arg(self, name: impl Into<String>, default: impl Into<String>) -> Self {
-        let (name, default) = (name.into(), default.into());
-        self.step("arg", Instruction::Arg { name, default })
-    }
-
-    /// Sets the shell of the following shell commands.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").shell(["/bin/bash", "-c"]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some(r#"SHELL ["/bin/bash", "-c"]"#));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn shell<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
-        let words = words.into_iter().map(Into::into).collect();
-        self.step("shell", Instruction::Shell(words))
-    }
-
     /// Copies from another image, or from an earlier stage of a Dockerfile.
     ///
     /// ```
@@ -324,23 +165,6 @@ impl Image {
     pub fn copy_from(self, from: impl Into<String>, source: impl Into<String>, target: impl Into<String>) -> Self {
         let (from, source, target) = (from.into(), source.into(), target.into());
         self.step("copy_from", Instruction::CopyFrom { from, source, target })
-    }
-
-    /// Installs Python packages with pip, sorted by name, in one layer. Without packages there is no layer.
-    ///
-    /// Takes packages, or a [`PipInstall`] for options.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").pip_install(["requests", "numpy>=2"]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("RUN python -m pip install 'numpy>=2' requests"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn pip_install(self, packages: impl Into<PipInstall>) -> Self {
-        self.step("pip_install", Instruction::PipInstall(packages.into()))
     }
 
     /// Copies a local file to `target`. If `target` ends in `/`, the file keeps its name in that directory.
@@ -406,72 +230,6 @@ impl Image {
     #[track_caller]
     pub fn run_commands(self, commands: impl Into<Commands>) -> Self {
         self.step("run_commands", Instruction::RunCommands(commands.into().0))
-    }
-
-    /// Sets environment variables, in the given order. Docker expands nothing in the values.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").env([("PRICE", "5 $")]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("ENV PRICE='5 $'"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn env<K: Into<String>, V: Into<String>>(self, variables: impl IntoIterator<Item = (K, V)>) -> Self {
-        let variables = variables
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        self.step("env", Instruction::Env(variables))
-    }
-
-    /// Sets the working directory of the following steps and of the sandbox. Docker expands nothing in the path.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").workdir("/app");
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("WORKDIR /app"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn workdir(self, path: impl Into<String>) -> Self {
-        self.step("workdir", Instruction::Workdir(path.into()))
-    }
-
-    /// Sets the program that a sandbox starts, and its arguments.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").entrypoint(["python", "main.py"]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some(r#"ENTRYPOINT ["python", "main.py"]"#));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn entrypoint<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
-        let words = words.into_iter().map(Into::into).collect();
-        self.step("entrypoint", Instruction::Entrypoint(words))
-    }
-
-    /// Sets the default arguments of the entrypoint. The service reads only the entrypoint.
-    ///
-    /// ```
-    /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").cmd(["--port", "80"]);
-    /// let plan = image.plan()?;
-    /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some(r#"CMD ["--port", "80"]"#));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn cmd<S: Into<String>>(self, words: impl IntoIterator<Item = S>) -> Self {
-        let words = words.into_iter().map(Into::into).collect();
-        self.step("cmd", Instruction::Cmd(words))
     }
 
     /// The steps, in their order.

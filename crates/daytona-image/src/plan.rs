@@ -20,6 +20,7 @@ mod source;
 mod targets;
 mod want;
 mod warning;
+mod warnings;
 
 use crate::image::Image;
 use crate::problem::PlanError;

@@ -17,6 +17,8 @@ mod directory;
 mod fingerprint;
 mod found;
 mod helpers;
+mod levels;
+mod link;
 mod names;
 mod problem;
 mod read;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use crate::escape;
 use crate::image::archive_name::{NEUTRAL, Place, RESERVED, covers, is_taken};
 use crate::plan::advice;
 use crate::plan::effort::Effort;
@@ -133,6 +134,27 @@ impl<'a> Tree<'a> {
             .take(SHOWN)
             .map(|(number, part)| (*number, message(part)))
             .collect()
+    }
+
+    /// A message on a tree of more bytes than this, with its largest files.
+    pub(crate) fn oversize(&self, limit: u64) -> Option<String> {
+        const SHOWN: usize = 5;
+        let members = self.members();
+        let mut sizes: Vec<(u64, &str)> = members.map(|(name, found)| (found.fingerprint.size(), name)).collect();
+        let total: u64 = sizes.iter().map(|(size, _)| size).sum();
+        if total <= limit {
+            return None;
+        }
+        sizes.sort_by(|one, other| other.cmp(one));
+        let largest: Vec<String> = sizes
+            .iter()
+            .take(SHOWN)
+            .map(|(size, name)| format!("`{}` ({size})", escape::text(name)))
+            .collect();
+        Some(format!(
+            "the context has {total} bytes, over {limit}; its largest files: {}",
+            largest.join(", ")
+        ))
     }
 
     /// The steps whose own lines would copy what another step brought, or that have another content under its name.

@@ -6,6 +6,7 @@ use super::context_root::ContextRoot;
 use super::files::Taken;
 use super::resolve::Source;
 use crate::dockerfile::Dockerfile;
+use crate::quote;
 
 /// A line of ours, or lines of the caller's own.
 pub(crate) struct Part {
@@ -49,6 +50,24 @@ pub(crate) struct Raw {
     pub(crate) lines: Option<Vec<usize>>,
     /// Where its sources are looked for.
     pub(crate) context: ContextRoot,
+}
+
+impl LocalCopy {
+    /// The instruction, with its line feed, for what has its place at `root`.
+    pub(super) fn line(&self, root: &str, escape: char) -> String {
+        let mut target = quote::copy_target(&self.target, escape);
+        if let Some(name) = &self.name {
+            target.push_str(&quote::copy_target_name(name, escape));
+        }
+        let words = if root.is_empty() {
+            quote::ascii_json_form(&[".", &target])
+        } else if self.prefers_plain && quote::is_plain_copy_source(root) {
+            format!("{root} {target}")
+        } else {
+            quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), &target])
+        };
+        format!("COPY {}{words}\n", self.flags)
+    }
 }
 
 impl Part {

@@ -11,10 +11,10 @@ use super::image_plan::{ExcludedPath, ImagePlan};
 use super::layout::Tree;
 use super::member::Member;
 use super::options::PlanOptions;
-use super::part::{Body, LocalCopy, Part};
+use super::part::{Body, Part};
 use super::render::Renderer;
 use super::source::At;
-use super::warning::PlanWarning;
+use super::warnings::Warnings;
 use super::{advice, entrypoint, targets};
 use crate::bounded::{Bounded, Place, Said};
 use crate::dockerfile::Dockerfile;
@@ -24,7 +24,6 @@ use crate::escape;
 use crate::image::Step;
 use crate::image::instruction::Instruction;
 use crate::problem::{DockerfileLine, MOST_PROBLEMS, PlanError, Problem, ProblemKind};
-use crate::quote;
 
 /// Plans the steps of an image.
 pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, PlanError> {
@@ -34,7 +33,7 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
         effort: Arc::new(Effort::new(options.stop())),
         parts: Vec::new(),
         problems: Bounded::new(MOST_PROBLEMS),
-        warnings: Vec::new(),
+        warnings: Warnings::default(),
     };
     let escape = planner.render();
     let followed = planner.follow(escape);
@@ -45,23 +44,13 @@ pub(super) fn plan(steps: &[Step], options: &PlanOptions) -> Result<ImagePlan, P
     planner.finish(escape)
 }
 
-/// As many warnings are listed. The last of them then says how many more there are.
-const MOST_WARNINGS: usize = 200;
-
-/// Something to be said of a step, of a line of it if it has one.
-struct Remark {
-    step: usize,
-    line: Option<DockerfileLine>,
-    message: String,
-}
-
 struct Planner<'a> {
     steps: &'a [Step],
     options: &'a PlanOptions,
     effort: Arc<Effort>,
     parts: Vec<Part>,
     problems: Bounded<Problem>,
-    warnings: Vec<Remark>,
+    warnings: Warnings,
 }
 
 impl Planner<'_> {
@@ -101,12 +90,8 @@ impl Planner<'_> {
                     let at = |part: Part| Part { step: number, ..part };
                     self.parts.extend(rendered.parts.into_iter().map(at));
                     rendered.problems.into_iter().for_each(|at| self.problem(number, at));
-                    self.warnings
-                        .extend(rendered.warnings.into_iter().map(|message| Remark {
-                            step: number,
-                            line: None,
-                            message,
-                        }));
+                    let warnings = rendered.warnings.into_iter();
+                    self.warnings.extend(warnings.map(|message| (number, message)));
                 }
                 Err(problems) => problems.into_iter().for_each(|kind| self.problem(number, (None, kind))),
             }
@@ -145,11 +130,8 @@ impl Planner<'_> {
     }
 
     fn warn(&mut self, part: usize, line: usize, message: &str) {
-        self.warnings.push(Remark {
-            step: self.parts[part].step,
-            line: self.line(part, line),
-            message: escape::text(message).to_string(),
-        });
+        let (step, line) = (self.parts[part].step, self.line(part, line));
+        self.warnings.push(step, line, escape::text(message).to_string());
     }
 
     /// What is better looked at twice.
@@ -177,14 +159,10 @@ impl Planner<'_> {
                 assignment.keyword == "ARG" && assignment.name == *name && declares(&self.parts[assignment.part])
             });
             if is_late {
-                self.warnings.push(Remark {
-                    step: index + 1,
-                    line: None,
-                    message: format!(
-                        "the Dockerfile declares `{name}` itself, before this step: set it with \
-                         `DockerfileSource::build_arg`"
-                    ),
-                });
+                let message = format!(
+                    "the Dockerfile declares `{name}` itself, before this step: set it with `DockerfileSource::build_arg`"
+                );
+                self.warnings.push(index + 1, None, message);
             }
         }
     }
@@ -256,7 +234,7 @@ impl Planner<'_> {
                         let path = root.clone().into();
                         self.problem(part.step, (None, ProblemKind::UnaskableName { path }));
                     }
-                    dockerfile.push_str(&copy_line(&root, copy, escape));
+                    dockerfile.push_str(&copy.line(&root, escape));
                 }
                 Body::Raw(raw) if index + 1 == parts.len() => dockerfile.push_str(&raw.text),
                 Body::Raw(raw) => {
@@ -286,7 +264,7 @@ impl Planner<'_> {
         Ok(ImagePlan {
             members: tree.members().map(|(name, found)| Member::new(name, found)).collect(),
             excluded: parts.iter().flat_map(excluded).collect(),
-            warnings: self.plan_warnings(),
+            warnings: self.warnings.finish(self.steps),
             options: self.options.clone(),
             entrypoint,
             dockerfile,
@@ -335,7 +313,8 @@ impl Planner<'_> {
     fn remark(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str, read: &Dockerfile, stored: &[String]) {
         let mut remarks = tree.displaced(dockerfile);
         remarks.extend(tree.secrets());
-        remarks.extend(self.oversize(tree));
+        let oversize = self.options.warn_over.and_then(|limit| tree.oversize(limit));
+        remarks.extend(oversize.map(|message| (self.steps.len(), message)));
         for part in parts {
             let (folder, walked) = match &part.body {
                 Body::Copy(copy) => (copy.source.last.as_str(), &copy.source.walked),
@@ -345,57 +324,7 @@ impl Planner<'_> {
         }
         let surprise = entrypoint::surprise(read, stored);
         remarks.extend(surprise.map(|message| (self.steps.len(), message)));
-        self.warnings.extend(remarks.into_iter().map(|(step, message)| Remark {
-            step,
-            line: None,
-            message,
-        }));
-        self.warnings.sort_by_key(|remark| remark.step);
-    }
-
-    fn plan_warnings(&self) -> Vec<PlanWarning> {
-        let warning = |remark: &Remark| {
-            let step = &self.steps[remark.step - 1];
-            PlanWarning {
-                step: remark.step,
-                method: step.method,
-                location: step.location,
-                line: remark.line.clone(),
-                message: remark.message.clone(),
-            }
-        };
-        let mut warnings: Vec<PlanWarning> = self.warnings.iter().take(MOST_WARNINGS).map(warning).collect();
-        let more = self.warnings.len() - warnings.len();
-        if let Some(last) = warnings.last_mut().filter(|_| more > 0) {
-            last.message = format!("and {} more warnings", more + 1);
-            last.line = None;
-        }
-        warnings
-    }
-
-    /// A remark on a context over the size that the caller set, with its largest files.
-    fn oversize(&self, tree: &Tree<'_>) -> Option<(usize, String)> {
-        const SHOWN: usize = 5;
-        let limit = self.options.warn_over?;
-        let mut sizes: Vec<(u64, &str)> = tree
-            .members()
-            .map(|(name, found)| (found.fingerprint.size(), name))
-            .collect();
-        let total: u64 = sizes.iter().map(|(size, _)| size).sum();
-        if total <= limit {
-            return None;
-        }
-        sizes.sort_by(|one, other| other.cmp(one));
-        let largest: Vec<String> = sizes
-            .iter()
-            .take(SHOWN)
-            .map(|(size, name)| format!("`{}` ({size})", escape::text(name)))
-            .collect();
-        let message = format!(
-            "the context has {total} bytes, over {limit}; its largest files: {}",
-            largest.join(", ")
-        );
-        Some((self.steps.len(), message))
+        self.warnings.extend(remarks);
     }
 }
 
@@ -408,20 +337,4 @@ fn excluded(part: &Part) -> Vec<ExcludedPath> {
         rule: found.rule.clone(),
     });
     excluded.collect()
-}
-
-/// A `COPY` of what has its place at `root`, with its line feed.
-fn copy_line(root: &str, copy: &LocalCopy, escape: char) -> String {
-    let mut target = quote::copy_target(&copy.target, escape);
-    if let Some(name) = &copy.name {
-        target.push_str(&quote::copy_target_name(name, escape));
-    }
-    let words = if root.is_empty() {
-        quote::ascii_json_form(&[".", &target])
-    } else if copy.prefers_plain && quote::is_plain_copy_source(root) {
-        format!("{root} {target}")
-    } else {
-        quote::ascii_json_form(&[quote::copy_source(root, escape).as_str(), &target])
-    };
-    format!("COPY {}{words}\n", copy.flags)
 }

@@ -6,19 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::budget::Budget;
 use super::directory::{self, Directory, Entry};
-use super::fingerprint;
-use super::found::{Excluded, Found, Walked};
+use super::found::{Excluded, Walked};
 use super::helpers::Helpers;
+use super::levels::{Below, Count, Level, Levels, Place};
 use super::names::Names;
 use super::problem::WalkProblem;
 use super::settings::{Links, Selection, Settings};
 use super::spelling::{self, Spelling};
-use super::within::{self, Lost};
-
-use crate::ignore::{Decision, Rule};
-
-/// How many directories of a path stay open. Others are opened again when the walk comes back to them.
-const OPEN: usize = 16;
+use super::within;
+use crate::ignore::Rule;
 
 /// The root of a walk.
 #[derive(Debug)]
@@ -30,51 +26,18 @@ pub(super) struct Root {
 
 /// Walks directories, and asks other threads to help. Not by recursion: a tree may be deeper than a stack.
 pub(super) struct Walker<'a> {
-    settings: &'a Settings,
-    root: &'a Root,
+    pub(super) settings: &'a Settings,
+    pub(super) root: &'a Root,
     helpers: &'a Helpers,
-    budget: &'a Budget<'a>,
+    pub(super) budget: &'a Budget<'a>,
     /// The directories being walked, from the root down and without links: a link to one of them never ends.
-    open: Vec<PathBuf>,
+    pub(super) open: Vec<PathBuf>,
     pub(super) result: Walked,
-}
-
-/// A directory that is to be walked.
-struct Below {
-    place: Place,
-    /// Its path below the root, without links.
-    path: PathBuf,
-    names: Names,
-}
-
-/// How a directory is reached without a link.
-enum Place {
-    /// By its name in the directory in which it was found.
-    Entry(OsString),
-    /// By its path, from the root on.
-    FromRoot,
-}
-
-/// A directory that is being walked.
-struct Level {
-    /// `None` while it is closed.
-    directory: Option<Directory>,
-    path: PathBuf,
-    name: String,
-    is_ignored: bool,
-    below: std::vec::IntoIter<Below>,
-    before: Count,
-}
-
-/// How much was found of what would not let a directory be empty, and of empty ones.
-struct Count {
-    files: usize,
-    empty: usize,
 }
 
 /// How an entry was come to.
 #[derive(Clone, Copy, PartialEq)]
-enum Reason {
+pub(super) enum Reason {
     /// It lies in a directory that is walked.
     Found,
     /// It is on the way to what was named.
@@ -125,7 +88,7 @@ impl<'a> Walker<'a> {
 
     /// Walks a directory and all that is below it.
     fn tree(&mut self, directory: Directory, top: Below) {
-        let mut levels = vec![self.enter(directory, top)];
+        let mut levels = Levels::new(self.enter(directory, top));
         while let Some(level) = levels.last_mut() {
             let Some(below) = level.below.next() else {
                 if let Some(level) = levels.pop() {
@@ -136,52 +99,16 @@ impl<'a> Walker<'a> {
             if self.budget.is_over() {
                 return;
             }
-            if level.directory.is_none()
-                && let Err(source) = self.reopen(&mut levels)
-            {
-                self.unreadable(&below.names.name, source);
-                continue;
-            }
-            let Some(directory) = levels.last().and_then(|level| level.directory.as_ref()) else {
-                continue;
+            let opened = match levels.open_last(&self.root.directory) {
+                Ok(Some(directory)) => self.open(directory, &below),
+                Ok(None) => continue,
+                Err(source) => Err(source),
             };
-            match self.open(directory, &below) {
-                Ok(directory) => {
-                    let level = self.enter(directory, below);
-                    levels.push(level);
-                    if let Some(index) = levels.len().checked_sub(OPEN + 1) {
-                        levels[index].directory = None;
-                    }
-                }
+            match opened {
+                Ok(directory) => levels.push(self.enter(directory, below)),
                 Err(source) => self.unreadable(&below.names.name, source),
             }
         }
-    }
-
-    /// Opens the last level again, and those above it on the way, as they will be needed next.
-    fn reopen(&self, levels: &mut [Level]) -> io::Result<()> {
-        let Some(path) = levels.last().map(|level| level.path.clone()) else {
-            return Ok(());
-        };
-        let first = levels.len().saturating_sub(OPEN);
-        let mut keep = |directory: Directory, path: &Path| {
-            let level = levels[first..].iter_mut().find(|level| level.path == path);
-            if let Some(level) = level
-                && level.directory.is_none()
-            {
-                level.directory = Some(directory);
-            }
-        };
-        let mut at = PathBuf::new();
-        let mut directory = self.root.directory.open(OsStr::new("."))?;
-        for name in &path {
-            let next = directory.open(name)?;
-            keep(directory, &at);
-            at.push(name);
-            directory = next;
-        }
-        keep(directory, &at);
-        Ok(())
     }
 
     /// Walks a directory found in another one.
@@ -356,7 +283,7 @@ impl<'a> Walker<'a> {
 
     /// What somebody else may do between two looks, in tests.
     #[cfg(test)]
-    fn meanwhile(&self, path: &Path) {
+    pub(super) fn meanwhile(&self, path: &Path) {
         if let Some(meanwhile) = self.settings.meanwhile {
             meanwhile(&self.root.path.join(path));
         }
@@ -364,98 +291,9 @@ impl<'a> Walker<'a> {
 
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "the place of the seam")]
-    fn meanwhile(&self, _path: &Path) {}
+    pub(super) fn meanwhile(&self, _path: &Path) {}
 
-    /// Looks at a link; returns the directory that it leads to, if it does.
-    fn link(&mut self, parent: &Below, entry: &OsStr, names: Names, reason: Reason) -> Option<Below> {
-        let shown = self.shown(&names.name);
-        let reached = match within::resolve(&self.root.directory, &parent.path, Path::new(entry), self.budget) {
-            Ok(reached) => reached,
-            Err(Lost::Nothing { outside: Some(target) }) => {
-                self.unsendable(WalkProblem::LinkEscape { path: shown, target }, reason);
-                return None;
-            }
-            Err(Lost::Nothing { outside: None }) => {
-                self.unsendable(WalkProblem::BrokenLink { path: shown }, reason);
-                return None;
-            }
-            Err(Lost::Loop) => {
-                self.unsendable(WalkProblem::LinkLoop { path: shown }, reason);
-                return None;
-            }
-            Err(Lost::Failed(source)) => {
-                self.unreadable(&names.name, source);
-                return None;
-            }
-        };
-        if !spelling::is_exact(&self.root.path, &reached.path) {
-            self.unsendable(WalkProblem::BrokenLink { path: shown }, reason);
-            return None;
-        }
-        self.meanwhile(&reached.path);
-        // Without links its name says where it is.
-        let real = reached.path.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
-        let is_directory = matches!(reached.entry, Entry::Directory);
-        let is_above = |path: &PathBuf| path.starts_with(&reached.path);
-        let is_loop = is_directory && (is_above(&parent.path) || self.open.contains(&reached.path));
-        // On the way to what was named it is passed only once.
-        if is_loop && reason != Reason::OnTheWay {
-            self.unsendable(WalkProblem::LinkLoop { path: shown }, reason);
-            return None;
-        }
-        let rules = &self.settings.rules;
-        let matches = rules.enter_all(real.rsplit_once('/').map_or("", |(folder, _)| folder));
-        let (decision, matches) = if real.is_empty() {
-            (Decision::default(), matches)
-        } else {
-            rules.enter(&matches, &real)
-        };
-        if decision.is_ignored() && !(is_directory && rules.may_except_below(&matches, &real)) {
-            let rule = decision.rule().cloned();
-            self.exclude(names.name, rule, false);
-            return None;
-        }
-        if reason == Reason::Found && matches!(reached.entry, Entry::Directory | Entry::File { .. }) {
-            self.result.followed.push(names.name.clone());
-        }
-        if is_directory {
-            return Some(Below {
-                place: Place::FromRoot,
-                path: reached.path,
-                names: names.through_link(real, matches, decision.is_ignored()),
-            });
-        }
-        self.resolved(reached.entry, reached.path, names.name, reason);
-        None
-    }
-
-    /// Something that is neither a link nor a directory, and is not ignored.
-    fn resolved(&mut self, kind: Entry, path: PathBuf, name: String, reason: Reason) {
-        match kind {
-            Entry::File { .. } | Entry::Special if reason == Reason::OnTheWay => {
-                let path = self.shown(&name);
-                self.problem(WalkProblem::NotFound { path });
-            }
-            Entry::File { mode, fingerprint } => self.result.files.push(Found {
-                name,
-                source: self.root.path.join(path),
-                is_executable: fingerprint::is_executable(mode),
-                mode,
-                fingerprint,
-            }),
-            Entry::Special => {
-                let path = self.shown(&name);
-                self.unsendable(WalkProblem::SpecialFile { path }, reason);
-            }
-            // Something was put in its place since.
-            Entry::Link | Entry::Directory => {
-                let path = self.shown(&name);
-                self.unsendable(WalkProblem::BrokenLink { path }, reason);
-            }
-        }
-    }
-
-    fn exclude(&mut self, name: String, rule: Option<Rule>, by_link: bool) {
+    pub(super) fn exclude(&mut self, name: String, rule: Option<Rule>, by_link: bool) {
         let path = self.root.path.join(&name);
         self.result.excluded.extend(rule.map(|rule| Excluded {
             name,
@@ -466,7 +304,7 @@ impl<'a> Walker<'a> {
     }
 
     /// What is left out, unless it was named, or nothing may be.
-    fn unsendable(&mut self, problem: WalkProblem, reason: Reason) {
+    pub(super) fn unsendable(&mut self, problem: WalkProblem, reason: Reason) {
         if reason == Reason::Found && self.settings.links == Links::Skip {
             self.result.skipped.push(problem);
         } else {
@@ -474,7 +312,7 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn unreadable(&mut self, name: &str, source: io::Error) {
+    pub(super) fn unreadable(&mut self, name: &str, source: io::Error) {
         // What the budget has to say comes once, at the end.
         if !self.budget.is_over() {
             let path = self.shown(name);
@@ -482,11 +320,11 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn problem(&mut self, problem: WalkProblem) {
+    pub(super) fn problem(&mut self, problem: WalkProblem) {
         self.result.problems.push(problem);
     }
 
-    fn shown(&self, name: &str) -> PathBuf {
+    pub(super) fn shown(&self, name: &str) -> PathBuf {
         if name.is_empty() {
             self.settings.shown.clone()
         } else {
