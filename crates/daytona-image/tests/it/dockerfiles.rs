@@ -1,8 +1,7 @@
-//! Dockerfiles of the caller's own: how they are read, and what they take from their context.
+//! Dockerfiles of the caller's own: what they take from their context, and what is said of them.
 
 use std::fs;
 
-use daytona_image::dockerfile::Dockerfile;
 use daytona_image::{DockerfileCommands, DockerfileSource, Explanation, Image, Member, PlanOptions};
 use tempfile::TempDir;
 
@@ -12,66 +11,6 @@ use crate::support::{error, folder, names, of_text, try_plan, warnings, write};
 fn messages(folder: &TempDir, image: &Image) -> Vec<String> {
     let plan = try_plan(folder.path(), image).unwrap();
     plan.warnings().iter().map(|warning| warning.message.clone()).collect()
-}
-
-#[test]
-fn instructions_are_read_as_buildkit_reads_them() {
-    let text = "\u{feff}# syntax=docker/dockerfile:1\r\n# escape=`\r\n\r\nfrom --platform=linux/amd64 a:1 AS B\r\nRUN one && `\r\n# no\r\n\r\n  two\r\n\
-                RUN <<EOF cat <<-'X Y'\r\nCOPY a b\r\nEOF\r\n\tUSER x\r\n\tX Y\r\nCOPY --chown=1:1 --link [\"a b\", \"/c\"]\r\nONBUILD COPY <<E /x\r\nbody\r\nE\r\nCMD\r\n";
-    let dockerfile = Dockerfile::parse(text).unwrap();
-    let shown: Vec<(usize, usize, &str)> = dockerfile
-        .instructions()
-        .iter()
-        .map(|one| (one.line(), one.last_line(), one.keyword()))
-        .collect();
-    assert_eq!(
-        shown,
-        [
-            (4, 4, "FROM"),
-            (5, 8, "RUN"),
-            (9, 13, "RUN"),
-            (14, 14, "COPY"),
-            (15, 17, "ONBUILD"),
-            (18, 18, "CMD"),
-        ]
-    );
-    assert_eq!(dockerfile.instructions()[1].words(), ["one &&   two"]);
-    assert_eq!(dockerfile.escape(), '`');
-    let heredocs: Vec<(&str, bool, bool, &str)> = dockerfile.instructions()[2]
-        .heredocs()
-        .iter()
-        .map(|one| (one.name(), one.is_expanded(), one.strips_tabs(), one.body()))
-        .collect();
-    assert_eq!(
-        heredocs,
-        [
-            ("EOF", true, false, "COPY a b\r\n"),
-            ("X Y", false, true, "\tUSER x\r\n"),
-        ]
-    );
-    assert_eq!(dockerfile.instructions()[3].flag("link"), Some(""));
-    assert_eq!(dockerfile.instructions()[3].words(), ["a b", "/c"]);
-    assert_eq!(dockerfile.instructions()[0].flags(), ["--platform=linux/amd64"]);
-}
-
-#[test]
-fn what_is_no_dockerfile_is_refused_with_its_line() {
-    for (text, part) in [
-        ("", "line 1: a Dockerfile needs an instruction"),
-        ("# only\n\n", "line 2: a Dockerfile needs an instruction"),
-        ("FROM a:1\n\nFRON b\n", "line 3: unknown instruction `FRON`"),
-        ("FROM a:1\nRUN <<EOF\nx\n", "line 2: the heredoc `EOF` is not closed"),
-        ("FROM a:1\nCOPY\n", "line 2: COPY needs a source and a target"),
-        ("FROM\n", "line 1: FROM needs an image"),
-    ] {
-        let error = Dockerfile::parse(text).unwrap_err().to_string();
-        assert!(error.contains(part), "{error}");
-    }
-    // Only some instructions have a JSON form.
-    let from = Dockerfile::parse("FROM [\"a\"]\n").unwrap();
-    assert_eq!(from.instructions()[0].words(), ["[\"a\"]"]);
-    // Two escape characters are none.
-    assert!(Dockerfile::parse("FROM a:1\nRUN a \\\\\nNONSENSE\n").is_err());
 }
 
 #[test]
