@@ -6,8 +6,7 @@ use std::time::Duration;
 use daytona_emulator::{ApiKey, Emulator, Fault, Operation, Script};
 use daytona_sdk::{CreateSnapshotParams, ErrorKind, Event, Image, Permission};
 
-use crate::races::{client, user};
-use crate::support::{Heard, app_plan, folder, image_params, in_process};
+use crate::support::{Heard, app_plan, client_of, folder, image_params, in_process, user_of};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TWIN: &str = "An operation is already in progress for this resource";
@@ -162,17 +161,21 @@ async fn a_key_can_be_checked_before_it_is_needed() {
         []
     );
     let key = ApiKey::new(emulator.organization_id()).permissions([daytona_emulator::Permission::WriteSnapshots]);
-    let key = client(&emulator, &emulator.add_api_key(key)).check().await.unwrap();
+    let key = client_of(&emulator, &emulator.add_api_key(key)).check().await.unwrap();
     assert_eq!(
         key.missing([Permission::WriteSnapshots, Permission::DeleteSnapshots]),
         [Permission::DeleteSnapshots]
     );
     assert_eq!(
-        user(&emulator).check().await.unwrap_err().kind(),
+        user_of(&emulator, emulator.organization_id())
+            .check()
+            .await
+            .unwrap_err()
+            .kind(),
         ErrorKind::Unsupported
     );
     assert_eq!(
-        client(&emulator, "dtn_wrong").check().await.unwrap_err().kind(),
+        client_of(&emulator, "dtn_wrong").check().await.unwrap_err().kind(),
         ErrorKind::Unauthorized
     );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use daytona_emulator::{Emulator, Fault, Operation, Script, SeededSnapshot};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, Image, Resources, SnapshotState};
 
-use crate::support::{Hasty, Heard, app_plan, count, folder, image_params, in_process, large_folder};
+use crate::support::{Hasty, Heard, app_plan, builder_of, count, folder, image_params, in_process, large_folder};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -266,13 +266,7 @@ async fn a_slow_callback_does_not_hold_up_the_polls() {
     let emulator = std::sync::Arc::new(Emulator::builder().in_process().unwrap());
     let lines = (0..3).map(|line| format!("line {line}"));
     emulator.script(Script::for_name("x").takes(Duration::from_mins(3)).log(lines));
-    let daytona = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .transport(daytona_sdk::transport::ServiceTransport::new(emulator.service()))
-        .clock(Hasty::of(&emulator))
-        .build()
-        .unwrap();
+    let daytona = builder_of(&emulator).clock(Hasty::of(&emulator)).build().unwrap();
     let heard = Heard::default();
     let (watched, mut hear) = (std::sync::Arc::clone(&emulator), heard.callback());
     let create = daytona
@@ -343,13 +337,7 @@ async fn a_request_that_is_too_large_is_refused_before_anything_is_stored() {
             .iter()
             .all(|request| request.operation == Operation::GetPushAccess)
     );
-    let patient = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .transport(daytona_sdk::transport::ServiceTransport::new(emulator.service()))
-        .max_request_body(200_000)
-        .build()
-        .unwrap();
+    let patient = builder_of(&emulator).max_request_body(200_000).build().unwrap();
     // Now the server says it, after the upload.
     let error = patient
         .snapshots()

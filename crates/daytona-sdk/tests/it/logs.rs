@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use daytona_emulator::{Emulator, Fault, Operation, Organization, Script, SeededSnapshot, UserToken};
-use daytona_sdk::transport::ServiceTransport;
+use daytona_emulator::{ApiKey, Emulator, Fault, Operation, Organization, Script, SeededSnapshot};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, LogEvent, LogGap, LogGapKind, SnapshotState};
+use jiff::SignedDuration;
 
-use crate::support::{Heard, count, image_params, in_process};
+use crate::support::{Heard, client_of, count, create_and_hear, image_params, in_process, user_of};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -17,9 +17,8 @@ fn lines(count: usize) -> Vec<String> {
 /// Creates `x`, whose log has these lines.
 async fn create(emulator: &Emulator, daytona: &Daytona, written: &[String]) -> Heard {
     emulator.script(Script::for_name("x").takes(MINUTE * 2).log(written.to_vec()));
-    let heard = Heard::default();
-    let create = daytona.snapshots().create(image_params("x")).on_event(heard.callback());
-    assert_eq!(create.await.unwrap().state, SnapshotState::Active);
+    let (snapshot, heard) = create_and_hear(daytona, image_params("x")).await;
+    assert_eq!(snapshot.state, SnapshotState::Active);
     heard
 }
 
@@ -45,13 +44,7 @@ async fn a_stream_that_is_cut_five_times_gives_each_line_once() {
 async fn a_silent_log_is_waited_for_as_long_as_it_is_written() {
     let (emulator, daytona) = in_process(Emulator::builder());
     emulator.script(Script::for_name("x").takes(MINUTE * 45).log(lines(3)));
-    let heard = Heard::default();
-    daytona
-        .snapshots()
-        .create(image_params("x"))
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (_, heard) = create_and_hear(&daytona, image_params("x")).await;
     assert_eq!(heard.log(), lines(3));
     assert_eq!(heard.gaps(), []);
     let readings = count(&emulator, Operation::ReadBuildLog);
@@ -99,14 +92,7 @@ async fn who_is_refused_by_the_log_host_reads_through_the_api() {
     // A user's token is not even shown to the log host.
     let (emulator, _) = in_process(Emulator::builder());
     let organization = emulator.put_organization(Organization::new("of a user"));
-    let token = emulator.add_user_token(UserToken::new([organization.clone()]));
-    let user = Daytona::builder()
-        .api_url(emulator.api_url())
-        .jwt_token(token)
-        .organization_id(organization)
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap();
+    let user = user_of(&emulator, &organization);
     let heard = create(&emulator, &user, &lines(9)).await;
     assert_eq!(heard.log(), lines(9));
     assert_eq!(count(&emulator, Operation::ReadBuildLog), 0);
@@ -126,13 +112,7 @@ async fn what_an_earlier_build_wrote_is_told_once() {
     daytona.snapshots().delete("x").wait().await.unwrap();
     emulator.script(Script::for_name("x").takes(MINUTE).log(lines(7)));
     emulator.inject(Fault::truncate(30).on(Operation::ReadBuildLog));
-    let heard = Heard::default();
-    daytona
-        .snapshots()
-        .create(image_params("x"))
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (_, heard) = create_and_hear(&daytona, image_params("x")).await;
     let gaps = heard.gaps();
     assert!(
         matches!(
@@ -216,4 +196,60 @@ async fn a_log_can_be_followed_by_others() {
         }
         assert_eq!(count, heard.len());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_log_ends_when_the_key_does() {
+    let (emulator, _) = in_process(Emulator::builder());
+    let end = emulator.clock().now() + SignedDuration::from_mins(5);
+    let key = emulator.add_api_key(ApiKey::new(emulator.organization_id()).expires(end));
+    let daytona = client_of(&emulator, &key);
+    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(["one", "two"]));
+    daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut log = daytona.snapshots().build_logs("x").follow().stream();
+    let mut last = None;
+    while let Some(event) = log.next().await {
+        last = Some(event);
+    }
+    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::Unauthorized);
+    let refused = emulator
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(401))
+        .count();
+    assert!(refused <= 2, "{refused} requests with a key that has expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_is_told_why_there_is_no_log() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    daytona.snapshots().create(image_params("x")).await.unwrap();
+    let user = user_of(&emulator, emulator.organization_id());
+    let error = user.snapshots().build_logs("x").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("API key"), "{error}");
+}
+
+/// The relay gives a silent log up after five minutes, and ends it as if it were whole.
+#[tokio::test(start_paused = true)]
+async fn what_a_user_misses_of_a_log_is_a_gap() {
+    let (emulator, _) = in_process(Emulator::builder());
+    let written: Vec<_> = (0..5).map(|number| format!("line {number}")).collect();
+    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(written.clone()));
+    let user = user_of(&emulator, emulator.organization_id());
+    let (_, heard) = create_and_hear(&user, image_params("x")).await;
+    let has_gap = matches!(
+        heard.gaps().as_slice(),
+        [LogGap {
+            kind: LogGapKind::Missing,
+            ..
+        }]
+    );
+    assert!(
+        heard.log() == written || has_gap,
+        "{:?} {:?}",
+        heard.log(),
+        heard.gaps()
+    );
 }

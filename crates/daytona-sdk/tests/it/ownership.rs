@@ -7,8 +7,7 @@ use daytona_emulator::{Emulator, Fault, Operation, ReadLag, Script, SeededSnapsh
 use daytona_sdk::{ErrorKind, SnapshotState};
 use jiff::SignedDuration;
 
-use crate::races::another;
-use crate::support::{Heard, count, image_params, in_process};
+use crate::support::{Heard, another, count, image_params, in_process};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DOCKERFILE: &str = "FROM x:1\nRUN make\n";

@@ -3,44 +3,15 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use daytona_emulator::{ApiKey, Emulator, Fault, Operation, ReadLag, Script, SeededSnapshot, UserToken};
-use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{
-    CreateSnapshotParams, Daytona, ErrorKind, Event, LogGap, LogGapKind, PrunePolicy, SandboxClass, SnapshotState,
-};
+use daytona_emulator::{Emulator, Fault, Operation, ReadLag, Script, SeededSnapshot};
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, Event, PrunePolicy, SandboxClass, SnapshotState};
 use jiff::SignedDuration;
 
-use crate::support::{Heard, count, image_params, in_process};
+use crate::support::{Heard, another, builder_of, count, image_params, in_process};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const TWIN: &str = "An operation is already in progress for this resource";
-
-/// A second client of the same organization, which knows nothing of what the first has made.
-pub(crate) fn another(emulator: &Emulator) -> Daytona {
-    client(emulator, emulator.api_key())
-}
-
-pub(crate) fn client(emulator: &Emulator, key: &str) -> Daytona {
-    Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(key)
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap()
-}
-
-pub(crate) fn user(emulator: &Emulator) -> Daytona {
-    let organization = emulator.organization_id().to_owned();
-    let token = emulator.add_user_token(UserToken::new([organization.clone()]));
-    Daytona::builder()
-        .api_url(emulator.api_url())
-        .jwt_token(token)
-        .organization_id(organization)
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap()
-}
 
 async fn states(daytona: &Daytona) -> Vec<(String, String)> {
     let page = daytona.snapshots().list().await.unwrap();
@@ -311,65 +282,6 @@ async fn a_deactivation_that_is_undone_is_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_followed_log_ends_when_the_key_does() {
-    let (emulator, _) = in_process(Emulator::builder());
-    let end = emulator.clock().now() + SignedDuration::from_mins(5);
-    let key = emulator.add_api_key(ApiKey::new(emulator.organization_id()).expires(end));
-    let daytona = client(&emulator, &key);
-    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(["one", "two"]));
-    daytona.snapshots().create(image_params("x")).start().await.unwrap();
-    tokio::time::sleep(SECOND * 20).await;
-    let mut log = daytona.snapshots().build_logs("x").follow().stream();
-    let mut last = None;
-    while let Some(event) = log.next().await {
-        last = Some(event);
-    }
-    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::Unauthorized);
-    let refused = emulator
-        .requests()
-        .iter()
-        .filter(|request| request.status == Some(401))
-        .count();
-    assert!(refused <= 2, "{refused} requests with a key that has expired");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_user_is_told_why_there_is_no_log() {
-    let (emulator, daytona) = in_process(Emulator::builder());
-    daytona.snapshots().create(image_params("x")).await.unwrap();
-    let error = user(&emulator).snapshots().build_logs("x").await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.to_string().contains("API key"), "{error}");
-}
-
-/// The relay gives a silent log up after five minutes, and ends it as if it were whole.
-#[tokio::test(start_paused = true)]
-async fn what_a_user_misses_of_a_log_is_a_gap() {
-    let (emulator, _) = in_process(Emulator::builder());
-    let written: Vec<_> = (0..5).map(|number| format!("line {number}")).collect();
-    emulator.script(Script::for_name("x").takes(MINUTE * 60).log(written.clone()));
-    let heard = Heard::default();
-    let create = user(&emulator)
-        .snapshots()
-        .create(image_params("x"))
-        .on_event(heard.callback());
-    create.await.unwrap();
-    let has_gap = matches!(
-        heard.gaps().as_slice(),
-        [LogGap {
-            kind: LogGapKind::Missing,
-            ..
-        }]
-    );
-    assert!(
-        heard.log() == written || has_gap,
-        "{:?} {:?}",
-        heard.log(),
-        heard.gaps()
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_region_is_part_of_the_definition_where_one_is_given() {
     let (emulator, daytona) = in_process(Emulator::builder());
     daytona.snapshots().create(image_params("x")).await.unwrap();
@@ -386,13 +298,7 @@ async fn the_region_is_part_of_the_definition_where_one_is_given() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
     assert!(error.to_string().contains("its region is us instead of eu"), "{error}");
-    let european = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .target("eu")
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap();
+    let european = builder_of(&emulator).target("eu").build().unwrap();
     let error = european.snapshots().ensure(image_params("x")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
 }

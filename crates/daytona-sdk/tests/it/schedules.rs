@@ -18,7 +18,7 @@ use daytona_sdk::{CreateSnapshotParams, Daytona, DaytonaBuilder, Error, Event, I
 use http::{Method, Request, Response};
 use jiff::SignedDuration;
 
-use crate::support::{Heard, app_plan, folder, large_folder};
+use crate::support::{Heard, another, app_plan, folder, large_folder};
 
 mod judge;
 mod neighbours;
@@ -66,11 +66,7 @@ fn base(emulator: &Emulator) -> DaytonaBuilder {
 
 /// A client that no fault hits, once these are cleared.
 fn honest(emulator: &Emulator) -> Daytona {
-    base(emulator)
-        .api_key(emulator.api_key())
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap()
+    another(emulator)
 }
 
 fn tested(emulator: &Emulator, schedule: &Schedule, deleted: &Arc<Mutex<HashSet<String>>>) -> Daytona {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use daytona_api::{CreateSandbox, CreateSnapshot, Sandbox, Snapshot};
-use daytona_emulator::{Emulator, EmulatorBuilder, Operation};
+use daytona_emulator::{Emulator, EmulatorBuilder, Operation, UserToken};
 use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{Clock, CreateSnapshotParams, Daytona, Event, Image, ImagePlan, LogGap, PlanOptions};
+use daytona_sdk::{Clock, CreateSnapshotParams, Daytona, DaytonaBuilder, Event, Image, ImagePlan, LogGap, PlanOptions};
 use http_body_util::{BodyExt, Full};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -19,13 +19,38 @@ use tower_service::Service;
 /// An emulator without a socket, and a client of it.
 pub(crate) fn in_process(options: EmulatorBuilder) -> (Emulator, Daytona) {
     let emulator = options.in_process().unwrap();
-    let client = Daytona::builder()
+    let client = another(&emulator);
+    (emulator, client)
+}
+
+/// A client of the emulator's organization without a socket, to be set up further.
+pub(crate) fn builder_of(emulator: &Emulator) -> DaytonaBuilder {
+    Daytona::builder()
         .api_url(emulator.api_url())
         .api_key(emulator.api_key())
         .transport(ServiceTransport::new(emulator.service()))
+}
+
+/// A further client of the same organization, which knows nothing of what others have made.
+pub(crate) fn another(emulator: &Emulator) -> Daytona {
+    builder_of(emulator).build().unwrap()
+}
+
+/// A client with this key.
+pub(crate) fn client_of(emulator: &Emulator, key: &str) -> Daytona {
+    builder_of(emulator).api_key(key).build().unwrap()
+}
+
+/// A client with the token of a user of this organization.
+pub(crate) fn user_of(emulator: &Emulator, organization: &str) -> Daytona {
+    let token = emulator.add_user_token(UserToken::new([organization]));
+    Daytona::builder()
+        .api_url(emulator.api_url())
+        .jwt_token(token)
+        .organization_id(organization)
+        .transport(ServiceTransport::new(emulator.service()))
         .build()
-        .unwrap();
-    (emulator, client)
+        .unwrap()
 }
 
 /// An emulator on a socket, and a client of it.
@@ -192,6 +217,13 @@ impl Clock for Leaping {
     fn jitter(&self) -> f64 {
         0.5
     }
+}
+
+/// Creates a snapshot, and tells what was heard of it.
+pub(crate) async fn create_and_hear(daytona: &Daytona, params: CreateSnapshotParams) -> (Snapshot, Heard) {
+    let heard = Heard::default();
+    let create = daytona.snapshots().create(params).on_event(heard.callback());
+    (create.await.unwrap(), heard)
 }
 
 /// Collects what a callback hears.

@@ -3,24 +3,19 @@
 use std::time::Duration;
 
 use daytona_emulator::{Emulator, Fault, Operation};
-use daytona_sdk::transport::ServiceTransport;
-use daytona_sdk::{Context, CreateSnapshotParams, Daytona, ErrorKind, Event, Image, SnapshotState};
+use daytona_sdk::{Context, CreateSnapshotParams, ErrorKind, Event, Image, SnapshotState};
 
-use crate::support::{Heard, app_plan, count, folder, image_params, in_process, large_folder};
+use crate::support::{
+    Heard, app_plan, builder_of, count, create_and_hear, folder, image_params, in_process, large_folder,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_build_of_two_hours_takes_no_time() {
     let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_hours(2)));
     let folder = folder(&["app/main.py"]);
-    let heard = Heard::default();
     let started = emulator.clock().now();
     let params = CreateSnapshotParams::new("slow", app_plan(folder.path()));
-    let snapshot = daytona
-        .snapshots()
-        .create(params)
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (snapshot, heard) = create_and_hear(&daytona, params).await;
 
     assert_eq!(snapshot.state, SnapshotState::Active);
     assert_eq!(heard.states(), ["pending", "building", "active"]);
@@ -69,13 +64,7 @@ async fn bad_polls_do_not_end_a_wait() {
     let (emulator, daytona) = in_process(Emulator::builder().build_time(Duration::from_mins(5)));
     emulator.inject(Fault::status(502).on(Operation::GetSnapshot).times(10));
     emulator.inject(Fault::disconnect().on(Operation::GetSnapshot).nth(12).times(6));
-    let heard = Heard::default();
-    daytona
-        .snapshots()
-        .create(image_params("x"))
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (_, heard) = create_and_hear(&daytona, image_params("x")).await;
     let retries = heard
         .events()
         .into_iter()
@@ -156,13 +145,7 @@ async fn a_log_that_cannot_be_had_changes_nothing() {
     let (emulator, daytona) = in_process(Emulator::builder());
     emulator.inject(Fault::status(403).on(Operation::ReadBuildLog).always());
     emulator.inject(Fault::status(403).on(Operation::GetSnapshotBuildLogs).always());
-    let heard = Heard::default();
-    daytona
-        .snapshots()
-        .create(image_params("x"))
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (_, heard) = create_and_hear(&daytona, image_params("x")).await;
     assert!(heard.events().iter().any(|event| matches!(event, Event::LogGap { .. })));
     // A log that stalls does not hold up the end for longer than its grace.
     emulator.clear_faults();
@@ -239,10 +222,7 @@ async fn a_deletion_whose_answer_is_lost_is_one() {
 async fn the_address_of_a_log_may_take_its_time() {
     let (emulator, _) = in_process(Emulator::builder());
     emulator.inject(Fault::delay(Duration::from_secs(29)).on(Operation::GetSnapshotBuildLogsUrl));
-    let hurried = Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(emulator.api_key())
-        .transport(ServiceTransport::new(emulator.service()))
+    let hurried = builder_of(&emulator)
         .attempt_timeout(Duration::from_secs(2))
         .build()
         .unwrap();

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
-use crate::support::{Hasty, Heard, app_plan, folder};
+use crate::support::{Hasty, app_plan, create_and_hear, folder};
 
 /// An emulator behind TLS.
 struct Https {
@@ -127,14 +127,8 @@ async fn a_private_authority_holds_for_api_logs_and_storage() {
         .unwrap();
     server.emulator.script(Script::for_name("x").log(["#1 one", "#2 two"]));
     let folder = folder(&["app/x"]);
-    let heard = Heard::default();
     let params = CreateSnapshotParams::new("x", app_plan(folder.path()));
-    let snapshot = daytona
-        .snapshots()
-        .create(params)
-        .on_event(heard.callback())
-        .await
-        .unwrap();
+    let (snapshot, heard) = create_and_hear(&daytona, params).await;
     assert_eq!(snapshot.state, SnapshotState::Active);
     assert_eq!(heard.log(), ["#1 one", "#2 two"]);
     let requests = server.emulator.requests();

@@ -5,10 +5,9 @@ use std::time::Duration;
 use daytona_emulator::{
     ApiKey, Emulator, Fault, Operation, Organization, Permission, Region, SandboxScript, SeededSnapshot,
 };
-use daytona_sdk::transport::ServiceTransport;
 use daytona_sdk::{Daytona, ErrorKind, Event, Sandbox};
 
-use crate::support::{Heard, count, image_params, in_process};
+use crate::support::{Heard, client_of, count, image_params, in_process};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -44,12 +43,7 @@ fn without(emulator: &Emulator, permission: &str) -> Daytona {
     let names = all.iter().filter(|name| **name != permission);
     let permissions = names.map(|name| serde_json::from_value::<Permission>((*name).into()).unwrap());
     let key = emulator.add_api_key(ApiKey::new(emulator.organization_id()).permissions(permissions));
-    Daytona::builder()
-        .api_url(emulator.api_url())
-        .api_key(key)
-        .transport(ServiceTransport::new(emulator.service()))
-        .build()
-        .unwrap()
+    client_of(emulator, &key)
 }
 
 #[tokio::test(start_paused = true)]
