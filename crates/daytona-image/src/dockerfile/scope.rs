@@ -239,7 +239,7 @@ fn number_families(bases: &[Base]) -> Vec<Range<usize>> {
         }
     }
     let mut families: Vec<Range<usize>> = Vec::with_capacity(bases.len());
-    // The next free number: in the family of each stage, and outside of all families.
+    // The next free number: in the family of each stage, and outside all families.
     let (mut free, mut free_outside) = (Vec::with_capacity(bases.len()), 0);
     for (base, size) in bases.iter().zip(sizes) {
         let next = match base {
