@@ -95,14 +95,13 @@ impl Line {
 
     /// One more request on the line.
     pub(super) fn join(&self) -> Share {
-        let last_moved = Instant::now();
         let mut state = self.state();
         state.requests += 1;
-        state.last_moved = last_moved;
+        state.moved();
         Share {
             line: self.clone(),
             own: Mutex::new(Own {
-                last_moved,
+                last_moved: state.last_moved,
                 queued: 0,
                 has_left: false,
             }),

@@ -72,6 +72,20 @@ async fn bytes_of_others_keep_no_request_alive() {
     assert!((120..600).contains(&few), "{few}");
 }
 
+/// What the system says of those that wait is of before: a request that begins has all of the limit.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_begins_has_its_own_time() {
+    let line = Line::new();
+    let waiting = line.join();
+    waiting.took(10 * 1024);
+    tokio::time::advance(LIMIT).await;
+    note(&waiting, 1);
+    note(&waiting, 0);
+    tokio::time::advance(LIMIT / 2).await;
+    assert_eq!(seconds(&waiting), 30);
+    assert!(seconds(&line.join()) >= 60);
+}
+
 /// What was sent since the question is not in the answer.
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_of_the_time_of_its_question() {
