@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use daytona_api::{ORGANIZATION_HEADER, Operation, SDK_VERSION_HEADER, SOURCE_HEADER, SnapshotId};
 use daytona_context::ObjectStorage;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
@@ -24,9 +21,10 @@ use crate::error::{Asked, Error, ErrorKind, from_answer, from_transport, is_of_t
 use crate::heard::Heard;
 use crate::retry::{self, Budget};
 use crate::secrets::Secrets;
-use crate::text::with_causes;
 use crate::trace;
-use crate::transport::{BodyError, RequestBody, ResponseBody, Transport, full};
+use crate::transport::{RequestBody, ResponseBody, Transport, full};
+
+mod reading;
 
 /// The name of this library, as the service sees it.
 const SOURCE: &str = "sdk-rust";
@@ -35,12 +33,6 @@ const AGENT: &str = concat!("sdk-rust/", env!("CARGO_PKG_VERSION"));
 
 /// How long an answer may take if the server holds it back for the longest time that the contract allows.
 const ON_ITS_WAY: Duration = Duration::from_secs(10);
-
-/// A larger answer cannot come from the API.
-const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
-
-/// How much of the body of a refusal is read.
-const LARGEST_REFUSAL: usize = 1024 * 1024;
 
 /// Sends the operations of the API, with one set of settings. Cheap to clone.
 ///
@@ -291,46 +283,6 @@ impl ApiClient {
         Box::pin(answer).await
     }
 
-    /// Reads a whole answer, for as long as the line is not slower than the slowest that we accept. Of a refusal it
-    /// reads only the beginning.
-    async fn read(&self, asked: &Asked<'_>, response: Response<ResponseBody>) -> Result<Response<Bytes>, Error> {
-        let (parts, body) = response.into_parts();
-        let most = if parts.status.is_success() {
-            LARGEST_ANSWER
-        } else {
-            LARGEST_REFUSAL
-        };
-        if parts.status.is_success() && body.size_hint().lower() > LARGEST_ANSWER as u64 {
-            return Err(too_large(asked));
-        }
-        let (clock, patience) = (self.clock(), self.settings.attempt_timeout);
-        let begun = clock.now();
-        let mut body = std::pin::pin!(body);
-        let mut read = BytesMut::new();
-        loop {
-            let end = begun.saturating_add(patience).saturating_add(on_the_line(read.len()));
-            let frame = tokio::select! {
-                biased;
-                frame = body.frame() => frame,
-                () = clock.sleep(end.saturating_sub(clock.now())) => return Err(timed_out(asked, patience)),
-            };
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => read.extend_from_slice(&data),
-                Some(Ok(Err(_trailers))) => {}
-                Some(Err(error)) if parts.status.is_success() => return Err(broke_off(asked, error)),
-                // If the body of a refusal cannot be read, its status says enough.
-                Some(Err(_)) | None => break,
-            }
-            if read.len() > most {
-                if parts.status.is_success() {
-                    return Err(too_large(asked));
-                }
-                break;
-            }
-        }
-        Ok(Response::from_parts(parts, read.freeze()))
-    }
-
     /// Sends one request, in a span of its own, and returns when the headers of the answer are there.
     async fn exchange(
         &self,
@@ -421,21 +373,4 @@ fn on_the_line(bytes: usize) -> Duration {
 fn timed_out(asked: &Asked<'_>, limit: Duration) -> Error {
     let message = format!("{} did not answer within {limit:?}", asked.address);
     Error::new(ErrorKind::Timeout, message).with_operation(asked.operation)
-}
-
-fn too_large(asked: &Asked<'_>) -> Error {
-    let message = format!(
-        "the answer of {} is larger than {} MiB, so it does not come from the API",
-        asked.address,
-        LARGEST_ANSWER / 1024 / 1024
-    );
-    Error::new(ErrorKind::Decode, message).with_operation(asked.operation)
-}
-
-fn broke_off(asked: &Asked<'_>, error: BodyError) -> Error {
-    let cause = asked.secrets.cut(&with_causes(&error));
-    let message = format!("the connection broke in the middle of the answer: {cause}");
-    Error::new(ErrorKind::Connection, message)
-        .with_operation(asked.operation)
-        .with_source(error)
 }
