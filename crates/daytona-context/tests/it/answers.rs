@@ -10,15 +10,9 @@ use daytona_context::s3::{CredentialProvider, HttpClient, HttpError, RequestBody
 use daytona_context::{Context, Digest, Head, ObjectStorage, Payload, Push, StorageError, StorageErrorKind};
 use http::{Request, Response};
 
-use crate::script::{Script, answer, dated, error, tagged};
+use crate::script::{Script, answer, dated, error, stored, tagged};
 
 mod parts;
-
-fn stored(size: u64) -> Response<Bytes> {
-    let mut response = answer(200, "");
-    response.headers_mut().insert("content-length", size.into());
-    response
-}
 
 /// F16: a refusal keeps the words of whoever refuses, on one line, without what we sent.
 #[tokio::test]

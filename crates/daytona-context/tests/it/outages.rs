@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
-use crate::script::{Script, answer, error, tagged};
+use crate::script::{Script, answer, error, stored, tagged};
 
 /// A file of this many bytes that do not repeat.
 fn file(bytes: usize) -> (tempfile::TempDir, Context) {
@@ -135,11 +135,7 @@ async fn a_success_without_what_s3_tells_with_it_is_none() {
     let script = Script::new(move |_, parts, _| {
         Ok(match parts.method.as_str() {
             "HEAD" if puts.load(Ordering::SeqCst) == 0 => answer(404, ""),
-            "HEAD" => {
-                let mut response = answer(200, "");
-                response.headers_mut().insert("content-length", size.into());
-                response
-            }
+            "HEAD" => stored(size),
             _ => {
                 puts.fetch_add(1, Ordering::SeqCst);
                 answer(200, "")

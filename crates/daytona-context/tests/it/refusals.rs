@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use http::request::Parts;
 use http::{Request, Response};
 
-use crate::script::{Answer, Script, answer, error, tagged};
+use crate::script::{Answer, Script, answer, error, stored, tagged};
 
 /// Gives out credentials that are good.
 #[derive(Debug, Default)]
@@ -28,13 +28,6 @@ impl CredentialProvider for Renewing {
 
 fn is_renewed(parts: &Parts) -> bool {
     parts.headers["authorization"].to_str().unwrap().contains("new-key")
-}
-
-/// The answer to HEAD for an object of this size.
-fn stored(size: u64) -> Response<Bytes> {
-    let mut response = answer(200, "");
-    response.headers_mut().insert("content-length", size.into());
-    response
 }
 
 /// A store that has everything, and whose first credentials have expired. What it answers to the request for a reason that is

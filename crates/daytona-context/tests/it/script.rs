@@ -86,6 +86,13 @@ pub(crate) fn answer(status: u16, text: impl Into<String>) -> Response<Bytes> {
     response
 }
 
+/// What a store answers to HEAD of an object of this size.
+pub(crate) fn stored(size: u64) -> Response<Bytes> {
+    let mut response = answer(200, "");
+    response.headers_mut().insert("content-length", size.into());
+    response
+}
+
 /// What a store answers that has taken an object, or a part of one.
 pub(crate) fn tagged() -> Response<Bytes> {
     let mut response = answer(200, "");

@@ -7,8 +7,7 @@ use daytona_context::s3::HttpError;
 use daytona_context::{Context, Push};
 use http::request::Parts;
 
-use super::stored;
-use crate::script::{Answer, Script, answer, error, tagged};
+use crate::script::{Answer, Script, answer, error, stored, tagged};
 
 const MIB: u64 = 1024 * 1024;
 
