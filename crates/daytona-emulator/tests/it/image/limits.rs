@@ -7,6 +7,15 @@ use serde_json::{Value, json};
 use super::{CONTEXT, archive, build, files};
 use crate::support::Asked;
 
+/// The names of this many files in one directory.
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("d/{number}")).collect()
+}
+
+fn empty_files(names: &[String]) -> Vec<(&str, u32, &[u8])> {
+    names.iter().map(|name| (name.as_str(), 0o644, &b""[..])).collect()
+}
+
 /// No text of variables aborts the process, or fills the memory.
 #[tokio::test]
 async fn variables_have_a_budget() {
@@ -46,13 +55,8 @@ async fn hostile_input_is_given_up_on() {
     let error = build(&doubling, &CONTEXT).await.unwrap_err();
     assert!(error.contains("texts of at most"), "{error}");
 
-    let many: Vec<(String, u32, &[u8])> = (0..2_000)
-        .map(|number| (format!("d/{number}"), 0o644, &b""[..]))
-        .collect();
-    let many: Vec<(&str, u32, &[u8])> = many
-        .iter()
-        .map(|(name, mode, bytes)| (name.as_str(), *mode, *bytes))
-        .collect();
+    let names = names(2_000);
+    let many = empty_files(&names);
     let copies = format!("FROM scratch\n{}", "COPY d /x\n".repeat(4_000));
     let error = build(&copies, &many).await.unwrap_err();
     assert!(error.contains("may copy at most"), "{error}");
@@ -93,13 +97,8 @@ async fn hostile_input_is_given_up_on() {
 /// One archive that is named over and over is read once.
 #[tokio::test]
 async fn what_a_context_costs_is_counted_once() {
-    let many: Vec<(String, u32, &[u8])> = (0..20_000)
-        .map(|number| (format!("d/{number}"), 0o644, &b""[..]))
-        .collect();
-    let many: Vec<(&str, u32, &[u8])> = many
-        .iter()
-        .map(|(name, mode, bytes)| (name.as_str(), *mode, *bytes))
-        .collect();
+    let names = names(20_000);
+    let many = empty_files(&names);
     let asked = Asked::new();
     asked.emulator.clock().hold();
     let key = format!("{}/one/context.tar", asked.emulator.organization_id());
@@ -118,8 +117,8 @@ async fn what_a_context_costs_is_counted_once() {
 /// As many patterns as anybody writes are asked about as many files as anybody has.
 #[tokio::test]
 async fn many_patterns_are_asked_about_many_files() {
-    let names: Vec<String> = (0..20_000).map(|number| format!("d/{number}")).collect();
-    let many: Vec<(&str, u32, &[u8])> = names.iter().map(|name| (name.as_str(), 0o644, &b""[..])).collect();
+    let names = names(20_000);
+    let many = empty_files(&names);
     let excludes: Vec<String> = (0..1_000).map(|number| format!(" --exclude=**/{number}*9")).collect();
     let excludes = excludes.concat();
     let image = build(&format!("FROM scratch\nCOPY{excludes} d /x\n"), &many)
