@@ -74,7 +74,7 @@ pub(super) fn assemble(job: &Job, storage: &Storage, verify_digests: bool) -> Re
             let actual = digest(&object.blob).map_err(unread)?;
             if actual != *hash {
                 return Err(failed(&format!(
-                    "its bytes have the SHA-256 {actual}: it is not what was hashed"
+                    "the SHA-256 of its bytes is {actual}: these are not the bytes that were hashed"
                 )));
             }
         }
@@ -183,7 +183,7 @@ impl BuildContext {
 }
 
 fn too_much(limit: usize, of: &str) -> io::Error {
-    io::Error::other(format!("the emulator takes at most {limit} {of} in a context"))
+    io::Error::other(format!("the emulator accepts at most {limit} {of} in a context"))
 }
 
 fn digest(blob: &Blob) -> io::Result<String> {

@@ -198,7 +198,7 @@ fn unpack(context: &BuildContext, folder: &Path) -> io::Result<()> {
     for (name, entry) in context.tree.below("") {
         let Node::File(file) = &entry.node else { continue };
         let inside = on_disk(&name, cfg!(windows));
-        let inside = inside.ok_or_else(|| io::Error::other(format!("{name:?} is no name for a file here")))?;
+        let inside = inside.ok_or_else(|| io::Error::other(format!("{name:?} cannot be the name of a file here")))?;
         let path = folder.join(inside);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)?;

@@ -57,7 +57,10 @@ pub(super) async fn answer(
     } else if let Some(bytes) = bytes {
         carry_out(core, parts, &bytes).await
     } else {
-        Err(Refused(StatusCode::PAYLOAD_TOO_LARGE, format!("at most {LIMIT} bytes")))
+        Err(Refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body may have at most {LIMIT} bytes"),
+        ))
     };
     Ok(response(done))
 }

@@ -194,7 +194,7 @@ where
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_SILENCE)));
         match silence.as_mut().poll(context) {
             Poll::Ready(()) => {
-                let message = format!("nothing more of the body came for {} s", BODY_SILENCE.as_secs());
+                let message = format!("no more of the body arrived for {} s", BODY_SILENCE.as_secs());
                 Poll::Ready(Some(Err(BoxError::from(message))))
             }
             Poll::Pending => Poll::Pending,

@@ -36,7 +36,8 @@ pub(super) async fn answer(core: &Arc<Core>, parts: &Parts) -> Response<Response
     // It shows Dockerfiles and logs without a key.
     let is_local = PeerAddress::is_local(parts) && names_this_machine(parts) && !is_from_elsewhere(parts);
     if !is_local && !admin::has_key(core, parts) {
-        let text = "the page is shown only on this machine, under localhost or a loopback address";
+        let text =
+            "the page is shown only on this machine, under localhost or a loopback address, or with the admin key";
         return response(
             StatusCode::FORBIDDEN,
             "text/plain; charset=utf-8",

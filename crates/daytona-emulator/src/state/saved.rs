@@ -68,7 +68,7 @@ impl StateFile {
         let path = self.path.as_deref().unwrap_or(Path::new(""));
         let error = if is_held(&error) {
             let message = format!(
-                "{} cannot be replaced: another program has it open, or it may not be written ({error})",
+                "{} cannot be replaced: another program has it open, or it is write-protected ({error})",
                 path.display()
             );
             io::Error::new(error.kind(), message)

@@ -127,7 +127,7 @@ impl Incoming<'_> {
         let largest = self.storage.options().largest_object;
         if self.size + size > largest || !self.storage.reserve(size) {
             let message = format!(
-                "the emulator takes objects of at most {largest} bytes, and {} bytes in all",
+                "the emulator accepts objects of at most {largest} bytes, and {} bytes in all",
                 self.storage.options().largest_total
             );
             return Err(S3Error::with_message(S3ErrorCode::EntityTooLarge, message));

@@ -43,7 +43,7 @@ pub(super) fn load(folder: &Path) -> io::Result<BTreeMap<String, Stored>> {
                 let bytes = folder.join(&entry.data);
                 let is_whole = is_plain && std::fs::metadata(&bytes).is_ok_and(|found| found.len() == entry.size);
                 if !is_whole {
-                    tracing::warn!(key = entry.key, "an object has lost its bytes and is left out");
+                    tracing::warn!(key = entry.key, "the bytes of an object are missing, so it is left out");
                     continue;
                 }
                 known.insert(bytes.clone());

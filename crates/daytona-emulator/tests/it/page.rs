@@ -267,7 +267,7 @@ async fn a_failure_is_explained_where_it_is_seen_first() {
     assert!(reason < end && end < log, "{main}");
     assert!(main.contains(">Created<") && main.contains("after "), "{main}");
     let page = shown(&emulator, &format!("/dashboard/{}", id("slow").await)).await;
-    assert!(page.contains("under way for "), "{page}");
+    assert!(page.contains("in progress for "), "{page}");
 }
 
 /// What there is nothing to say of has no place on the page.

@@ -146,7 +146,10 @@ async fn a_changed_byte_in_the_stored_archive_fails_the_build() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BuildFailed);
-        assert!(error.to_string().contains("it is not what was hashed"), "{error}");
+        assert!(
+            error.to_string().contains("these are not the bytes that were hashed"),
+            "{error}"
+        );
         assert_eq!(error.snapshot().unwrap().name, "x");
     }
 }

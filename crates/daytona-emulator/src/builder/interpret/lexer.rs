@@ -86,7 +86,7 @@ fn missing_brace() -> String {
 }
 
 fn too_long() -> String {
-    format!("the emulator takes texts of at most {LARGEST} bytes")
+    format!("the emulator accepts texts of at most {LARGEST} bytes")
 }
 
 impl Reading<'_> {
@@ -105,7 +105,7 @@ impl Reading<'_> {
     fn until(&mut self, stop: Option<char>, keeps_escapes: bool) -> Result<(String, Vec<String>), String> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(format!("the emulator takes variables at most {DEEPEST} levels deep"));
+            return Err(format!("the emulator accepts variables at most {DEEPEST} levels deep"));
         }
         let before = std::mem::replace(&mut self.keeps_escapes, keeps_escapes);
         self.word.clear();

@@ -62,7 +62,7 @@ pub(super) fn replaced(
         if let Some(length) = length.filter(|length| *length > 0 || last_end != Some(position)) {
             result.push_str(&put_in);
             if result.len() > LARGEST {
-                return Err(format!("the emulator takes texts of at most {LARGEST} bytes"));
+                return Err(format!("the emulator accepts texts of at most {LARGEST} bytes"));
             }
             last_end = Some(position + length);
             if !all {

@@ -197,7 +197,7 @@ impl NewSnapshot {
         let mut snapshot = match (self.image_name, self.dockerfile) {
             (Some(image), None) => SeededSnapshot::from_image(self.name, image),
             (None, Some(dockerfile)) => SeededSnapshot::from_dockerfile(self.name, dockerfile),
-            _ => return Err(refused("either imageName or dockerfile is needed".to_owned())),
+            _ => return Err(refused("set either imageName or dockerfile".to_owned())),
         };
         if let Some(size) = self.size {
             fraction("size", size, 0.0..=1e6).map_err(refused)?;

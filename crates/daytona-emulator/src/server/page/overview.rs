@@ -76,7 +76,7 @@ fn snapshots(core: &Core, parts: &Parts) -> Markup {
             @if world.snapshots.is_empty() { (how_to_begin(parts)) }
             @else {
                 (choice(&world, &filter))
-                @if wanted.is_empty() { p.quiet { "None is like that." } }
+                @if wanted.is_empty() { p.quiet { "No snapshot matches." } }
                 @else { (table(&wanted)) (more(wanted.len())) }
             }
         }
@@ -87,7 +87,7 @@ fn snapshots(core: &Core, parts: &Parts) -> Markup {
 fn how_to_begin(parts: &Parts) -> Markup {
     let address = base_url(parts);
     html! {
-        p { "None yet. Let a client use this address, with the key that the emulator has printed at its start:" }
+        p { "No snapshots yet. Connect a client to this address, with the key that the emulator printed when it started:" }
         pre tabindex="0" { "DAYTONA_API_URL=" (address) "/api\nDAYTONA_API_KEY=…" }
         p.quiet { "Tests in any language set faults, scripts and the time by the " a href="/_emulator/openapi.json" { "admin routes" } ", with " code { "DAYTONA_EMULATOR_ADMIN_KEY" } " as a bearer token." }
     }
@@ -174,7 +174,7 @@ fn faults(core: &Core) -> Markup {
     html! {
         section id="faults" aria-labelledby="faults-title" {
             h2 id="faults-title" { "Faults and scripts in force " small { (faults.len() + scripts.len()) } }
-            @if faults.is_empty() && scripts.is_empty() { p.quiet { "None: everything works as it should." } }
+            @if faults.is_empty() && scripts.is_empty() { p.quiet { "None." } }
             ul.plain {
                 @for fault in &faults { li { code { (shown(serde_json::to_string(fault))) } } }
                 @for script in &scripts { li { code { (shown(serde_json::to_string(script))) } } }

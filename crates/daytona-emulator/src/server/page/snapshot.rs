@@ -67,7 +67,7 @@ fn last_lines(log: &[u8]) -> Markup {
 /// What it took from the creation to the last change, or has taken until now.
 fn elapsed(core: &Core, record: &Record) -> String {
     let (end, what) = if record.is_under_way() {
-        (core.clock.now(), "under way for")
+        (core.clock.now(), "in progress for")
     } else {
         (record.updated, "after")
     };
@@ -123,7 +123,7 @@ fn image(core: &Core, id: &str) -> Markup {
     let unknown_paths: Vec<_> = image.unknown_paths().collect();
     html! {
         section aria-labelledby="image-title" {
-            h2 id="image-title" { "What is known of the image" }
+            h2 id="image-title" { "What is known about the image" }
             @for unknown in image.unknown() { p.quiet { "Not known: " (unknown) "." } }
             @if !files.is_empty() || !unknown_paths.is_empty() {
                 details open[files.len() <= 20] {
