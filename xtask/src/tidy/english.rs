@@ -21,7 +21,7 @@ const PHRASES: [(&str, &str); 12] = [
 impl Findings {
     /// Looks for the phrases in a text that is written here.
     pub(super) fn english(&mut self, name: &str, text: &str) {
-        let is_ours = has_extension(name, &["md", "rs", "toml", "yaml", "yml"])
+        let is_ours = has_extension(name, &["json", "md", "rs", "toml", "yaml", "yml"])
             && !["/fixtures/", "/projects/", "/generated/"]
                 .iter()
                 .any(|part| name.contains(part))
@@ -65,6 +65,14 @@ mod tests {
             "/// Fine.\n/// So many bytes.\n// For everybody, airborne.\n",
         );
         assert_eq!(found, ["  crates/x/src/a.rs:2: says `so many`: write `this many`"]);
+    }
+
+    #[test]
+    fn descriptions_in_json_are_looked_at() {
+        assert_eq!(
+            found("crates/x/src/openapi.json", "\"Reads so many bytes.\"\n").len(),
+            1
+        );
     }
 
     #[test]

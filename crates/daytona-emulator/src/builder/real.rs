@@ -43,11 +43,11 @@ impl Engine {
         }
     }
 
-    /// Finds out whether it is there and can be used.
+    /// Checks that the program is installed and can be used.
     ///
     /// # Errors
     ///
-    /// If it cannot be started, or says that it cannot work, with what it says.
+    /// Fails if the program cannot be started, or reports that it cannot work. The error has its message.
     pub async fn check(self) -> io::Result<()> {
         let program = self.program();
         // `docker --version` answers without a server; `info` needs one.
