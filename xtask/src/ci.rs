@@ -31,6 +31,8 @@ pub(crate) enum Error {
     },
 }
 
+/// Version of typos, as in `.github/workflows/ci.yml`.
+const TYPOS: &str = "1.52.0";
 /// Version of cargo-deny; it is installed where it is not there.
 const DENY: &str = "0.18.9";
 
@@ -117,6 +119,7 @@ pub(crate) fn run(arguments: &Arguments, workspace: &Path, tasks: &[String]) -> 
     steps.run("tidy", || {
         tidy::run(&tidy::Arguments::default(), workspace, tasks).map_err(Into::into)
     })?;
+    steps.run("spelling", || spelling(workspace))?;
     steps.run("arrows and features", || {
         ABSENT.iter().try_for_each(|absent| absent_from_tree(workspace, absent))
     })?;
@@ -292,6 +295,19 @@ fn absent_from_tree(workspace: &Path, (package, features, absent): &(&str, &[&st
         return Ok(());
     }
     Err(format!("{package} {} depends on {}", features.join(" "), found.join(", ")).into())
+}
+
+/// Looks for typos. Where the tool cannot be installed, it says so: the public workflow checks the same.
+fn spelling(workspace: &Path) -> Outcome {
+    let folder = workspace.join("target/tools").join(format!("typos-{TYPOS}"));
+    let program = folder.join("bin/typos");
+    if !program.exists()
+        && let Err(error) = tools::python_environment(&folder, &[&format!("typos=={TYPOS}")])
+    {
+        say(&format!("skipped: typos {TYPOS} could not be installed: {error}"));
+        return Ok(());
+    }
+    quiet(workspace, &program.to_string_lossy(), &[])
 }
 
 fn deny(workspace: &Path) -> Outcome {
