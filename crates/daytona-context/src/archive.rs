@@ -15,7 +15,8 @@ use crate::reader::ArchiveReader;
 /// A canonical tar archive of some files: ustar, sorted by the bytes of the names, without anything that differs
 /// between machines.
 ///
-/// Cheap to clone. Reading it reads the files; a file that is no longer the one that was planned is an error.
+/// Cheap to clone. Reading the archive reads its files. If a file is no longer the one that was planned, that is an
+/// error.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -51,21 +52,21 @@ impl Archive {
         self.layout.size()
     }
 
-    /// How many files it holds.
+    /// The number of files.
     pub fn len(&self) -> usize {
         self.entries().len()
     }
 
-    /// Whether it holds no file.
+    /// Whether it has no files.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
-    /// The SHA-256 of its bytes. Reads all files; blocks.
+    /// The SHA-256 of its bytes. Reads all files, and blocks.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], naming the file.
+    /// [`ReadError`], which names the file.
     pub fn digest(&self) -> Result<Digest, ReadError> {
         let mut hasher = Sha256::new();
         let mut reader = self.reader_at(0, &Buffers::default());
@@ -78,11 +79,11 @@ impl Archive {
         }
     }
 
-    /// Writes its bytes. Reads all files; blocks.
+    /// Writes its bytes. Reads all files, and blocks.
     ///
     /// # Errors
     ///
-    /// An I/O error of the writer, or one that wraps a [`ReadError`] naming the file.
+    /// An I/O error of the writer, or one that wraps a [`ReadError`], which names the file.
     pub fn write_to(&self, writer: &mut impl Write) -> io::Result<()> {
         let mut reader = self.reader_at(0, &Buffers::default());
         loop {
@@ -94,7 +95,7 @@ impl Archive {
         }
     }
 
-    /// The local files that it is made of.
+    /// The local files in it.
     pub fn sources(&self) -> impl Iterator<Item = &std::path::Path> {
         self.entries().iter().map(|entry| entry.source.as_path())
     }
@@ -104,7 +105,7 @@ impl Archive {
         self.entries().iter().map(Entry::name)
     }
 
-    /// Reads it from a position on, without reading what is before. Blocks.
+    /// Reads it from a position, without reading what comes before. The reader blocks.
     ///
     /// The reader fails with an error that wraps a [`ReadError`], which names the file.
     pub fn read_from(&self, position: u64) -> impl Read + use<> {

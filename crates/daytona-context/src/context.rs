@@ -16,8 +16,18 @@ use crate::split::split;
 
 /// All files that an image needs, as the list of archives that the service merges into one tree.
 ///
-/// A context of up to 8 MiB is one archive. A larger one is split between files, so that an edit re-sends one archive
-/// and not all of them; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has none.
+/// A context of up to 8 MiB is one archive. A larger one is split between files, so that an edit re-sends only one
+/// archive; [`in_one_archive`](Self::in_one_archive) turns that off. An image without local files has no archives.
+///
+/// ```
+/// use daytona_context::Context;
+/// use daytona_image::Image;
+///
+/// // No step copies local files.
+/// let plan = Image::base("alpine:3.20").plan()?;
+/// assert!(Context::from_plan(&plan).archives().is_empty());
+/// # Ok::<(), daytona_image::PlanError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     archives: Vec<Archive>,
@@ -30,10 +40,10 @@ impl Context {
         Self::from_entries(plan.members().iter().map(Entry::from_member).collect())
     }
 
-    /// The files below a directory, under their paths in it. Its `.dockerignore` is obeyed, if it has one.
+    /// The files below a directory, under their paths in it, without those that its `.dockerignore` excludes.
     ///
-    /// Takes a path, or a [`Scan`](crate::Scan) where options are needed. What cannot be sent is left out:
-    /// [`warnings`](Self::warnings) lists it.
+    /// Takes a path, or a [`Scan`](crate::Scan) for options. Entries that cannot be sent are left out, and
+    /// [`warnings`](Self::warnings) lists them.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -43,12 +53,12 @@ impl Context {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Blocks.
+    /// This blocks.
     ///
     /// # Errors
     ///
-    /// [`ScanError`] with everything that cannot be read: directories, names that are not UTF-8, a `.dockerignore` that
-    /// is no text, and with [`Links::Strict`](daytona_image::Links) what cannot be sent.
+    /// [`ScanError`] with everything that cannot be read: directories, names that are not UTF-8, and a `.dockerignore`
+    /// that is not text. With [`Links::Strict`](daytona_image::Links) also entries that cannot be sent.
     pub fn scan(folder: impl Into<Scan>) -> Result<Self, ScanError> {
         let walked = folder.into().walk()?;
         let warnings = walked.remarks("");
@@ -58,7 +68,7 @@ impl Context {
         })
     }
 
-    /// What a scan left out though no rule says so, in words.
+    /// The entries that a scan left out without an ignore rule, in words.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -80,7 +90,7 @@ impl Context {
         }
     }
 
-    /// The same files in one archive, whatever its size.
+    /// Puts the same files into one archive, whatever its size.
     #[must_use]
     pub fn in_one_archive(self) -> Self {
         let entries: Vec<Entry> = self.archives.iter().flat_map(Archive::entries).cloned().collect();
@@ -94,16 +104,16 @@ impl Context {
         }
     }
 
-    /// The archives, in the order in which their hashes belong into the request.
+    /// The archives, in the order that a request to create a snapshot needs.
     pub fn archives(&self) -> &[Archive] {
         &self.archives
     }
 
-    /// The hashes of the archives, in their order. Reads all files, some archives at a time; sends nothing.
+    /// The hashes of the archives, in their order. Reads all files, several archives at a time, and sends nothing.
     ///
     /// # Errors
     ///
-    /// [`ReadError`], naming the file.
+    /// [`ReadError`], which names the file.
     pub async fn digests(&self) -> Result<Vec<Digest>, ReadError> {
         hashing::digests(&self.archives, None).await
     }
@@ -113,7 +123,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// [`ContextError::Read`], naming the file, and [`ContextError::Index`].
+    /// [`ContextError::Read`], which names the file, and [`ContextError::Index`].
     pub async fn digests_with_index(&self, path: impl AsRef<Path>) -> Result<Vec<Digest>, ContextError> {
         if self.archives.is_empty() {
             return Ok(Vec::new());
@@ -124,7 +134,7 @@ impl Context {
         Ok(digests)
     }
 
-    /// Bytes of all archives together.
+    /// The total size of all archives in bytes.
     pub fn size(&self) -> u64 {
         self.archives.iter().map(Archive::size).sum()
     }

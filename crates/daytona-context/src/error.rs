@@ -21,7 +21,7 @@ pub enum ContextError {
     /// The object storage refused or failed.
     #[error("{operation} of the context archive `{key}` failed")]
     Storage {
-        /// What was tried: `head` or `put`.
+        /// The request: `head` or `put`.
         operation: &'static str,
         /// Key of the object.
         key: String,
@@ -31,7 +31,7 @@ pub enum ContextError {
     },
 }
 
-/// Everything in a directory that cannot be sent.
+/// Why a directory cannot become a context: all problems at once.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ScanError {
@@ -62,16 +62,16 @@ pub enum IndexError {
         /// The index.
         path: PathBuf,
     },
-    /// Something else than a regular file lies there.
+    /// There is something other than a regular file.
     #[error("the index `{}` is not a regular file: choose another path", shown(.path))]
     NotAFile {
         /// The index.
         path: PathBuf,
     },
-    /// The file system does not tell when the status of a file last changed, so that changes could go unnoticed.
+    /// The file system does not record when the status of a file changed, so changes could go unnoticed.
     #[error("an index cannot be used on this platform: its file system does not record when a file's status changed")]
     Unsupported,
-    /// Its directory cannot be written to.
+    /// The index cannot be written.
     #[error("the index `{}` cannot be written", shown(.path))]
     Io {
         /// The index.

@@ -1,4 +1,4 @@
-//! What the service would build from, as a file for a local builder.
+//! A plan as a file for a local builder.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use flate2::GzBuilder;
 use crate::context::Context;
 use crate::layout::{blocks, padding};
 
-/// How an export is written.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ExportFormat {
@@ -19,10 +19,10 @@ pub enum ExportFormat {
     TarGz,
 }
 
-/// Writes a plan as one archive with its Dockerfile in it: exactly what the service would build from, so that
+/// Writes a plan as one archive that includes its Dockerfile. It is exactly what the service would build from, so
 /// `docker build - < context.tar.gz` or `podman build - < context.tar.gz` makes the same image on this machine.
 ///
-/// The same plan gives the same bytes. Reads all files; blocks.
+/// The same plan gives the same bytes. Reads all files, and blocks.
 ///
 /// ```
 /// use daytona_context::{ExportFormat, export};
@@ -37,7 +37,7 @@ pub enum ExportFormat {
 /// # Errors
 ///
 /// An I/O error of the writer, or one that wraps a [`ReadError`](crate::ReadError), which names the file that cannot be
-/// read or has changed. What was written by then is no whole archive.
+/// read or has changed. The bytes that were written so far are not a complete archive.
 pub fn export(plan: &ImagePlan, writer: impl Write, format: ExportFormat) -> io::Result<()> {
     match format {
         ExportFormat::Tar => write(plan, writer).map(drop),

@@ -26,7 +26,8 @@ use verified::{Source, Verified};
 /// The bytes of a payload, from its beginning. An error ends it.
 pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send + Sync>>;
 
-/// What is put into object storage: bytes of known length and hash, that can be read again for each attempt.
+/// The bytes that are put into object storage. Their length and hash are known, and they can be read again for each
+/// attempt.
 #[derive(Clone)]
 pub struct Payload {
     source: Source,
@@ -95,23 +96,23 @@ impl Payload {
         Self::new(Source::Archive(archive, buffers), digest, listener)
     }
 
-    /// The bytes of an archive, which have to have this digest.
+    /// The bytes of an archive, which must have this digest.
     pub fn from_archive(archive: &Archive, digest: Digest) -> Self {
         let source = Source::Archive(archive.clone(), Buffers::default());
         Self::new(source, digest, Arc::new(Nobody))
     }
 
-    /// Bytes in memory, which have to have this digest.
+    /// Bytes in memory, which must have this digest.
     pub fn from_bytes(bytes: impl Into<Bytes>, digest: Digest) -> Self {
         Self::new(Source::Bytes(bytes.into()), digest, Arc::new(Nobody))
     }
 
-    /// Exact number of bytes.
+    /// The exact number of bytes.
     pub fn size(&self) -> u64 {
         self.range.end - self.range.start
     }
 
-    /// The SHA-256 that the bytes have to have.
+    /// The SHA-256 that the bytes must have.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -144,15 +145,15 @@ impl Payload {
         Ok(self.split(part_size, stretches))
     }
 
-    /// The bytes, from the beginning. They are read on the threads of the tokio runtime that polls the stream; without one it
-    /// ends with [`ReadError::Interrupted`].
+    /// The bytes, from the beginning. They are read on the threads of the tokio runtime that polls the stream. Without
+    /// a runtime the stream ends with [`ReadError::Interrupted`].
     ///
-    /// They are hashed once more on their way, and the last chunk is held back until the hash is found to be the same:
-    /// a request with an exact length then fails instead of storing something else. The error of the stream has the
-    /// [`ReadError`] as its source.
+    /// The bytes are hashed once more while they are sent, and the last chunk is held back until the hash is right. If
+    /// it is wrong, the request is incomplete and fails, instead of storing other bytes. The error of the stream has
+    /// the [`ReadError`] as its source.
     ///
-    /// Each call begins a new attempt: what an earlier attempt has taken counts no more as sent, and its stream ends with an error.
-    /// A client may go on with a body although the answer has come.
+    /// Each call begins a new attempt. Then bytes of an earlier attempt no longer count as sent, and its stream ends
+    /// with an error. A client may continue to read a body after the answer has come.
     pub fn chunks(&self) -> Chunks {
         let (number, before) = {
             let mut current = self.current();
@@ -186,8 +187,8 @@ impl Payload {
         true
     }
 
-    /// A storage calls this when the line or the store has failed an attempt and it is about to try again: the push then
-    /// sends fewer archives at once for a while.
+    /// A storage calls this when the connection or the store has failed an attempt and before it tries again. The push
+    /// then sends fewer archives at once for a while.
     pub fn attempt_failed(&self) {
         self.listener.failed();
     }

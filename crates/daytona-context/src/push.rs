@@ -34,16 +34,17 @@ const MAX_CONCURRENCY: usize = 64;
 
 /// Sends the archives of a context to `<prefix>/<hash>/context.tar`, except those that are already stored.
 ///
-/// Each archive is hashed first. If it is stored under its hash with its exact size, it is skipped; otherwise it is sent, and
-/// hashed again on its way. An archive of at most 12 KiB is always sent: to look for it first would take as long.
+/// Each archive is hashed first. If it is stored under its hash with its exact size, it is skipped. Otherwise it is
+/// sent, and hashed again while it is sent. An archive of at most 12 KiB is always sent, because looking for it would
+/// take as long.
 ///
-/// Several requests run at once, as many as raise the throughput ([`concurrency`](Self::concurrency)). The archive of one
-/// large file goes in parts, where the storage takes parts and is not near
-/// ([`multipart_threshold`](Self::multipart_threshold)); a part that fails is sent again by itself.
+/// Several requests run at once, as many as raise the throughput ([`concurrency`](Self::concurrency)). A large file is
+/// sent in parts if the storage supports them and is not near ([`multipart_threshold`](Self::multipart_threshold)). A
+/// part that fails is sent again by itself.
 ///
-/// Dropping the future ends the push; nothing incomplete becomes visible. If it was sending a large file in parts, the parts
-/// stay in the storage, unseen, until the bucket's own rules remove them. A push that fails asks the storage to remove them,
-/// which the bucket's policy may refuse.
+/// Dropping the future ends the push, and nothing incomplete becomes visible. If it was sending a large file in parts,
+/// the parts stay in the storage, invisible, until the bucket's own rules remove them. A push that fails asks the
+/// storage to remove them, which the bucket's policy may refuse.
 ///
 /// ```
 /// use daytona_context::{Context, MemoryStorage, Push};
@@ -81,7 +82,7 @@ impl std::fmt::Debug for Push {
 }
 
 impl Push {
-    /// A push that reports to nobody.
+    /// A push with the default options.
     pub fn new() -> Self {
         Self {
             options: Options {
@@ -96,44 +97,47 @@ impl Push {
 
     /// The most requests that carry archives or parts at once, from 1 to 64. Default: 16.
     ///
-    /// A push begins with 8. It doubles the number while that raises the throughput, and halves it while that costs none, down
-    /// to one. It also halves it when the storage asks to slow down or the line breaks.
+    /// A push begins with 8. It doubles the number as long as that raises the throughput, and halves it, down to one,
+    /// as long as that does not reduce it. It also halves the number when the storage asks to slow down or the
+    /// connection breaks.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.options.concurrency = requests.clamp(1, MAX_CONCURRENCY);
         self
     }
 
-    /// An archive of one file goes in parts if it has more bytes than this. Default: 16 MiB, or 5 GiB where the storage answers
-    /// within 5 ms and no [`part_size`](Self::part_size) is set, for then one connection carries as much as several.
+    /// The size in bytes above which an archive of one file is sent in parts. Default: 16 MiB. If the storage answers
+    /// within 5 ms and no [`part_size`](Self::part_size) is set, the default is 5 GiB, because then one connection is
+    /// as fast as several.
     pub fn multipart_threshold(mut self, bytes: u64) -> Self {
         self.options.multipart.threshold = Some(bytes);
         self
     }
 
-    /// Bytes of a part. Default: from 8 MiB to 64 MiB, more for larger files. Parts are larger where there would be more than
-    /// 10,000. S3 takes no parts under 5 MiB, except the last.
+    /// The size of a part in bytes. Default: from 8 MiB to 64 MiB, more for larger files. Parts are larger if there
+    /// would be more than 10,000 of them. S3 accepts no parts under 5 MiB, except the last.
     pub fn part_size(mut self, bytes: u64) -> Self {
         self.options.multipart.part_size = Some(bytes.max(1));
         self
     }
 
-    /// Sends every archive, without looking whether it is stored: for a store that said so of one that it does not have.
+    /// Sends every archive, without looking whether it is stored. Use it if a storage says that it has an archive, but
+    /// does not.
     pub fn resend(mut self) -> Self {
         self.options.is_resent = true;
         self
     }
 
-    /// Keeps an index of what was hashed in this file, so that archives whose files have not changed are not hashed again. Off by
-    /// default.
+    /// Keeps an index of hashes in this file, so that archives whose files have not changed are not hashed again.
+    /// Default: no index.
     ///
-    /// The index is a list of what the file system says of the files of each archive: names, modes, sizes, times of
-    /// modification and of the status, inodes and devices. It only ever spares hashing: an archive that has to be sent is
-    /// hashed whatever the index says. Files that changed within two seconds of the index are hashed. An index that is broken,
-    /// or that was made for other files, by another user or by another version, is ignored and replaced. Several processes may
-    /// use one index at once; the last one's is kept.
+    /// The index lists what the file system says about the files of each archive: names, modes, sizes, times of
+    /// modification and of status changes, inodes and devices. It only saves hashing: an archive that must be sent is
+    /// hashed anyway. Files that changed within two seconds of the index are hashed. An index that is broken, or that
+    /// belongs to other files, another user or another version, is ignored and replaced. Several processes may use one
+    /// index at the same time; the last one to finish writes it.
     ///
-    /// Whoever can write the index chooses what is built: it is a file that only its owner can read and write, and should not be
-    /// shared between machines or users. Keep it out of the context, for it would change the context with every push. Its
+    /// Whoever can write the index decides what is built. Only its owner can read and write the file. Do not share it
+    /// between machines or users. Keep it out of the context, because it would change the context with every push. Its
     /// directory is created if it does not exist.
     ///
     /// # Errors

@@ -11,15 +11,14 @@ use daytona_image::walk::{is_in_use, shown};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// A file is not what it was when the plan was made, or it changed between hashing and sending. Nothing was stored
-    /// under the hash.
+    /// A file has changed since the plan was made, or between hashing and sending. Nothing was stored under the hash.
     #[error("`{}` changed after it was planned: plan again when nothing writes to it, or leave it out", shown(.path))]
     Changed {
         /// The file.
         path: PathBuf,
     },
-    /// The bytes that were read for sending are not the bytes that were hashed, although no file shows it in its size,
-    /// times or inode. Nothing was stored under the hash.
+    /// The bytes that were sent are not the bytes that were hashed, although the sizes, times and inodes of the files
+    /// have not changed. Nothing was stored under the hash.
     #[error("the files of the context changed while they were sent: {}", list(.paths))]
     ChangedUnseen {
         /// The files of the archive.
@@ -34,13 +33,13 @@ pub enum ReadError {
         #[source]
         source: Arc<io::Error>,
     },
-    /// The async runtime ended, or there is none: files are read on its threads.
+    /// The async runtime has ended, or there is none. Files are read on its threads.
     #[error("reading was interrupted: there is no tokio runtime, or it is shutting down")]
     Interrupted,
 }
 
 impl ReadError {
-    /// Finds a read error among an error and its sources, however often it was wrapped.
+    /// Finds a read error in an error and its sources, however often it was wrapped.
     ///
     /// ```
     /// use daytona_context::{BodyError, ReadError};

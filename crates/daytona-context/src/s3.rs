@@ -1,9 +1,9 @@
 //! Object storage that speaks S3, by aws-sdk-s3.
 //!
-//! Plain framing: path style, an exact `Content-Length`, no checksum headers or trailers, the region verbatim, the
-//! payload signed with its own SHA-256 so that the store itself refuses other bytes. Least privilege: only `HEAD` and
-//! `PUT` of exact keys, the upload of one large object in parts, and a `GET` of one byte where `HEAD` is refused without a
-//! reason. Nothing is read from `AWS_*` variables, profiles or instance metadata.
+//! Requests are plain: path style, an exact `Content-Length`, no checksum headers or trailers, and the region as it was
+//! given. The payload is signed with its own SHA-256, so that the store itself refuses other bytes. Only few
+//! permissions are needed: `HEAD` and `PUT` of exact keys, the upload of one large object in parts, and a `GET` of one
+//! byte if `HEAD` is refused without a reason. Nothing is read from `AWS_*` variables, profiles or instance metadata.
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ pub use retry::{Retry, RetryPolicy};
 ///
 /// use daytona_context::s3::{DefaultHttpClient, RetryPolicy, S3Config, S3Storage};
 ///
-/// let config = S3Config::new("http://127.0.0.1:9000", "contexts", "access-key", "secret-key");
+/// let endpoint = "http://127.0.0.1:9000";
+/// let config = S3Config::new(endpoint, "contexts", "access-key", "secret-key");
 /// let storage = S3Storage::new(&config, Arc::new(DefaultHttpClient::new()?))?
 ///     .retry(RetryPolicy::default().attempts(6));
 /// # Ok(())

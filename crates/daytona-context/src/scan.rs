@@ -26,7 +26,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// The directory at this path.
+    /// Scans the directory at this path.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),

@@ -12,16 +12,16 @@ use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
-/// Version of the split. With another one the same files are in other archives.
+/// The version of the split. Another version puts the same files into other archives.
 pub const SPLIT_VERSION: u32 = 2;
 
-/// The largest archive, in bytes, unless it is of one larger file.
+/// The largest archive in bytes, unless it consists of one larger file.
 ///
 /// Measured: with 32 MiB an edit of one file re-sends 20 MB of a typical context, eight seconds of a home line, and eight requests
 /// at once have nothing to share below 160 MB. With 4 MiB a context of 1 GiB has more archives than there may be.
 pub const MAX_ARCHIVE_SIZE: u64 = 8 * 1024 * 1024;
 
-/// The most archives of a context; the limit above doubles until there are no more.
+/// The most archives of a context. If there would be more, the size limit doubles until there are not.
 pub const MAX_ARCHIVES: usize = 512;
 
 /// How many members each archive has. Of a member its name and the bytes that it takes in an archive count; `end` are the bytes

@@ -15,7 +15,7 @@ pub use directory::DirectoryStorage;
 pub use error::{StorageError, StorageErrorKind};
 pub use memory::MemoryStorage;
 
-/// Somewhere to keep archives under their keys.
+/// A storage that keeps archives under their keys.
 ///
 /// [`conformance::check`] tests an implementation.
 ///
@@ -52,29 +52,30 @@ pub use memory::MemoryStorage;
 /// ```
 #[async_trait]
 pub trait ObjectStorage: fmt::Debug + Send + Sync {
-    /// Whether an object is there. Only ever an optimisation: what cannot be told is [`Head::Unknown`], and the archive
-    /// is put.
+    /// Looks for an object. This only saves uploads: if you cannot tell, return [`Head::Unknown`], and the archive is
+    /// sent.
     ///
     /// # Errors
     ///
     /// [`StorageError`] if the credentials are refused or the storage cannot be reached.
     async fn head(&self, key: &str) -> Result<Head, StorageError>;
 
-    /// Stores the payload under the key, whole or not at all.
+    /// Stores the payload under the key, completely or not at all.
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; then nothing of it is visible. If the payload's chunks fail, keep their error in the chain of
-    /// sources, as [`StorageError::with_source`] does: [`Push`](crate::Push) finds the file in it.
+    /// [`StorageError`]; then nothing of the payload is visible. If the payload's chunks fail, keep their error in the
+    /// chain of sources, as [`StorageError::with_source`] does. [`Push`](crate::Push) finds the file in it.
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError>;
 
-    /// Begins to store one large object in parts, which are sent at once and become visible together.
+    /// Begins to store one large object in parts, which are sent at the same time and become visible together.
     ///
-    /// `None`, which is the default, where the storage has no such thing: the object is then put whole.
+    /// Returns `None`, the default, if the storage does not support parts. The object is then stored with one
+    /// [`put`](Self::put).
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if the upload cannot be begun.
+    /// [`StorageError`] if the upload cannot begin.
     async fn start_multipart(&self, key: &str, size: u64) -> Result<Option<Box<dyn MultipartUpload>>, StorageError> {
         let _ = (key, size);
         Ok(None)
@@ -84,34 +85,34 @@ pub trait ObjectStorage: fmt::Debug + Send + Sync {
 /// An object that is being stored in parts.
 #[async_trait]
 pub trait MultipartUpload: fmt::Debug + Send + Sync {
-    /// Stores a part. Parts are numbered from 0 and come in any order; all but the last have the same size.
+    /// Stores a part. Parts are numbered from 0 and come in any order. All parts except the last have the same size.
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; the other parts stay as they are.
+    /// [`StorageError`]; the other parts do not change.
     async fn put_part(&self, number: usize, part: Payload) -> Result<(), StorageError>;
 
-    /// Makes the object visible, once all parts are stored.
+    /// Makes the object visible after all parts are stored.
     ///
     /// # Errors
     ///
-    /// [`StorageError`]; then nothing is visible.
+    /// [`StorageError`]; then the object is not visible.
     async fn complete(&self) -> Result<(), StorageError>;
 
-    /// Gives up the parts. Best effort: a storage may keep them until its own rules remove them.
+    /// Discards the parts. This is best effort: a storage may keep them until its own rules remove them.
     async fn abort(&self);
 }
 
-/// What is known of an object.
+/// What is known about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Head {
-    /// It is there.
+    /// The object is stored.
     Stored {
         /// Its size in bytes.
         size: u64,
     },
-    /// It is not there.
+    /// The object is not stored.
     Missing,
     /// The storage does not say.
     Unknown,

@@ -1,26 +1,26 @@
-//! Lists of problems and warnings that nothing can make very long.
+//! Lists of problems and warnings with a limited length.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-/// Where something is said: first by this number of a step or part, then by the line of it, if it has one.
+/// The place of a message: the number of its step or part, and its line if it has one.
 pub(crate) type Place = (usize, Option<usize>);
 
-/// Something that is said of a place.
+/// A message about a place.
 pub(crate) trait Said {
     fn place(&self) -> Place;
 
     fn text(&self) -> Cow<'_, str>;
 }
 
-/// What is said first, in the order of places and each thing once, and how much more there was.
+/// The first messages, in the order of their places and each only once, and how many more there were.
 #[derive(Debug)]
 pub(crate) struct Bounded<T> {
     most: usize,
-    /// By their places. What is said of one place stays in the order in which it came.
+    /// By their places. The messages about one place stay in their order.
     items: BTreeMap<(Place, usize), T>,
-    /// The hashes of everything that came, so that a repetition is known though the item itself was not kept.
+    /// The hashes of all messages, so that a repetition is recognized even if the message was not kept.
     seen: HashSet<u64>,
     hasher: RandomState,
 }
@@ -55,7 +55,7 @@ impl<T: Said> Bounded<T> {
         self.items.values()
     }
 
-    /// The items, in the order of their places, and how many there are besides.
+    /// The items, in the order of their places, and how many more there are.
     pub(crate) fn into_parts(self) -> (Vec<T>, usize) {
         let more = self.seen.len() - self.items.len();
         (self.items.into_values().collect(), more)

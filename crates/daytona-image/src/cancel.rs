@@ -1,11 +1,11 @@
-//! Stops what takes its time.
+//! Stops long work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Stops a plan or a walk from another thread.
 ///
-/// Clones stop the same thing. Once cancelled it stays so.
+/// All clones stop the same work. A cancellation cannot be undone.
 ///
 /// ```
 /// use daytona_image::{Cancellation, Image, PlanOptions};
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Cancellation(Arc<AtomicBool>);
 
-/// All are equal: what may stop a plan is no part of what it is.
+/// All are equal, because a cancellation is not a part of a plan's options.
 impl PartialEq for Cancellation {
     fn eq(&self, _other: &Self) -> bool {
         true
@@ -29,12 +29,12 @@ impl PartialEq for Cancellation {
 impl Eq for Cancellation {}
 
 impl Cancellation {
-    /// Nothing is cancelled yet.
+    /// A cancellation that has stopped nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops whatever was given this or a clone of it, at its next step.
+    /// Stops all work that uses this or a clone of it, at its next step.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

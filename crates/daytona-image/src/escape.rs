@@ -1,10 +1,11 @@
-//! Names and foreign texts in messages. A file's name may hold control characters, which would reach the reader's terminal.
+//! Makes names and texts of others safe for messages. The name of a file may contain control characters, which would
+//! reach the reader's terminal.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 use std::path::Path;
 
-/// A path, with its control characters escaped. On Windows without the mark of paths that the system takes to the letter.
+/// A path, with its control characters escaped. On Windows without the prefix `\\?\`.
 pub(crate) fn path(path: &Path) -> Escaped {
     let shown = path.to_string_lossy();
     if cfg!(windows) {
@@ -30,7 +31,7 @@ pub(crate) fn text(text: &str) -> Escaped {
     Escaped(text.to_owned())
 }
 
-/// A text that does nothing to a terminal.
+/// A text that has no effect on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Escaped(String);
 
@@ -47,7 +48,7 @@ impl Display for Escaped {
     }
 }
 
-/// How many bytes a message shows of its beginning, and of its end.
+/// How many bytes of a long message are shown, at its beginning and at its end.
 const SHOWN: (usize, usize) = (1_500, 500);
 
 /// The message, without its middle if it is very long.
@@ -66,7 +67,7 @@ pub(crate) fn cut(message: &str) -> Cow<'_, str> {
     ))
 }
 
-/// Neither a control character nor one that changes the direction of what is around it.
+/// Whether it is neither a control character nor one that changes the direction of text.
 fn is_harmless(character: char) -> bool {
     let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !character.is_control() && !turns

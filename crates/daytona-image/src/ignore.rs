@@ -1,6 +1,6 @@
 //! Docker's ignore rules.
 //!
-//! The rules mean what they mean in moby's patternmatcher, with which Docker and BuildKit read `.dockerignore`:
+//! The rules have the meaning of moby's patternmatcher, with which Docker and BuildKit read `.dockerignore`:
 //!
 //! - Patterns are relative to the root and `/`-separated; a leading slash does not matter.
 //! - `*` and `?` stop at a slash, `**` does not. `[…]` is a class. A backslash escapes the next character. On Windows a
@@ -46,7 +46,8 @@ use rule::{Backslash, Parts};
 /// assert!(rules.decide("app/a.pyc").is_ignored());
 /// assert!(rules.decide("build/out/x").is_ignored());
 /// assert!(!rules.decide("build/keep/x").is_ignored());
-/// assert_eq!(rules.decide("build/keep/x").rule().unwrap().to_string(), "!build/keep (.dockerignore:3)");
+/// let decision = rules.decide("build/keep/x");
+/// assert_eq!(decision.rule().unwrap().to_string(), "!build/keep (.dockerignore:3)");
 /// # Ok::<(), daytona_image::ignore::IgnoreError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -171,7 +172,7 @@ impl IgnoreRules {
         }
     }
 
-    /// These rules, followed by the others. The later ones take precedence.
+    /// Appends the other rules. Later rules take precedence.
     #[must_use]
     pub fn and(self, later: &Self) -> Self {
         if later.is_empty() {
@@ -206,7 +207,7 @@ impl IgnoreRules {
         })
     }
 
-    /// Decides about a directory. Also returns what it passes on, given what its parent does.
+    /// Decides about a directory. Also returns what the directory passes on, given what its parent passes on.
     ///
     /// A path is compared with every rule that did not match its directory and could change the result.
     pub(crate) fn enter(&self, parent: &Matches, path: &str) -> (Decision<'_>, Matches) {

@@ -28,11 +28,11 @@ pub use python::PythonVersion;
 pub use registry::{RegistryImage, RegistryImageError};
 pub use requirements::Requirements;
 
-/// An image, described step by step.
+/// An image that is described step by step.
 ///
-/// An image is a value: you can clone, compare and extend it. No method fails or touches the disk:
-/// [`plan`](Self::plan) reports what is wrong with a step. Equality and `Debug` look at the steps only, not at where they
-/// were written.
+/// An image is a value: you can clone, compare and extend it. No method fails or touches the disk: [`plan`](Self::plan)
+/// reports what is wrong with a step. Equality and `Debug` look only at the steps, not at where in your program they
+/// are.
 ///
 /// ```
 /// use daytona_image::Image;
@@ -56,7 +56,7 @@ pub struct Image {
     steps: Vec<Step>,
 }
 
-/// One call of the chain: what it says, and where it was written.
+/// One call of a method, and where it was made.
 #[derive(Clone)]
 pub(crate) struct Step {
     pub(crate) instruction: Instruction,
@@ -133,7 +133,7 @@ impl Image {
         Self { steps: Vec::new() }.step("from_dockerfile", Instruction::Dockerfile(source.into()))
     }
 
-    /// Adds lines of a Dockerfile as they are.
+    /// Adds lines of a Dockerfile unchanged.
     ///
     /// Takes lines, or [`DockerfileCommands`] to set a context directory or ignore patterns.
     ///
@@ -155,7 +155,8 @@ impl Image {
     ///
     /// ```
     /// # use daytona_image::Image;
-    /// let image = Image::base("python:3.12").copy_from("ghcr.io/astral-sh/uv:0.5", "/uv", "/bin/uv");
+    /// let uv = "ghcr.io/astral-sh/uv:0.5";
+    /// let image = Image::base("python:3.12").copy_from(uv, "/uv", "/bin/uv");
     /// let plan = image.plan()?;
     /// let line = plan.dockerfile().lines().last();
     /// assert_eq!(line, Some(r#"COPY --from=ghcr.io/astral-sh/uv:0.5 ["/uv", "/bin/uv"]"#));

@@ -16,13 +16,23 @@ pub use kind::ProblemKind;
 /// Why an image cannot be planned: all problems of all steps, in order.
 ///
 /// Its `Debug` is the same report as its `Display`, so a `main` that returns it prints readable text.
+///
+/// ```
+/// use daytona_image::Image;
+///
+/// let error = Image::base("").workdir("").plan().unwrap_err();
+/// assert_eq!(error.problems().len(), 2);
+/// for problem in error.problems() {
+///     println!("{problem}"); // with its step, its method and your file and line
+/// }
+/// ```
 pub struct PlanError {
     problems: Vec<Problem>,
-    /// How many there are besides.
+    /// How many more there are.
     more: usize,
 }
 
-/// As many problems of an image are listed.
+/// The most problems of an image that are listed.
 pub(crate) const MOST_PROBLEMS: usize = 200;
 
 impl PlanError {
@@ -102,7 +112,7 @@ pub struct DockerfileLine {
 }
 
 impl DockerfileLine {
-    /// The message with its place. If there is a file, in the form that compilers use.
+    /// The message with its place. For a file it has the form that compilers use.
     pub(crate) fn show(
         formatter: &mut fmt::Formatter<'_>,
         line: Option<&Self>,

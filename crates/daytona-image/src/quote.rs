@@ -1,11 +1,11 @@
-//! The one place that quotes.
+//! The only module that quotes text.
 
 use std::fmt::Write;
 
 use crate::problem::ProblemKind;
 
-/// One word for a POSIX shell, as Python's `shlex.quote` writes it. Docker takes single quotes in `ENV` and `WORKDIR` in
-/// the same sense.
+/// One word for a POSIX shell, as Python's `shlex.quote` writes it. In `ENV` and `WORKDIR`, Docker gives single quotes
+/// the same meaning.
 pub(crate) fn shell_word(text: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "_@%+=:,./-".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
@@ -34,7 +34,7 @@ pub(crate) fn packages(packages: &[String]) -> Result<Option<String>, Vec<Proble
     Ok((!words.is_empty()).then(|| words.join(" ")))
 }
 
-/// Whether a path can stand in the plain form of `COPY` and mean itself, whatever the escape character.
+/// Whether a path means itself in the plain form of `COPY`, whatever the escape character.
 pub(crate) fn is_plain_copy_source(path: &str) -> bool {
     let plain = |character: char| character.is_alphanumeric() || "_@%+=:,./-".contains(character);
     !path.is_empty() && !path.starts_with('-') && path.chars().all(plain)
@@ -65,13 +65,13 @@ fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A target of `COPY`, which BuildKit reads as a word of its shell: quotes and the escape character stand for themselves,
-/// and variables are put in, as Docker's users expect of a target.
+/// A target of `COPY`, which BuildKit reads as a word of its shell. Quotes and the escape character mean themselves,
+/// and variables are replaced, as Docker's users expect of a target.
 pub(crate) fn copy_target(target: &str, escape: char) -> String {
     escaped(target, escape, &['\'', '"'])
 }
 
-/// The name of a file at the end of a target, which stands for itself altogether.
+/// The name of a file at the end of a target. All of its characters mean themselves.
 pub(crate) fn copy_target_name(name: &str, escape: char) -> String {
     escaped(name, escape, &['\'', '"', '$'])
 }
@@ -87,7 +87,7 @@ fn escaped(text: &str, escape: char, special: &[char]) -> String {
     escaped
 }
 
-/// A path of the context as a source of `COPY` that stands for itself.
+/// A path of the context as a source of `COPY` that means itself.
 ///
 /// BuildKit reads a source three times: as a word of its shell (quotes, `$`, the escape character), as a pattern of the
 /// files that it asks the client for, and as a pattern in the manner of Go's `path.Match` when it copies.
@@ -95,12 +95,12 @@ pub(crate) fn copy_source(path: &str, escape: char) -> String {
     copy_target_name(&literal_pattern(path), escape)
 }
 
-/// A pattern that matches this path alone, in both senses.
+/// A pattern that matches only this path, with both kinds of patterns.
 ///
-/// What is special stands in a class of its own. A backslash alone would not do: without a class the second pattern is
-/// none, and keeps it. Inside the class some characters need one all the same, as the first pattern becomes a regular
-/// expression in which `*` and `?` are replaced even there. At its beginning `!` makes an exception, and blanks at its
-/// ends are cut off.
+/// Each special character is put into a class of its own. A backslash alone is not enough: without a class the second
+/// pattern is not a pattern, and keeps the backslash. Some characters need a backslash even in the class, because the
+/// first pattern becomes a regular expression in which `*` and `?` are replaced there too. A `!` at the beginning makes
+/// an exception, and blanks at the ends are cut off.
 fn literal_pattern(path: &str) -> String {
     let mut pattern = String::new();
     for (index, character) in path.char_indices() {

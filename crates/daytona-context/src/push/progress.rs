@@ -1,4 +1,4 @@
-//! How far a push is.
+//! How far a push is. Events come while it runs.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::payload::Listener;
 
 pub(super) type Callback = Arc<dyn Fn(Progress) + Send + Sync>;
 
-/// How far a push is.
+/// How far a push is. Events come while it runs.
 ///
-/// For each archive, the bytes of [`Sent`](Self::Sent) less those of [`Unsent`](Self::Unsent) are never more than its size, and
-/// are its size when it is stored. So a bar over all archives never passes its end.
+/// For each archive, the bytes of [`Sent`](Self::Sent) minus those of [`Unsent`](Self::Unsent) never exceed its size,
+/// and equal its size when it is stored. So a progress bar over all archives never passes its end.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,21 +51,21 @@ pub enum Progress {
     Sent {
         /// Its hash.
         hash: Digest,
-        /// Bytes in this step.
+        /// The number of bytes.
         bytes: u64,
         /// Its size in bytes.
         size: u64,
     },
-    /// Some bytes of an archive, which were reported as sent, have to be sent again.
+    /// Some bytes of an archive that were reported as sent must be sent again.
     Unsent {
         /// Its hash.
         hash: Digest,
-        /// Bytes that count no more.
+        /// The number of bytes to subtract.
         bytes: u64,
         /// Its size in bytes.
         size: u64,
     },
-    /// An archive was sent whole and the storage has acknowledged it.
+    /// An archive was sent completely, and the storage has acknowledged it.
     Stored {
         /// Its hash.
         hash: Digest,

@@ -30,15 +30,16 @@ const HEADS: usize = 40;
 /// (RFC 6928): 14,600 bytes on most lines, of which the head of the request takes a part.
 const SENT_WITHOUT_A_LOOK: u64 = 12 * 1024;
 
-/// What a push did.
+/// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Pushed {
     /// The hashes of the archives, in the order of the plan.
     pub hashes: Vec<Digest>,
-    /// Bytes that were sent.
+    /// The number of bytes that were sent.
     pub sent: u64,
-    /// Bytes that did not have to be sent, because they were stored already. Archives of at most 12 KiB are always sent.
+    /// The number of bytes that were not sent, because they were stored already. Archives of at most 12 KiB are always
+    /// sent.
     pub skipped: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Where a bucket is and what opens it.
+//! The address of a bucket, and the credentials for it.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use url::Url;
 
 use crate::storage::{StorageError, StorageErrorKind};
 
-/// Region that is signed with where the service names none and the address shows none.
+/// The region to sign for if neither the service nor the address names one.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Where and how to reach a bucket.
+/// The address of a bucket, and the credentials for it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct S3Config {
-    /// Address of the storage; without a scheme, https is meant. A path in it is kept.
+    /// The address of the storage. Without a scheme, https is used. A path in it is kept.
     pub endpoint: String,
     /// Bucket.
     pub bucket: String,
-    /// Region to sign with. Without one, the region of an AWS address, else `us-east-1`.
+    /// The region to sign for. Without one it is the region of an AWS address, or else `us-east-1`.
     pub region: Option<String>,
     /// Access key id.
     pub access_key: SecretString,
@@ -48,15 +48,32 @@ impl S3Config {
     }
 }
 
-/// Gives new credentials when the old ones are no longer good.
+/// Provides new credentials when the old ones have expired.
+///
+/// ```
+/// use daytona_context::StorageError;
+/// use daytona_context::s3::{CredentialProvider, S3Config};
+///
+/// /// Asks a service of your own for credentials.
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// #[async_trait::async_trait]
+/// impl CredentialProvider for Vault {
+///     async fn credentials(&self) -> Result<S3Config, StorageError> {
+///         let (key, secret) = ("access-key", "secret-key"); // the service's answer
+///         Ok(S3Config::new("https://s3.example", "contexts", key, secret))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait CredentialProvider: fmt::Debug + Send + Sync {
-    /// Where and how to reach the bucket now.
+    /// Returns the address and the current credentials.
     ///
     /// # Errors
     ///
-    /// [`StorageError`] if there are no new credentials to be had. One that [may pass](StorageError::is_retryable) is asked
-    /// again, within the budget of the request that needs them.
+    /// [`StorageError`] if there are no new credentials. If the error is [temporary](StorageError::is_retryable), the
+    /// provider is asked again, within the budget of the request that needs them.
     async fn credentials(&self) -> Result<S3Config, StorageError>;
 }
 

@@ -1,4 +1,4 @@
-//! From the SDK's HTTP seam to ours.
+//! Connects the AWS SDK's HTTP client to ours.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use http_body_util::combinators::BoxBody;
 
 use crate::body_error::{BodyError, BoxError};
 
-/// The body of a request to the store. Its size is exact.
+/// The body of a request to the store. Its size is known exactly.
 pub type RequestBody = BoxBody<Bytes, BodyError>;
 
 /// Sends requests to the store.
 #[async_trait]
 pub trait HttpClient: fmt::Debug + Send + Sync {
-    /// Sends a request and reads its answer whole: the answers that are asked for are small.
+    /// Sends a request and reads its whole answer. The answers are small.
     ///
     /// # Errors
     ///
-    /// [`HttpError`] with whatever kept the answer from arriving.
+    /// [`HttpError`] with the reason why there is no answer.
     async fn send(&self, request: Request<RequestBody>) -> Result<Response<Bytes>, HttpError>;
 }
 
-/// A request without an answer.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the request got no answer")]
 pub struct HttpError {
@@ -41,7 +41,7 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// A request that may have arrived.
+    /// The request may have reached the store.
     pub fn new(source: impl Into<BoxError>) -> Self {
         Self {
             source: source.into(),
@@ -49,7 +49,7 @@ impl HttpError {
         }
     }
 
-    /// A request that provably never left, because there was no connection.
+    /// The request was not sent, because there was no connection.
     pub fn unsent(source: impl Into<BoxError>) -> Self {
         Self {
             source: source.into(),
@@ -57,7 +57,7 @@ impl HttpError {
         }
     }
 
-    /// Whether it provably never left.
+    /// Whether the request was not sent.
     pub fn is_unsent(&self) -> bool {
         self.is_unsent
     }

@@ -1,4 +1,4 @@
-//! The HTTP client for those who bring none.
+//! The default HTTP client.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use crate::body_error::BoxError;
 /// Answers to what is asked for are small.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// An HTTP client with rustls. It asks no proxy and follows no redirect, and reads nothing from the environment.
+/// An HTTP client with rustls. It uses no proxy, follows no redirects, and reads nothing from the environment.
 ///
-/// It speaks HTTP/1.1 only: several requests then have several connections, which is what makes them faster over a long line.
+/// It speaks only HTTP/1.1, so several requests use several connections. Over a long line that is faster.
 #[derive(Debug, Clone)]
 pub struct DefaultHttpClient {
     client: reqwest::Client,
 }
 
 impl DefaultHttpClient {
-    /// A client that gives up on a connection which cannot be made in 10 seconds, for the default
-    /// [stall limit](RetryPolicy::stall).
+    /// A client with a connect timeout of 10 seconds and the default [stall limit](RetryPolicy::stall).
     ///
     /// # Errors
     ///
-    /// If TLS cannot be set up, as on a machine without CA certificates.
+    /// Fails if TLS cannot be set up, for example on a machine without CA certificates.
     pub fn new() -> Result<Self, BoxError> {
         Self::with_stall_limit(RetryPolicy::default().stall)
     }
 
-    /// Like [`new`](Self::new), for another [stall limit](RetryPolicy::stall): the system does not give up on a connection earlier.
+    /// Like [`new`](Self::new), with another [stall limit](RetryPolicy::stall). The system does not close a connection
+    /// earlier.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn with_stall_limit(limit: Duration) -> Result<Self, BoxError> {
         let builder = reqwest::Client::builder()
             .no_proxy()

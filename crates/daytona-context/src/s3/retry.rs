@@ -16,7 +16,7 @@ const UNREACHABLE: Duration = Duration::from_secs(20);
 /// How long a store may ask to slow down while it takes no request of the session at all.
 const THROTTLED: Duration = Duration::from_mins(1);
 
-/// How often a request is sent, and how long nothing may happen.
+/// How often a request is sent, and how long it may make no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct RetryPolicy {
@@ -34,25 +34,25 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How often a request is sent at the most, the first time included. Default: 4.
+    /// The most attempts for a request, including the first. Default: 4.
     ///
-    /// Unless this is 1, two failures do not count. A connection that is refused costs the store nothing, and is tried for
-    /// 20 seconds. A store that asks to slow down is asked again, also beyond this number, until it has taken no request of
+    /// Unless this is 1, two kinds of failures do not count. If the connection is refused, the request is retried for
+    /// 20 seconds. If the store asks to slow down, the request is sent again until the store has accepted no request of
     /// the push for a minute.
     pub fn attempts(mut self, attempts: usize) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// A request is given up, and sent again, when nothing of it moves for this time. Default: 5 minutes.
+    /// How long a request may make no progress before it is given up and sent again. Default: 5 minutes.
     ///
-    /// Bytes that the system has accepted may still wait to be sent. The limit is extended by the time that they need at
-    /// 1 KiB/s, so a line that carries 1 KiB/s for all requests together succeeds. On Linux the system tells how many
-    /// bytes the other side has not acknowledged: where there are none, nothing is added, and where they change, something
-    /// has moved. Behind a proxy it is the proxy that acknowledges them: what it has not passed on to the store yet gets no
-    /// time. Elsewhere all that were accepted count, up to 4 MiB for each request.
+    /// Bytes that the system has accepted may still wait to be sent. The limit is extended by the time that they need
+    /// at 1 KiB/s, so a line that carries 1 KiB/s for all requests together succeeds. On Linux the system tells how
+    /// many bytes the other side has not acknowledged. If there are none, nothing is added; if their number changes,
+    /// that is progress. A proxy acknowledges bytes before it passes them on, so the time that the proxy needs is not
+    /// added. On other systems all accepted bytes count, up to 4 MiB for each request.
     ///
-    /// A request that makes no progress while others do gets the limit once for each request under way.
+    /// If other requests make progress, the limit is multiplied by the number of requests in flight.
     pub fn stall(mut self, limit: Duration) -> Self {
         self.stall = limit.min(ENDLESS);
         self
@@ -63,11 +63,11 @@ impl RetryPolicy {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Retry<'a> {
-    /// Key of the object. [`Digest::from_key`](crate::Digest::from_key) tells which archive it is.
+    /// The key of the object. [`Digest::from_key`](crate::Digest::from_key) tells which archive it is.
     pub key: &'a str,
     /// Why.
     pub error: &'a StorageError,
-    /// How long it waits before.
+    /// The wait before it is sent again.
     pub wait: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What every object storage has to do, to be run on one's own.
+//! Checks of what every object storage must do. Run them on your own.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -15,35 +15,37 @@ use super::{Head, ObjectStorage};
 use crate::digest::Digest;
 use crate::payload::Payload;
 
-/// A storage that does not do what it has to.
+/// A requirement that a storage does not meet.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Nonconforming {
-    /// A request failed that should not.
+    /// A request failed that should succeed.
     #[error("{what}")]
     Failed {
-        /// What was tried.
+        /// The request.
         what: &'static str,
-        /// How it failed.
+        /// The error.
         #[source]
         source: StorageError,
     },
-    /// It did something else than it has to.
+    /// The storage did something else.
     #[error("{what}: {seen}")]
     Differs {
-        /// What it has to do.
+        /// The requirement.
         what: &'static str,
         /// What it did.
         seen: String,
     },
 }
 
-/// Runs the checks with keys below a prefix, which should be empty. What they put stays there.
+/// Runs the checks with keys below a prefix, which should be empty. The stored objects are not removed.
 ///
-/// Payloads of several sizes are stored under their keys and found there with their sizes; a key that nothing was put under is
-/// not stored; what is put again replaces what is there; a payload whose bytes are not the ones of its digest is refused, and
-/// leaves nothing behind, or what was there; and a put that is dropped leaves nothing behind. Where the storage takes parts, they
-/// come in any order, are visible only when they are all there, and a part with other bytes than its digest's is refused.
+/// - Payloads of several sizes are found under their keys, with their sizes. A key that was never stored is not found.
+/// - A second payload under the same key replaces the first.
+/// - A payload whose bytes do not match its digest is refused, and changes nothing.
+/// - A `put` that is dropped stores nothing.
+/// - Parts may come in any order, and are visible only when all of them are stored. A part whose bytes do not match its
+///   digest is refused.
 ///
 /// # Errors
 ///

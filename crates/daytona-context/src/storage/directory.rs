@@ -19,9 +19,9 @@ use crate::payload::Payload;
 const PATIENCE: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Keeps archives as files below a directory: a shared cache, or something to look at.
+/// Keeps archives as files below a directory, for example as a shared cache, or to look at them.
 ///
-/// An archive is written beside its place and renamed into it when it is whole, so that nobody sees a part of one.
+/// An archive is written to a temporary file and renamed when it is complete, so nobody sees a part of one.
 ///
 /// ```
 /// use daytona_context::{Context, DirectoryStorage, Push};
@@ -43,7 +43,7 @@ pub struct DirectoryStorage {
 }
 
 impl DirectoryStorage {
-    /// In this directory, which is made when it is needed. Files get the usual modes, as the umask leaves them.
+    /// Keeps archives in this directory, which is created when it is needed. The umask decides the modes of the files.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),

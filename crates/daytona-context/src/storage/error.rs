@@ -22,21 +22,20 @@ pub struct StorageError {
 pub enum StorageErrorKind {
     /// The credentials are wrong, have expired, or do not allow it.
     AccessDenied,
-    /// There is no such bucket, or the request is refused for another reason that repeating it does not change.
+    /// The bucket does not exist, or the request is refused for another reason that does not pass.
     Refused,
     /// The storage asks to slow down.
     RateLimited,
-    /// The storage has a failure of its own.
+    /// The storage failed.
     Unavailable,
     /// The storage cannot be reached, or the connection broke.
     Connection,
-    /// The bytes to store could not be read: the storage is not to blame. A [`ReadError`](crate::ReadError) is among the
-    /// sources.
+    /// The bytes to store could not be read. A [`ReadError`](crate::ReadError) is among the sources.
     Payload,
 }
 
 impl StorageError {
-    /// An error of this kind.
+    /// Makes an error of this kind.
     pub fn new(kind: StorageErrorKind) -> Self {
         Self {
             kind,
@@ -48,7 +47,7 @@ impl StorageError {
         }
     }
 
-    /// What was to be stored cannot be read.
+    /// An error for bytes that cannot be read.
     pub(crate) fn unreadable(source: ReadError) -> Self {
         Self::new(StorageErrorKind::Payload).with_source(source)
     }
@@ -67,21 +66,21 @@ impl StorageError {
         self
     }
 
-    /// Adds the error below.
+    /// Adds the source.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Adds how often it was tried.
+    /// Adds the number of attempts.
     #[must_use]
     pub fn with_attempts(mut self, attempts: usize) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// Changes the storage's own words.
+    /// Changes the storage's own message.
     #[cfg(feature = "s3")]
     pub(crate) fn map_words(mut self, change: impl Fn(String) -> String) -> Self {
         self.code = self.code.map(&change);
@@ -89,7 +88,7 @@ impl StorageError {
         self
     }
 
-    /// How often it was tried.
+    /// The number of attempts.
     pub fn attempts(&self) -> usize {
         self.attempts
     }

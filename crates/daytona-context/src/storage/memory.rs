@@ -33,7 +33,7 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty one.
+    /// An empty storage.
     pub fn new() -> Self {
         Self::default()
     }

@@ -12,7 +12,8 @@ use crate::escape;
 /// ```
 /// use daytona_image::dockerfile::Dockerfile;
 ///
-/// let dockerfile = Dockerfile::parse("FROM alpine:3.20\nCOPY --chown=1:1 [\"a b\", \"/x/\"]\n")?;
+/// let dockerfile =
+///     Dockerfile::parse("FROM alpine:3.20\nCOPY --chown=1:1 [\"a b\", \"/x/\"]\n")?;
 /// let copy = &dockerfile.instructions()[1];
 /// assert_eq!((copy.line(), copy.keyword()), (2, "COPY"));
 /// assert_eq!(copy.flag("chown"), Some("1:1"));

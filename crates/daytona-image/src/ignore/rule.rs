@@ -50,7 +50,8 @@ impl Rule {
         self.0.line
     }
 
-    /// Whether it escapes a letter or digit, as in `build\debug`. No letter or digit needs that, so a slash was meant.
+    /// Whether a backslash escapes a letter or digit, as in `build\debug`. Letters and digits need no escape, so a
+    /// slash was probably meant.
     pub(crate) fn is_divided_by_backslash(&self) -> bool {
         let mut characters = self.0.text.chars();
         let mut quotes = false;
@@ -60,7 +61,7 @@ impl Rule {
         quotes && self.0.backslash == Backslash::Quotes
     }
 
-    /// Whether it makes an exception from earlier rules.
+    /// Whether it is an exception to earlier rules.
     pub fn is_exception(&self) -> bool {
         self.0.is_exception
     }

@@ -9,7 +9,9 @@ use crate::quote;
 /// ```
 /// use daytona_image::{AptInstall, Image};
 ///
-/// let image = Image::base("debian:12").apt_install(["git", "curl"]).apt_install(AptInstall::new(["ffmpeg"]).recommends());
+/// let image = Image::base("debian:12")
+///     .apt_install(["git", "curl"])
+///     .apt_install(AptInstall::new(["ffmpeg"]).recommends());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -19,7 +21,7 @@ pub struct AptInstall {
 }
 
 impl AptInstall {
-    /// These packages, each as apt reads it: `git`, `python3=3.11.2-1`.
+    /// These packages, each in apt's form: `git`, `python3=3.11.2-1`.
     pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
         Self {
             packages: packages.into_iter().map(Into::into).collect(),

@@ -12,7 +12,7 @@ pub(crate) const RESERVED: [&str; 3] = ["Dockerfile", ".dockerignore", "Dockerfi
 /// The place of a local source in the context. Only the spelling of its path decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Its own relative path. Empty for the root of the context.
+    /// Its own relative path, which is empty for the root of the context.
     Own(String),
     /// A neutral place: the path would show where the source is on this machine, or leads out of the base directory.
     Neutral,

@@ -123,7 +123,7 @@ impl Image {
         self.step("expose", Instruction::Expose(port.to_string()))
     }
 
-    /// Declares a build variable and its value. The service takes no build arguments, so this is the value that the build uses.
+    /// Declares a build variable and its value. The service takes no build arguments, so the build uses this value.
     ///
     /// ```
     /// # use daytona_image::Image;

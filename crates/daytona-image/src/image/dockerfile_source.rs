@@ -9,8 +9,14 @@ use crate::walk::Links;
 /// ```
 /// use daytona_image::{DockerfileSource, Image};
 ///
-/// let image = Image::from_dockerfile(DockerfileSource::path("docker/prod.Dockerfile").context_dir(".").ignore(["docs"]));
-/// let image = Image::from_dockerfile(DockerfileSource::text("FROM alpine:3.20\nCOPY app /app\n"));
+/// let image = Image::from_dockerfile(
+///     DockerfileSource::path("docker/prod.Dockerfile")
+///         .context_dir(".")
+///         .ignore(["docs"]),
+/// );
+/// let image = Image::from_dockerfile(DockerfileSource::text(
+///     "FROM alpine:3.20\nCOPY app /app\n",
+/// ));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -28,6 +34,13 @@ pub(crate) enum Origin {
 }
 
 /// Lines of a Dockerfile for [`Image::dockerfile_commands`](crate::Image::dockerfile_commands), with options.
+///
+/// ```
+/// use daytona_image::{DockerfileCommands, Image};
+///
+/// let lines = DockerfileCommands::new(["COPY . /app"]).context_dir("app").ignore(["docs"]);
+/// let image = Image::base("alpine:3.20").dockerfile_commands(lines);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct DockerfileCommands {
@@ -76,13 +89,13 @@ impl DockerfileSource {
     /// that is sent. A predefined argument such as `HTTP_PROXY` needs no `ARG`, so it gets one in each stage that runs
     /// something. If no `ARG` declares the name, the plan has a warning.
     ///
-    /// Values are public: anybody can read them in the snapshot's record and in the history of the image. Never pass a
-    /// secret.
+    /// Values are not secret: the snapshot's record and the image's history show them. Never pass a secret.
     ///
     /// ```
     /// use daytona_image::{DockerfileSource, Image};
     ///
-    /// let source = DockerfileSource::text("ARG TAG=3.19\nFROM alpine:$TAG\n").build_arg("TAG", "3.20");
+    /// let source = DockerfileSource::text("ARG TAG=3.19\nFROM alpine:$TAG\n")
+    ///     .build_arg("TAG", "3.20");
     /// let plan = Image::from_dockerfile(source).plan()?;
     /// assert_eq!(plan.dockerfile(), "ARG TAG=3.20\nFROM alpine:$TAG\n");
     /// # Ok::<(), daytona_image::PlanError>(())
@@ -94,8 +107,8 @@ impl DockerfileSource {
 
     /// Builds the stage of this name instead of the last one, as `docker build --target` does. Case does not matter.
     ///
-    /// Stages that it does not need are not sent, and a sandbox starts the `ENTRYPOINT` of this stage. As there, an
-    /// empty name means the last stage.
+    /// Stages that this stage does not need are not sent, and a sandbox starts the `ENTRYPOINT` of this stage. An empty
+    /// name means the last stage, as in Docker.
     pub fn target(mut self, stage: impl Into<String>) -> Self {
         self.target = Some(stage.into()).filter(|stage| !stage.is_empty());
         self

@@ -21,14 +21,18 @@ impl Image {
         self.step("pip_install", Instruction::PipInstall(packages.into()))
     }
 
-    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. Without packages there is no layer.
+    /// Installs Python packages with uv into the image's own Python, sorted by name, in one layer. Without packages
+    /// there is no layer.
     ///
     /// ```
     /// # use daytona_image::Image;
     /// let image = Image::base("python:3.12").uv_pip_install(["ruff"]);
     /// let plan = image.plan()?;
     /// let line = plan.dockerfile().lines().last();
-    /// assert_eq!(line, Some("RUN python -m pip install uv && python -m uv pip install --system ruff"));
+    /// assert_eq!(
+    ///     line,
+    ///     Some("RUN python -m pip install uv && python -m uv pip install --system ruff")
+    /// );
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]
@@ -77,8 +81,8 @@ impl Image {
         self.step("pip_install_from_pyproject", Instruction::Pyproject(file.into()))
     }
 
-    /// Installs Debian packages in one layer: updates the package lists, installs no recommended packages, and removes the lists.
-    /// Without packages there is no layer.
+    /// Installs Debian packages in one layer: updates the package lists, installs no recommended packages, and removes
+    /// the lists. Without packages there is no layer.
     ///
     /// ```
     /// # use daytona_image::Image;

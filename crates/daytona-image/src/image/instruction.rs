@@ -82,12 +82,23 @@ impl Instruction {
 }
 
 /// A command of [`Image::run_commands`](crate::Image::run_commands).
+///
+/// ```
+/// use daytona_image::{Command, Image};
+///
+/// let shell = Command::from("echo $HOME");
+/// let exec = Command::exec(["echo", "$HOME"]); // prints the word as it is
+/// let image = Image::base("alpine:3.20").run_commands([shell, exec]);
+/// let text = image.plan()?.dockerfile().to_owned();
+/// assert!(text.ends_with("RUN echo $HOME\nRUN [\"echo\", \"$HOME\"]\n"));
+/// # Ok::<(), daytona_image::PlanError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// A text for the image's shell. It may have several lines if each but the last ends in a backslash.
+    /// A text for the image's shell. It may have several lines if each line except the last ends in a backslash.
     Shell(String),
-    /// An executable and its arguments. It runs without a shell, and nothing is expanded.
+    /// An executable and its arguments.
     Exec(Vec<String>),
 }
 
@@ -127,8 +138,12 @@ impl<S: Into<String>, const N: usize> From<[S; N]> for Command {
 /// ```
 /// use daytona_image::{Command, Commands, Image};
 ///
-/// let image = Image::base("alpine:3.20").run_commands("apk add git").run_commands(["mkdir /a", "mkdir /b"]);
-/// let commands: Commands = (0..3).map(|number| Command::exec(["mkdir", &format!("/{number}")])).collect();
+/// let image = Image::base("alpine:3.20")
+///     .run_commands("apk add git")
+///     .run_commands(["mkdir /a", "mkdir /b"]);
+/// let commands: Commands = (0..3)
+///     .map(|number| Command::exec(["mkdir", &format!("/{number}")]))
+///     .collect();
 /// let image = image.run_commands(commands);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,7 +9,8 @@ use crate::walk::Links;
 /// ```
 /// use daytona_image::{Image, Links, LocalDir};
 ///
-/// let image = Image::base("alpine:3.20").add_local_dir(LocalDir::new("app").links(Links::Strict), "/app");
+/// let image = Image::base("alpine:3.20")
+///     .add_local_dir(LocalDir::new("app").links(Links::Strict), "/app");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -25,7 +26,10 @@ pub struct LocalDir {
 /// ```
 /// use daytona_image::{Image, LocalFile};
 ///
-/// let image = Image::base("alpine:3.20").add_local_file(LocalFile::new("key.pem").chown("app:app").chmod(0o600), "/app/");
+/// let image = Image::base("alpine:3.20").add_local_file(
+///     LocalFile::new("key.pem").chown("app:app").chmod(0o600),
+///     "/app/",
+/// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -90,7 +94,7 @@ impl LocalDir {
     }
 
     /// Leaves out the files that these patterns match, by [Docker's rules](crate::ignore), relative to the directory.
-    /// They come after the rules of the directory's own `.dockerignore`, which always apply, and so take precedence.
+    /// They come after the rules of the directory's own `.dockerignore`, which always apply. So they take precedence.
     pub fn ignore<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
         self.ignore.extend(patterns.into_iter().map(Into::into));
         self

@@ -10,7 +10,11 @@ use crate::quote;
 ///
 /// let image = Image::debian_slim("3.12")
 ///     .pip_install(["requests", "numpy>=2"])
-///     .pip_install(PipInstall::new(["torch"]).index_url("https://pypi.example/simple").pre());
+///     .pip_install(
+///         PipInstall::new(["torch"])
+///             .index_url("https://pypi.example/simple")
+///             .pre(),
+///     );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
@@ -20,6 +24,13 @@ pub struct PipInstall {
 }
 
 /// Python packages and uv's options.
+///
+/// ```
+/// use daytona_image::{Image, UvPipInstall};
+///
+/// let packages = UvPipInstall::new(["torch"]).index_url("https://pypi.example/simple");
+/// let image = Image::debian_slim("3.12").uv_pip_install(packages);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 pub struct UvPipInstall {
@@ -67,7 +78,7 @@ impl PipOptions {
 }
 
 impl PipInstall {
-    /// These packages, each a requirement as pip reads it: `requests`, `numpy>=2`, `tomli; python_version < '3.11'`.
+    /// These packages, each a requirement in pip's form: `requests`, `numpy>=2`, `tomli; python_version < '3.11'`.
     pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
         Self {
             packages: packages.into_iter().map(Into::into).collect(),
@@ -90,7 +101,7 @@ impl PipInstall {
 }
 
 impl UvPipInstall {
-    /// These packages, each a requirement as pip reads it.
+    /// These packages, each a requirement in pip's form.
     pub fn new<S: Into<String>>(packages: impl IntoIterator<Item = S>) -> Self {
         Self {
             packages: packages.into_iter().map(Into::into).collect(),
@@ -114,7 +125,7 @@ impl UvPipInstall {
 macro_rules! pip_options {
     ($name:ident) => {
         impl $name {
-            /// A page or directory with packages (`--find-links`). Can be called more than once.
+            /// A page or directory with packages (`--find-links`). You can call it more than once.
             pub fn find_links(mut self, url: impl Into<String>) -> Self {
                 self.options.find_links.push(url.into());
                 self
@@ -126,7 +137,7 @@ macro_rules! pip_options {
                 self
             }
 
-            /// An additional index (`--extra-index-url`). Can be called more than once.
+            /// An additional index (`--extra-index-url`). You can call it more than once.
             pub fn extra_index_url(mut self, url: impl Into<String>) -> Self {
                 self.options.extra_index_urls.push(url.into());
                 self

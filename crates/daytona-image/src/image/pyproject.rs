@@ -15,7 +15,8 @@ use crate::problem::ProblemKind;
 /// ```
 /// use daytona_image::{Image, Pyproject};
 ///
-/// let image = Image::debian_slim("3.12").pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["gpu"]));
+/// let image = Image::debian_slim("3.12")
+///     .pip_install_from_pyproject(Pyproject::new("pyproject.toml").optional(["gpu"]));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -38,7 +39,7 @@ impl Pyproject {
         }
     }
 
-    /// Also installs the optional dependencies of these groups, which pip calls extras. Names are compared as pip does.
+    /// Also installs the optional dependencies of these groups, which pip calls extras. Names are compared as in pip.
     ///
     /// A dependency on an extra of the project itself is replaced by the dependencies of that extra. The package index
     /// does not have the project, or has somebody else's of that name.

@@ -6,6 +6,14 @@ use std::fmt;
 ///
 /// The rules are the service's own, with one difference. The service confuses a registry's port with a tag, so it
 /// accepts `localhost:5000/x`. Here that is an error, because it has no tag.
+///
+/// ```
+/// use daytona_image::RegistryImage;
+///
+/// assert!(RegistryImage::parse("ubuntu:22.04").is_ok());
+/// let error = RegistryImage::parse("ubuntu:latest").unwrap_err();
+/// println!("{error}");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RegistryImage(String);
 

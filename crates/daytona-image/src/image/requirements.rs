@@ -21,7 +21,8 @@ pub(crate) const REQUIREMENTS_FOLDER: &str = "/.requirements";
 /// ```
 /// use daytona_image::{Image, Requirements};
 ///
-/// let requirements = Requirements::new("requirements.txt").index_url("https://pypi.example/simple");
+/// let requirements =
+///     Requirements::new("requirements.txt").index_url("https://pypi.example/simple");
 /// let image = Image::debian_slim("3.12").pip_install_from_requirements(requirements);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

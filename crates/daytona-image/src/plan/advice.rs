@@ -1,4 +1,4 @@
-//! What is allowed, but better looked at twice.
+//! What is allowed, but probably a mistake.
 
 /// Remarks on the base image of a stage.
 pub(crate) fn base_image(image: &str, platform: Option<&str>) -> Vec<String> {
@@ -26,7 +26,7 @@ pub(crate) fn base_image(image: &str, platform: Option<&str>) -> Vec<String> {
     remarks
 }
 
-/// A remark on a variable that looks as if it held a secret: it would stay in the image for everybody to read.
+/// A remark on a variable that looks like a secret, which everybody could read in the image.
 pub(crate) fn variable(keyword: &str, name: &str) -> Option<String> {
     const SECRETS: [&str; 12] = [
         "apikey",

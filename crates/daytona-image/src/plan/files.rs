@@ -16,20 +16,20 @@ use crate::image::archive_name::RESERVED;
 use crate::problem::ProblemKind;
 use crate::walk::{Found, Walk, WalkProblem, Walked};
 
-/// What was taken from a build context.
+/// The files that were taken from a build context.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The files, under their names in the context.
     pub(crate) walked: Walked,
-    /// Files at the root whose names mean something there.
+    /// Files at the root that have special names.
     pub(crate) reserved: Vec<Found>,
-    /// Names of that kind that an instruction asks for, with its line.
+    /// Special names that an instruction copies, each with its line.
     pub(crate) named: Vec<(usize, String)>,
     /// Everything that was wanted.
     pub(crate) wants: Wants,
 }
 
-/// What decides which files a source of an instruction stands for, and what is told of them.
+/// What decides which files a source of an instruction means, and what is reported about them.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Source {
     wanted: Wanted,
@@ -42,7 +42,7 @@ struct Source {
 enum Outcome {
     Files,
     Nothing,
-    /// There is a problem, which was told.
+    /// There is a problem, which was reported.
     Refused,
 }
 
@@ -60,11 +60,11 @@ struct Unmatched {
     is_alternative: bool,
 }
 
-/// Finds the files of all takings of one part. Problems and warnings come with their lines.
+/// Finds the files that all instructions of one part copy. Problems and warnings have their lines.
 pub(crate) struct Finder {
     /// The walk of all of the context.
     walk: Walk,
-    /// How the context is called in problems.
+    /// The name of the context in messages.
     shown: PathBuf,
     effort: Arc<Effort>,
     files: BTreeMap<String, Found>,
@@ -78,7 +78,7 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// Opens the build context of these takings.
+    /// Opens the build context of these instructions.
     pub(super) fn open(
         options: &PlanOptions,
         effort: &Arc<Effort>,
@@ -104,7 +104,7 @@ impl Finder {
         self.problems.push((Some(line), ProblemKind::Dockerfile { problem }));
     }
 
-    /// Finds what the instructions take.
+    /// Finds the files that the instructions copy.
     pub(super) fn take_all(&mut self, takings: &[&Taking]) {
         for taking in takings {
             self.take(taking);
@@ -219,7 +219,7 @@ impl Finder {
         })
     }
 
-    /// Says that a path stands for no file.
+    /// Reports that a path has no file.
     fn report_empty(&mut self, line: usize, path: &str, walked: &Walked) {
         let first = walked.excluded.first().map(|excluded| excluded.rule.to_string());
         let text = escape::text(path);
@@ -305,7 +305,7 @@ impl Finder {
         path.is_empty() || self.files.contains_key(path) || first.is_some_and(|(name, _)| name.starts_with(&below))
     }
 
-    /// What was found, all together.
+    /// Everything that was found.
     pub(crate) fn finish(mut self) -> Finished {
         for unmatched in std::mem::take(&mut self.unmatched) {
             let line = unmatched.line;

@@ -11,6 +11,20 @@ use crate::ignore::Rule;
 ///
 /// A plan does not change. Exactly the members that it lists are packed. A file that changes later is noticed when it
 /// is read.
+///
+/// ```
+/// use daytona_image::Image;
+///
+/// let plan = Image::base("alpine:3.20").run_commands("apk add git").plan()?;
+/// assert_eq!(plan.dockerfile(), "FROM alpine:3.20\nRUN apk add git\n");
+/// for member in plan.members() {
+///     println!("{:>10}  {}", member.size(), member.name());
+/// }
+/// for warning in plan.warnings() {
+///     eprintln!("{warning}");
+/// }
+/// # Ok::<(), daytona_image::PlanError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImagePlan {
     pub(super) dockerfile: String,
@@ -23,6 +37,18 @@ pub struct ImagePlan {
 }
 
 /// What happens to a local path.
+///
+/// ```
+/// use daytona_image::{Explanation, ImagePlan};
+///
+/// fn explain(plan: &ImagePlan, path: &str) {
+///     match plan.explain(path) {
+///         Explanation::Sent(members) => println!("sent as {}", members[0].name()),
+///         Explanation::Excluded(excluded) => println!("excluded by {}", excluded.rule),
+///         _ => println!("no step copies it"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Explanation<'a> {

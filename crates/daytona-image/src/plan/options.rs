@@ -6,7 +6,15 @@ use crate::cancel::Cancellation;
 use crate::problem::ProblemKind;
 use crate::walk::WalkProblem;
 
-/// Where a plan looks for local files, and its limits.
+/// The options of a plan: where it looks for local files, and its limits.
+///
+/// ```no_run
+/// use daytona_image::{Image, PlanOptions};
+///
+/// let options = PlanOptions::default().base_dir("/srv/project").warn_over(100_000_000);
+/// let plan = Image::base("alpine:3.20").add_local_dir("app", "/app").plan_with(&options)?;
+/// # Ok::<(), daytona_image::PlanError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct PlanOptions {
@@ -38,7 +46,8 @@ impl PlanOptions {
         }
     }
 
-    /// Warns of a context over this many bytes, with its largest files. Default: never.
+    /// Adds a warning if the context is larger than this many bytes. The warning lists its largest files. Default: no
+    /// warning.
     pub fn warn_over(mut self, bytes: u64) -> Self {
         self.warn_over = Some(bytes);
         self

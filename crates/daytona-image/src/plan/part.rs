@@ -26,7 +26,7 @@ pub(crate) enum Body {
     Raw(Box<Raw>),
 }
 
-/// A `COPY` of local files, whose place in the context is yet to be found.
+/// A `COPY` of local files. Their place in the context is not decided yet.
 pub(crate) struct LocalCopy {
     pub(crate) source: Source,
     /// Flags, each with a blank behind it.
@@ -42,13 +42,13 @@ pub(crate) struct LocalCopy {
 pub(crate) struct Raw {
     /// Its text; lines end in a line feed.
     pub(crate) text: String,
-    /// The Dockerfile that they stand in, as the caller named it.
+    /// The Dockerfile that contains them, as the caller named it.
     pub(crate) path: Option<PathBuf>,
     /// The file that it was read from, by a path without links, and what that holds.
     pub(crate) file: Option<(PathBuf, String)>,
     /// The line of the caller's text that each line stands for, where that was changed.
     pub(crate) lines: Option<Vec<usize>>,
-    /// Where its sources are looked for.
+    /// The directory of its sources.
     pub(crate) context: ContextRoot,
 }
 
@@ -97,7 +97,7 @@ impl Part {
         }
     }
 
-    /// The text of a raw part, such that lines can be appended: an escape character at its end would glue them to it.
+    /// The text of a raw part, without an escape character at its end, which would join the next line to it.
     pub(crate) fn text_to_append_to(&self, raw: &Raw) -> String {
         let mut text = raw.text.clone();
         if let Some(place) = self.read.open_continuation().filter(|place| *place < text.len()) {

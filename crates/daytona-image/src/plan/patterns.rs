@@ -12,7 +12,7 @@ use crate::walk::{Found, WalkProblem, Walked};
 
 /// The patterns of one part. A directory is walked once for all patterns that begin with it.
 pub(super) struct Patterns {
-    /// How the context is called in problems.
+    /// The name of the context in messages.
     shown: PathBuf,
     effort: Arc<Effort>,
     /// The patterns that are still to be looked for, by the directories that they begin with.

@@ -1,4 +1,4 @@
-//! From the steps of an image to its plan.
+//! Plans the steps of an image.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -120,7 +120,7 @@ impl Planner<'_> {
         followed
     }
 
-    /// The line of the caller's own text; a line of ours is none.
+    /// The line of the caller's own text. Our own lines have none.
     fn line(&self, part: usize, line: usize) -> Option<DockerfileLine> {
         let part = &self.parts[part];
         part.raw().map(|raw| DockerfileLine {
@@ -134,7 +134,7 @@ impl Planner<'_> {
         self.warnings.push(step, line, escape::text(message).to_string());
     }
 
-    /// What is better looked at twice.
+    /// Adds warnings about what is probably a mistake.
     fn advise(&mut self, followed: &Followed) {
         for image in &followed.images {
             for remark in advice::base_image(&image.image, image.platform.as_deref()) {
@@ -206,7 +206,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Targets that cannot be what they would have to be.
+    /// Refuses impossible targets.
     fn refuse_conflicts(&mut self, followed: &Followed) {
         for (part, line, problem) in targets::conflicts(&self.parts, followed) {
             let line = self.line(part, line);
@@ -271,7 +271,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The text as a whole has to be what its parts are.
+    /// Checks that the whole text consists of exactly the instructions of its parts.
     fn refuse_glue(&mut self, parts: &[Part], read: &Dockerfile) {
         let count = |part: &Part| match part.body {
             Body::Copy(_) => 1,
@@ -309,7 +309,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What may surprise in the plan as a whole.
+    /// Adds warnings about the plan as a whole.
     fn remark(&mut self, parts: &[Part], tree: &Tree<'_>, dockerfile: &str, read: &Dockerfile, stored: &[String]) {
         let mut remarks = tree.displaced(dockerfile);
         remarks.extend(tree.secrets());

@@ -1,4 +1,4 @@
-//! From an instruction to lines of a Dockerfile, all of its values checked.
+//! Renders instructions as lines of a Dockerfile, and checks all their values.
 
 use super::files::Taken;
 use super::part::{Body, LocalCopy, Part};
@@ -23,7 +23,7 @@ pub(super) struct Renderer<'a> {
     escape: char,
 }
 
-/// What a step gives.
+/// The result of a step.
 pub(super) struct Rendered {
     pub(super) parts: Vec<Part>,
     pub(super) problems: Vec<At>,
@@ -65,7 +65,7 @@ impl<'a> Renderer<'a> {
         })
     }
 
-    /// A line of ours has to be one instruction, and nothing may glue itself to it.
+    /// Each of our lines must be one instruction, and must not join the next line to it.
     fn part(&self, body: Body) -> Result<Part, Problems> {
         let read = match &body {
             Body::Line(text) => self.read(text)?,
@@ -302,7 +302,7 @@ fn expose(port: &str) -> Result<Vec<Body>, Problems> {
     }
 }
 
-/// A target that `COPY` can name. The JSON form carries every character but NUL.
+/// A target that `COPY` can name. The JSON form can express every character except NUL.
 fn copy_target(target: &str) -> Result<(), Problems> {
     not_empty("the target", target)?;
     if target.contains('\0') {

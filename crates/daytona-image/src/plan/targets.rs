@@ -1,7 +1,8 @@
-//! Targets that cannot be: a directory that is copied onto a file, or a file onto a directory.
+//! Finds impossible targets: a directory that is copied onto a file, or a file onto a directory.
 //!
-//! Of each stage a small tree is kept: what its instructions have certainly put there. Copying takes nothing away and
-//! makes no file of a directory, so that this stays true until something runs. Whatever is not certain is not refused.
+//! For each stage it keeps a small tree of what its instructions have certainly put there. Copying removes nothing and
+//! never turns a directory into a file, so the tree stays true until something runs. What is not certain is not
+//! refused.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -20,13 +21,13 @@ const MOST_KEPT: usize = 200_000;
 /// How often something is compared. Beyond that nothing is refused, either.
 const MOST_LOOKS: usize = 20_000_000;
 
-/// Bytes of a path that Linux takes.
+/// The longest path that Linux accepts, in bytes.
 const LONGEST_PATH: usize = 4096;
 
-/// Folders on the way to a target; no usual one has as many.
+/// The most directories on the way to a target.
 const MOST_FOLDERS: usize = 64;
 
-/// What a pattern matches is looked at only if it is not more than this.
+/// The matches of a pattern are looked at only if there are no more than this.
 const MOST_MATCHED: usize = 1_000;
 
 /// Looks for conflicts in what the stages do. Each problem comes with its part and line.
@@ -52,12 +53,12 @@ pub(super) fn conflicts(parts: &[Part], followed: &Followed) -> Vec<(usize, usiz
     builder.problems
 }
 
-/// Whether a path is not followed. Each folder on its way is looked at, below each of those before it.
+/// Whether a path is not followed. Each directory on its way is looked at, below each of those before it.
 fn is_deep(path: &str) -> bool {
     path.len() > LONGEST_PATH || path.matches('/').count() > MOST_FOLDERS
 }
 
-/// What is certainly there.
+/// What certainly exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
@@ -71,10 +72,10 @@ struct Origin {
     source: Rc<str>,
 }
 
-/// What a stage holds. Paths are named from the root on.
+/// The files of a stage. Paths start at the root.
 #[derive(Debug, Clone, Default)]
 struct Stage {
-    /// Whether there is nothing else.
+    /// Whether the stage has nothing else.
     is_closed: bool,
     known: HashMap<String, (Kind, Origin)>,
     /// Directories of the context whose contents were copied, by their targets: the part, the directory, the line.
@@ -189,7 +190,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A file comes to a target, or into it.
+    /// Copies a file to a target, or into it.
     fn file(&self, stage: &mut Stage, (target, is_folder): (&str, bool), origin: &Origin) -> Result<(), String> {
         let there = self.look(stage, target);
         let path = match there {
@@ -225,7 +226,7 @@ impl Builder<'_> {
         }
     }
 
-    /// A directory is made, with those above it, unless it is there.
+    /// Makes a directory and its parents, if they do not exist.
     fn folder(&self, stage: &mut Stage, path: &str, origin: &Origin) -> Result<(), String> {
         let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
         for end in ends.filter(|end| *end > 0) {

@@ -4,10 +4,10 @@ use super::warning::PlanWarning;
 use crate::image::Step;
 use crate::problem::DockerfileLine;
 
-/// As many warnings are listed. The last of them then says how many more there are.
+/// The most warnings that are listed. The last one says how many more there are.
 const MOST_WARNINGS: usize = 200;
 
-/// Something to be said of a step, of a line of it if it has one.
+/// A message about a step, and about one of its lines if there is one.
 struct Remark {
     /// Its number, counted from 1.
     step: usize,

@@ -284,7 +284,7 @@ impl From<WalkProblem> for ProblemKind {
 }
 
 impl ProblemKind {
-    /// A problem if `text` cannot stand on one line of a Dockerfile.
+    /// A problem if `text` does not fit on one line of a Dockerfile.
     pub(crate) fn one_line(what: &'static str, text: &str) -> Option<Self> {
         text.contains(['\n', '\r', '\0']).then(|| Self::ControlCharacter {
             what,
