@@ -6,6 +6,9 @@ use super::instruction::Instruction;
 impl Image {
     /// Sets environment variables, in the given order. Docker expands nothing in the values.
     ///
+    /// Use an array, a `Vec` or a `BTreeMap`. A `HashMap` has a random order, so the Dockerfile, and with it the
+    /// definition of a snapshot, would differ in each run.
+    ///
     /// ```
     /// # use daytona_image::Image;
     /// let image = Image::base("python:3.12").env([("PRICE", "5 $")]);
@@ -85,7 +88,10 @@ impl Image {
         self.step("user", Instruction::User(user.into()))
     }
 
-    /// Sets labels of the image. Docker expands nothing in the values.
+    /// Sets labels of the image, in the given order. Docker expands nothing in the values.
+    ///
+    /// Use an array, a `Vec` or a `BTreeMap`. A `HashMap` has a random order, so the Dockerfile, and with it the
+    /// definition of a snapshot, would differ in each run.
     ///
     /// ```
     /// # use daytona_image::Image;
