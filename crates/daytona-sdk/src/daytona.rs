@@ -126,10 +126,7 @@ impl Daytona {
     /// Any error of the request; see [`ErrorKind`](crate::ErrorKind).
     pub fn regions(&self) -> Call<Vec<Region>> {
         Call::new(self.client.clone(), |scope| async move {
-            scope
-                .client
-                .call_with(&ListAvailableRegions::new(), |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&ListAvailableRegions::new()).await
         })
     }
 
@@ -141,10 +138,7 @@ impl Daytona {
     /// answers.
     pub fn health(&self) -> Call<HealthStatus> {
         Call::new(self.client.clone(), |scope| async move {
-            scope
-                .client
-                .call_with(&Health::new(), |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&Health::new()).await
         })
     }
 
@@ -175,10 +169,7 @@ impl Daytona {
                 let message = "the server tells the permissions of API keys, but not of users' tokens: use a key";
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
-            let key = scope
-                .client
-                .call_with(&GetCurrentApiKey::new(), |error| scope.sink.put_retry(error))
-                .await?;
+            let key = scope.request(&GetCurrentApiKey::new()).await?;
             Ok(CurrentKey::from(key))
         })
     }

@@ -98,10 +98,7 @@ impl RegistryService {
     /// Any error of the request; see [`ErrorKind`](crate::ErrorKind).
     pub fn list(&self) -> Call<Vec<Registry>> {
         Call::new(self.client.clone(), |scope| async move {
-            scope
-                .client
-                .call_with(&ListRegistries::new(), |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&ListRegistries::new()).await
         })
     }
 
@@ -116,10 +113,7 @@ impl RegistryService {
             scope.client.secrets().know(registry.password.expose_secret());
             let mut request = CreateRegistry::new(registry.name, registry.url, registry.username, registry.password);
             request.project = registry.project;
-            scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&request).await
         })
     }
 
@@ -136,10 +130,7 @@ impl RegistryService {
             let mut body = RegistryUpdate::new(registry.name, registry.url, registry.username, registry.password);
             body.project = registry.project;
             let request = UpdateRegistry::new(id, body);
-            scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&request).await
         })
     }
 
@@ -152,10 +143,7 @@ impl RegistryService {
         let id: String = id.into();
         let request = DeleteRegistry::new(id);
         Call::new(self.client.clone(), move |scope| async move {
-            scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&request).await
         })
     }
 
@@ -171,10 +159,7 @@ impl RegistryService {
         Call::new(self.client.clone(), |scope| async move {
             let mut request = GetRegistryPushAccess::new();
             request.region_id.clone_from(&scope.client.settings().target);
-            let access = scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await?;
+            let access = scope.request(&request).await?;
             scope.client.secrets().know(access.secret.expose_secret());
             Ok(access)
         })

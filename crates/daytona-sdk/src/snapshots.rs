@@ -129,10 +129,7 @@ impl SnapshotService {
         let snapshot = snapshot.into();
         Call::new(self.client.clone(), move |scope| async move {
             let request = GetSnapshot::new(snapshot.as_str());
-            let found = scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await?;
+            let found = scope.request(&request).await?;
             snapshot.check(found)
         })
     }

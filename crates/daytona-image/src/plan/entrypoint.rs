@@ -27,7 +27,9 @@ pub(super) fn surprise(dockerfile: &Dockerfile, stored: &[String]) -> Option<Str
                 "sandboxes will start `{shown}`, where Docker would start `{}`",
                 escape::text(&words.join(" "))
             )),
-            Some(words) => cmd.map(|cmd| beside(words, cmd, &shown)),
+            Some(words) => cmd
+                .filter(|cmd| cmd.json().is_none_or(|words| !words.is_empty()))
+                .map(|cmd| beside(words, cmd, &shown)),
             None => Some(format!(
                 "an ENTRYPOINT in the shell form is stored as the one word `{shown}`: write it as a JSON list"
             )),

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::environment::{
     self, ENV_ALL_PROXY, ENV_API_KEY, ENV_API_URL, ENV_HTTP_PROXY, ENV_HTTPS_PROXY, ENV_JWT_TOKEN, ENV_NO_PROXY,
-    ENV_ORGANIZATION_ID, ENV_TARGET,
+    ENV_ORGANIZATION_ID, ENV_SERVER_URL, ENV_TARGET,
 };
 use crate::address::shown;
 use crate::auth::TokenProvider;
@@ -209,7 +209,7 @@ impl DaytonaBuilder {
         let first = |names: &[&'static str]| names.iter().find_map(|name| Some((*name, set(name)?)));
         let proxy = |names: &[&'static str]| first(names).map(|(name, value)| (name, SecretString::from(value)));
         let mut builder = Self {
-            api_url: set(ENV_API_URL).map(Address),
+            api_url: set(ENV_API_URL).or_else(|| set(ENV_SERVER_URL)).map(Address),
             environment_proxies: EnvironmentProxies {
                 http: proxy(&[ENV_HTTP_PROXY]),
                 https: proxy(&ENV_HTTPS_PROXY),
@@ -243,8 +243,11 @@ impl DaytonaBuilder {
                 let found = variables.iter().rfind(|(other, _)| other == name)?;
                 Some(found.1.trim().to_owned()).filter(|value| !value.is_empty())
             };
-            if set(ENV_API_URL).is_some() {
-                tracing::warn!(path = %path.display(), "{ENV_API_URL} is not taken from a file: set it in code or in the environment");
+            for name in [ENV_API_URL, ENV_SERVER_URL]
+                .into_iter()
+                .filter(|name| set(name).is_some())
+            {
+                tracing::warn!(path = %path.display(), "{name} is not taken from a file: set it in code or in the environment");
             }
             self.fill(set);
         }

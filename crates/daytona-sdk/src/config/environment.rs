@@ -15,6 +15,8 @@ pub const ENV_JWT_TOKEN: &str = "DAYTONA_JWT_TOKEN";
 pub const ENV_ORGANIZATION_ID: &str = "DAYTONA_ORGANIZATION_ID";
 /// Variable with the base address of the API.
 pub const ENV_API_URL: &str = "DAYTONA_API_URL";
+/// The old name of [`ENV_API_URL`], which the official SDKs still read. It counts if the new one is not set.
+pub const ENV_SERVER_URL: &str = "DAYTONA_SERVER_URL";
 /// Variable with the region for snapshots that name none.
 pub const ENV_TARGET: &str = "DAYTONA_TARGET";
 /// Variable with the proxy for http addresses. Read in lower case only: a web server sets the upper-case variable from

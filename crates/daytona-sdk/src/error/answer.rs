@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
 use super::{Error, ErrorKind, Sending};
+use crate::config::ENV_API_URL;
 use crate::config::MAX_REQUEST_BODY;
 use crate::heard;
 use crate::secrets::Secrets;
@@ -53,6 +54,9 @@ const MAINTENANCE: &str = "is currently under maintenance";
 
 /// The server's message for a route that it does not know.
 const UNKNOWN_ROUTE: &str = "Cannot ";
+
+/// The server's message for a region that there is not.
+const REGION: &str = "Region not found";
 
 /// Headers with the id of a request. The API itself sends none, but a gateway may.
 const REQUEST_IDS: [&str; 3] = ["x-request-id", "x-amzn-requestid", "cf-ray"];
@@ -155,6 +159,8 @@ impl Answer {
             403 => ErrorKind::PermissionDenied,
             404 => ErrorKind::NotFound,
             409 => ErrorKind::AlreadyExists,
+            // Outside the API the server answers every request with 500.
+            500 if !asked.has_answered && !asked.address.ends_with("/api") => ErrorKind::NotAnApi,
             500.. => ErrorKind::ServerError,
             _ => ErrorKind::Rejected,
         }
@@ -192,9 +198,10 @@ impl Answer {
             }
             ErrorKind::Unsupported => "the server does not know this operation: it may be too old".to_owned(),
             ErrorKind::Config => "a proxy asks for a user and a password: put them in its address".to_owned(),
-            // Outside the API the server answers every request with 500.
-            ErrorKind::ServerError if asked.has_answered || address.ends_with("/api") => return None,
-            ErrorKind::NotAnApi | ErrorKind::ServerError => {
+            ErrorKind::NotFound if self.text.contains(REGION) => {
+                "`regions` lists the regions of the organization".to_owned()
+            }
+            ErrorKind::NotAnApi => {
                 format!("is {address} the address of the API? It ends in /api")
             }
             _ => return None,
@@ -313,6 +320,15 @@ pub(crate) fn from_transport(asked: &Asked<'_>, source: TransportError) -> Error
         .with_operation(asked.operation)
         .with_source(asked.secrets.cut_error(source));
     error.0.sending = sending;
+    // An address that has answered before is right.
+    if kind == ErrorKind::Connection && !asked.has_answered {
+        let is_plain = error.0.message.contains("InvalidContentType");
+        error.0.hint = Some(if is_plain {
+            "the server speaks no TLS at this address: does it begin with http:// instead of https://?".to_owned()
+        } else {
+            format!("is this the address of the API? It is set with `api_url` or {ENV_API_URL}")
+        });
+    }
     error
 }
 

@@ -88,20 +88,37 @@ async fn what_differs_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_progress_is_waited_for_and_never_replaced() {
+async fn what_is_in_progress_is_waited_for() {
     let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE * 5));
     let build = daytona.snapshots().create(image_params("x")).start().await.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let other = CreateSnapshotParams::new("x", "a:1");
-    let error = daytona.snapshots().ensure(other).replace().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
-    assert!(error.to_string().contains("being made"), "{error}");
     let found = ensure(&daytona, image_params("x")).await.unwrap();
     assert_eq!((&found.id, &found.state), (build.id(), &SnapshotState::Active));
     assert_eq!(
         (removed(&emulator), count(&emulator, Operation::CreateSnapshot)),
         (0, 1)
     );
+}
+
+/// Another job is making another definition. Its call succeeds, and this one is next.
+#[tokio::test(start_paused = true)]
+async fn another_definition_is_replaced_once_it_is_made() {
+    let (emulator, daytona) = in_process(Emulator::builder().build_time(MINUTE * 5));
+    let build = daytona.snapshots().create(image_params("x")).start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let other = || CreateSnapshotParams::new("x", "a:1");
+    let error = ensure(&daytona, other()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
+    let in_time = daytona.snapshots().ensure(other()).replace().timeout(MINUTE);
+    assert_eq!(in_time.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
+    assert_eq!(removed(&emulator), 0);
+    let heard = Heard::default();
+    let replace = daytona.snapshots().ensure(other()).replace().on_event(heard.callback());
+    let (first, second) = tokio::join!(build.wait(), replace.into_future());
+    assert_eq!(first.unwrap().state, SnapshotState::Active);
+    assert_eq!(second.unwrap().image_name.as_deref(), Some("a:1"));
+    let waits = |event: &Event| matches!(event, Event::Retry { reason, .. } if reason.contains("another definition"));
+    assert_eq!(heard.events().iter().filter(|event| waits(event)).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,6 +150,13 @@ async fn what_has_failed_is_replaced_only_on_request() {
         (ErrorKind::BuildFailed, Some("exit code: 7"))
     );
     assert_eq!(count(&emulator, Operation::RemoveSnapshot), 0);
+    // It says that this call has built nothing, shows the log of the build, and the way out.
+    let report = error.report();
+    assert!(
+        report.contains("failed before this call") && report.contains(".replace()"),
+        "{report}"
+    );
+    assert!(!error.log_tail().is_empty(), "{report}");
     let replaced = daytona.snapshots().ensure(image_params("x")).replace().await.unwrap();
     assert_ne!(replaced.id, failed);
     // What fails again is not replaced forever.

@@ -51,8 +51,8 @@ async fn an_address_without_the_api_gets_a_hint() {
     let (emulator, daytona) = on_socket(Emulator::builder()).await;
     let outside = emulator.api_url().replace("/api", "");
     let error = client(&outside, "key").snapshots().list().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ServerError);
-    assert!(error.to_string().contains("It ends in /api"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::NotAnApi);
+    assert!(error.to_string().contains("which ends in /api"), "{error}");
     // A server that fails at the right address has trouble of its own.
     emulator.inject(Fault::status(500).on(Operation::GetAllSnapshots));
     let error = daytona.snapshots().list().await.unwrap_err();
@@ -157,6 +157,24 @@ async fn the_report_says_what_helps_below_each_quota() {
         .unwrap_err()
         .report();
     assert!(report.contains("what helps: delete sandboxes"), "{report}");
+}
+
+/// The cause is not lost because the time for retries is short.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_names_what_failed_last() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    let busy = Fault::status(503).message("try again").header("retry-after", "20");
+    emulator.inject(busy.on(Operation::GetSnapshot).always());
+    let get = daytona.snapshots().get("x").timeout(Duration::from_secs(5));
+    let error = get.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    assert!(
+        error.to_string().contains("the last request failed: try again"),
+        "{error}"
+    );
+    let none = daytona.snapshots().get("x").timeout(Duration::ZERO);
+    let error = none.await.unwrap_err();
+    assert!(error.to_string().contains("`no_timeout`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use daytona_emulator::{Emulator, Fault, Operation, SeededSnapshot};
 use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
-use daytona_sdk::{Daytona, ErrorKind, PrunePolicy, Snapshot, SnapshotSort, SortOrder};
+use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy, Snapshot, SnapshotSort, SortOrder};
 use http::{Request, Response};
 
 use crate::support::{count, in_process};
@@ -175,6 +175,25 @@ async fn pruning_is_planned_first_and_looks_again_before_it_deletes() {
     assert_eq!(names(&report.deleted), ["broken", "s0000", "s0002"]);
     assert_eq!(names(&report.changed), ["s0001"]);
     assert!(report.failed.is_empty());
+}
+
+/// Then their names and their places in the quota are free.
+#[tokio::test(start_paused = true)]
+async fn a_pruning_ends_when_the_snapshots_are_gone() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    for number in 0..4 {
+        seeded(&emulator, number);
+    }
+    emulator.put_organization(emulator.organization().snapshot_quota(4));
+    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+    let name = plan.to_delete()[0].name.clone();
+    // One deletion is acknowledged and ignored.
+    emulator.inject(Fault::ignore().on(Operation::RemoveSnapshot).nth(2));
+    let report = plan.apply().await.unwrap().into_result().unwrap();
+    assert_eq!(report.deleted.len(), 4);
+    assert_eq!(daytona.snapshots().list().await.unwrap().total, Some(0));
+    let params = CreateSnapshotParams::new(name, "a:1");
+    daytona.snapshots().create(params).await.unwrap();
 }
 
 /// What a deadline cuts short still tells what it has done.

@@ -130,6 +130,21 @@ async fn a_deadline_that_passes_deletes_what_has_not_started_yet() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_that_passes_after_the_creation_says_what_is_left_to_do() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    emulator.script_sandboxes(SandboxScript::for_snapshot("app").takes(MINUTE * 3));
+    let create = daytona.snapshots().create(image_params("app")).verified();
+    let error = create.timeout(MINUTE * 2).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    let text = error.to_string();
+    assert!(
+        text.contains("is active, but was not verified within") && text.contains("`verify`"),
+        "{text}"
+    );
+    assert_eq!(error.snapshot().unwrap().name, "app");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_future_that_is_dropped_at_any_moment_leaves_nothing() {
     for milliseconds in (0..3_000).step_by(75) {
         let (emulator, daytona) = with_snapshot();

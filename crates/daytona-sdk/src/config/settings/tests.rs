@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::environment::{ENV_API_URL, ENV_TARGET};
+use super::super::environment::{ENV_API_URL, ENV_SERVER_URL, ENV_TARGET};
 use super::*;
 use crate::auth::Credentials;
 
@@ -27,6 +27,17 @@ fn code_takes_precedence_over_the_environment() {
     let client = builder.api_url("http://code/api///").build().unwrap();
     assert_eq!(client.settings().api_url, "http://code/api");
     assert_eq!(client.settings().target.as_deref(), Some("eu"));
+}
+
+#[test]
+fn the_old_name_of_the_address_counts_where_the_new_one_is_not_set() {
+    let (new, old) = ((ENV_API_URL, "http://new/api"), (ENV_SERVER_URL, "http://old/api"));
+    let url = |variables: &[(&'static str, &'static str)]| {
+        let client = from(variables).api_key("key").build().unwrap();
+        client.settings().api_url.clone()
+    };
+    assert_eq!(url(&[old]), "http://old/api");
+    assert_eq!(url(&[old, new]), "http://new/api");
 }
 
 #[test]

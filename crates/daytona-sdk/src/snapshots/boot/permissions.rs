@@ -20,11 +20,7 @@ pub(crate) async fn check(scope: &Scope, operations: &[Needed]) -> Result<(), Er
     if !is_by_key(&scope.client) {
         return Ok(());
     }
-    let key = match scope
-        .client
-        .call_with(&GetCurrentApiKey::new(), |error| scope.sink.put_retry(error))
-        .await
-    {
+    let key = match scope.request(&GetCurrentApiKey::new()).await {
         Ok(key) => key,
         // A server that does not tell.
         Err(error) if error.status() == Some(404) => return Ok(()),

@@ -211,9 +211,7 @@ impl Submission {
 
     /// The snapshot of this name, if there is one.
     pub(crate) async fn find(&self) -> Result<Option<Snapshot>, Error> {
-        let Scope { client, sink, .. } = &self.scope;
-        let request = GetSnapshot::new(self.name());
-        let found = client.call_with(&request, |error| sink.put_retry(error)).await;
+        let found = self.scope.request(&GetSnapshot::new(self.name())).await;
         self.of_this_name(found)
     }
 }

@@ -111,14 +111,10 @@ impl Capture<'_> {
     /// Requests the snapshot, and waits until it is there. The server shows the end of a capture only in the sandbox,
     /// which returns to its state whether there is a snapshot or not.
     async fn make(&self) -> Result<Snapshot, Error> {
-        let client = &self.scope.client;
         self.note(&SandboxState::Snapshotting);
         let body = SandboxCapture::new(&self.name);
         let request = CreateSandboxSnapshot::new(&self.sandbox.id, body);
-        let lost = match client
-            .call_with(&request, |error| self.scope.sink.put_retry(error))
-            .await
-        {
+        let lost = match self.scope.request(&request).await {
             Ok(_) => None,
             Err(error) if error.proves_nothing_was_done() => return Err(error),
             // It may be under way: the sandbox tells.

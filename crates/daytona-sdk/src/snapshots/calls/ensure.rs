@@ -28,7 +28,7 @@ mod ensuring;
 /// | being removed | `ensure` waits until it is gone, then creates it |
 /// | failed | error `BuildFailed`; with [`replace`](Self::replace) it is deleted and created |
 /// | failed because the same definition was already being built | its owner has a minute to create it again; after that, as for "failed" |
-/// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, unless it is in progress |
+/// | another definition | error `DefinitionMismatch`, which says what differs; with [`replace`](Self::replace) it is deleted and created, once nobody is making it any more |
 ///
 /// The definition is the Dockerfile's text (or the image), the hashes of the files and the entrypoint, plus resources,
 /// class and region where you set them (the client's `target` counts as a region). Several of these calls at once, on

@@ -36,10 +36,7 @@ impl InUse {
 
 pub(crate) async fn in_use(scope: Scope, snapshot: SnapshotRef) -> Result<InUse, Error> {
     let request = GetSnapshot::new(snapshot.as_str());
-    let found = scope
-        .client
-        .call_with(&request, |error| scope.sink.put_retry(error))
-        .await?;
+    let found = scope.request(&request).await?;
     let snapshot = snapshot.check(found)?;
     let own = of_name(&scope.client, &snapshot.name).await?;
     let is_older =

@@ -19,7 +19,7 @@ use crate::snapshots::watch::poll::Looks;
 use crate::snapshots::watch::scope::Scope;
 
 /// How long the service may take to remove a marked snapshot (usually about ten seconds), or to deactivate one.
-const CHANGE_LIMIT: Duration = Duration::from_mins(5);
+pub(super) const CHANGE_LIMIT: Duration = Duration::from_mins(5);
 
 /// When awaited, starts to activate a snapshot, and returns the server's answer. The snapshot is not active yet.
 ///

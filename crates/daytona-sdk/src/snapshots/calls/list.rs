@@ -137,10 +137,7 @@ impl IntoFuture for ListSnapshots {
         let Self { client, request } = self;
         let call = Call::new(client, move |scope| async move {
             checked?;
-            scope
-                .client
-                .call_with(&request, |error| scope.sink.put_retry(error))
-                .await
+            scope.request(&request).await
         });
         call.into_future()
     }

@@ -1,10 +1,11 @@
 //! Deletes snapshots that are no longer needed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot};
+use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot, SnapshotId};
 
 use super::call::Call;
+use super::lifecycle::CHANGE_LIMIT;
 use super::prune_policy::{Decided, PrunePolicy, PruneReason, is_prunable};
 use super::{deletions, in_use, list};
 use crate::api_client::ApiClient;
@@ -52,7 +53,7 @@ pub struct PrunePlan {
 #[must_use = "snapshots that could not be deleted are listed here"]
 #[non_exhaustive]
 pub struct PruneReport {
-    /// The snapshots that were deleted, or are being removed.
+    /// The snapshots that were deleted. If the timeout passed, some may still be in removal.
     pub deleted: Vec<Snapshot>,
     /// The snapshots that were left alone, because they had changed since the plan.
     pub changed: Vec<Snapshot>,
@@ -130,8 +131,8 @@ impl PrunePlan {
         self.delete.iter().chain(&self.keep).zip(self.reasons.iter().copied())
     }
 
-    /// Deletes the snapshots one by one. It returns when the server has accepted the deletions, which is a moment before
-    /// their names are free again. The SDK looks at each once more, and leaves it alone if it was changed or used
+    /// Deletes the snapshots one by one, and waits until they are gone, at most five minutes: then their names and their
+    /// places in the quota are free. The SDK looks at each once more, and leaves it alone if it was changed or used
     /// since the plan, or is being made again. The service records a use at most once a minute;
     /// [`not_in_use`](PrunePolicy::not_in_use) checks the sandboxes themselves. If a deletion fails, the others
     /// continue, and the report lists the failure.
@@ -155,8 +156,30 @@ impl PrunePlan {
                     Err(error) => report.failed.push((snapshot, error)),
                 }
             }
+            let gone = scope.deadline.bound(Box::pin(until_gone(&scope, &report.deleted)));
+            tokio::select! {
+                // They are deleted, whatever comes of a look.
+                _ = gone => {}
+                () = scope.client.clock().sleep(CHANGE_LIMIT) => {}
+            }
             Ok(report)
         })
+    }
+}
+
+/// Waits until the deleted snapshots are gone. The server removes all that are due at once, so it waits for one after
+/// the other of those that a list still has.
+async fn until_gone(scope: &Scope, deleted: &[Snapshot]) -> Result<(), Error> {
+    if deleted.is_empty() {
+        return Ok(());
+    }
+    let ids: HashSet<&SnapshotId> = deleted.iter().map(|snapshot| &snapshot.id).collect();
+    loop {
+        let listed = list::all(&scope.client, GetAllSnapshots::new()).await?;
+        let Some(left) = listed.into_iter().find(|snapshot| ids.contains(&snapshot.id)) else {
+            return Ok(());
+        };
+        change::until_gone(scope, &left.id).await?;
     }
 }
 

@@ -12,10 +12,7 @@ use crate::snapshots::watch::scope::Scope;
 pub(crate) async fn verify(scope: Scope, snapshot: SnapshotRef) -> Result<Snapshot, Error> {
     start::check_permissions(&scope).await?;
     let request = GetSnapshot::new(snapshot.as_str());
-    let found = scope
-        .client
-        .call_with(&request, |error| scope.sink.put_retry(error))
-        .await?;
+    let found = scope.request(&request).await?;
     let found = snapshot.check(found)?;
     match Outcome::of(&found.state) {
         Outcome::Ready => {}
@@ -44,7 +41,7 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
         .enforce(Box::pin(start::prove(scope, &snapshot, Some(limit))));
     tokio::select! {
         biased;
-        proved = proof => proved?,
+        proved = proof => proved.map_err(|error| unfinished(error, &snapshot))?,
         () = scope.client.clock().sleep(start::LIMIT) => {
             let message = format!(
                 "snapshot `{}` is active, but its sandbox had not started after {:?}",
@@ -55,4 +52,19 @@ pub(crate) async fn made(scope: &Scope, made: Result<Snapshot, Error>) -> Result
         }
     }
     Ok(snapshot)
+}
+
+/// Says what was not finished, if the deadline of the call has passed.
+fn unfinished(error: Error, snapshot: &Snapshot) -> Error {
+    let (ErrorKind::WaitTimeout, Some(elapsed)) = (error.kind(), error.elapsed()) else {
+        return error;
+    };
+    let message = format!(
+        "snapshot `{}` is active, but was not verified within {elapsed:.0?}: call `verify` with its id",
+        snapshot.name
+    );
+    Error::new(ErrorKind::WaitTimeout, message)
+        .with_elapsed(elapsed)
+        .with_snapshot(SnapshotInfo::of(snapshot))
+        .with_source(error)
 }

@@ -117,8 +117,16 @@ async fn poll(scope: &Scope, snapshot: &mut Snapshot, at: Duration, log: &mut Lo
 
 /// The error of a failed build, with the last lines of its log. If nobody listened, the log is read now.
 async fn with_tail(scope: &Scope, error: Error, failed: Snapshot) -> Error {
+    if scope.sink.is_heard() {
+        return error.with_log_tail(scope.sink.tail());
+    }
+    with_earlier_log(scope, error, failed).await
+}
+
+/// The error of a build that failed before this call, with the last lines of its log.
+pub(crate) async fn with_earlier_log(scope: &Scope, error: Error, failed: Snapshot) -> Error {
     let Scope { client, deadline, sink } = scope;
-    if !sink.is_heard() && follow::has_log(&failed) {
+    if follow::has_log(&failed) {
         let reading = follow::read_once(client.clone(), failed, sink.clone());
         // Its result does not matter.
         tokio::select! {

@@ -212,21 +212,24 @@ impl Deadline {
                 let SnapshotInfo { name, id, last_state } = snapshot;
                 let is_made = goal == Goal::Active && Outcome::of(last_state) == Outcome::Progress;
                 let way_on = if is_made {
-                    "; the server goes on making it; call `wait` with its id to resume"
+                    "; the server goes on making it: call `wait` with its id, or `ensure` again"
                 } else {
                     ""
                 };
                 format!("snapshot `{name}` ({id}) was still {last_state} after {elapsed:.0?}{way_on}")
             }
             (Stage::Asked(name, _), _) => format!(
-                "no answer within {elapsed:.0?} to the request to create snapshot `{name}`: the server may have accepted it; look \
-                 for the name"
+                "no answer within {elapsed:.0?} to the request to create snapshot `{name}`: the server may have accepted it: \
+                 call `ensure`, or look for the name"
             ),
             (Stage::Sandbox { name, state, .. }, _) => {
                 format!("sandbox `{name}` was still {state} after {elapsed:.0?}")
             }
             (Stage::Deleted { name, reason }, _) => {
                 format!("snapshot `{name}` was deleted, and was not created again within {elapsed:.0?} ({reason})")
+            }
+            (Stage::Before, _) if self.limit == Some(Duration::ZERO) => {
+                "the timeout is zero, so nothing was tried; for no limit, use `no_timeout`".to_owned()
             }
             (Stage::Before, Goal::Active) => format!("timed out after {elapsed:.0?}, with no snapshot created"),
             (Stage::Before, Goal::Inactive) => format!("the snapshot was not inactive after {elapsed:.0?}"),

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use daytona_api::Operation;
+
 use super::deadline::{Deadline, Goal};
 use crate::api_client::ApiClient;
 use crate::error::Error;
@@ -31,6 +33,21 @@ impl Scope {
             deadline: Deadline::start(client, goal, limit),
             sink,
         }
+    }
+}
+
+impl Scope {
+    /// Carries out an operation. Each failed attempt that is followed by another is reported, and named if the deadline
+    /// passes before the next one ends.
+    pub(crate) async fn request<O: Operation>(&self, operation: &O) -> Result<O::Output, Error> {
+        let outcome = self.client.call_with(operation, |error| self.note_retry(error)).await;
+        self.deadline.clear_problem();
+        outcome
+    }
+
+    fn note_retry(&self, error: &Error) {
+        self.deadline.note_problem(error);
+        self.sink.put_retry(error);
     }
 }
 

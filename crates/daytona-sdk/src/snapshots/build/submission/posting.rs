@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daytona_api::{GetSnapshot, Snapshot};
+use daytona_api::{GetSnapshot, Snapshot, SnapshotState};
 use jiff::Timestamp;
 
 use super::{Accepted, Submission};
@@ -240,9 +240,13 @@ fn taken(error: &Error, found: &Snapshot, differences: &[String], is_unclear: bo
     let how = match (differences, is_unclear) {
         ([], false) => "has the same definition: `ensure` returns it".to_owned(),
         ([], true) => {
-            "has the same definition. It is not known whether this call created it, because the answer to its request was lost; `ensure` returns it in both cases"
+            "has the same definition. It is not known whether this call created it, because its request had no clear answer; `ensure` returns it in both cases"
                 .to_owned()
         }
+        (differences, _) if found.state == SnapshotState::Removing => format!(
+            "has another definition: {}; wait until it is gone, or choose another name",
+            differences.join("; ")
+        ),
         (differences, _) => format!(
             "has another definition: {}; choose another name, or delete it",
             differences.join("; ")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daytona_api::{Snapshot, SnapshotState};
+use daytona_api::{Snapshot, SnapshotId, SnapshotState};
 
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
@@ -28,6 +28,9 @@ const INVISIBLE_LIMIT: Duration = Duration::from_mins(5);
 /// How long `ensure` leaves alone somebody else's snapshot that failed because another build of the definition was
 /// running. Its owner deletes it within seconds, to create it again.
 const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long `ensure` leaves alone what somebody else has just made. They look every two seconds at least.
+const HANDOVER: Duration = Duration::from_secs(5);
 
 /// Carries it out.
 pub(super) async fn ensure(
@@ -57,6 +60,7 @@ pub(super) async fn ensure(
             failure: None,
             invisible_since: None,
             abandoned: None,
+            awaited: None,
         };
         let mut made = Box::pin(ensuring.run()).await;
         if is_verified {
@@ -75,7 +79,15 @@ struct Ensuring {
     /// Since when something invisible has had the name.
     invisible_since: Option<Duration>,
     /// Somebody else's snapshot that failed because another build was running, and since when.
-    abandoned: Option<(daytona_api::SnapshotId, Duration)>,
+    abandoned: Option<(SnapshotId, Duration)>,
+    /// A snapshot of another definition that is replaced once it is made.
+    awaited: Option<Awaited>,
+}
+
+/// A snapshot that somebody else is making.
+struct Awaited {
+    id: SnapshotId,
+    made_since: Option<Duration>,
 }
 
 /// The result of one turn.
@@ -178,15 +190,22 @@ impl Ensuring {
             change::while_removing(&self.making.scope, &found.id).await?;
             return Ok(Turn::Again);
         }
+        if state != Outcome::Progress && self.is_just_made(&found) {
+            return Ok(Turn::Again);
+        }
         if state == Outcome::Failed {
             return self.failed(found).await;
         }
         let differences = self.making.submission.differences(&found).await?;
         if !differences.is_empty() {
-            if self.may_replace && state != Outcome::Progress {
-                return self.replace(&found).await;
+            if !self.may_replace {
+                return Err(mismatch(&found, &differences));
             }
-            return Err(mismatch(&found, &differences, state));
+            if state == Outcome::Progress {
+                self.note_waiting(&found);
+                return Ok(Turn::Again);
+            }
+            return self.replace(&found).await;
         }
         let client = self.making.scope.client.clone();
         match state {
@@ -214,6 +233,27 @@ impl Ensuring {
         });
     }
 
+    /// Reports that this call waits until a snapshot of another definition is made, to replace it then. To delete it now
+    /// would fail a call of somebody else.
+    fn note_waiting(&mut self, found: &Snapshot) {
+        if self.awaited.as_ref().is_some_and(|awaited| awaited.id == found.id) {
+            return;
+        }
+        self.awaited = Some(Awaited {
+            id: found.id.clone(),
+            made_since: None,
+        });
+        let Snapshot { name, state, .. } = found;
+        let reason = format!("snapshot `{name}` is {state} with another definition: it is replaced once it is made");
+        self.making.scope.sink.put_retry(reason);
+    }
+
+    /// Whether those who made the awaited snapshot may not have seen yet that it is made.
+    fn is_just_made(&mut self, found: &Snapshot) -> bool {
+        let awaited = self.awaited.as_mut().filter(|awaited| awaited.id == found.id);
+        awaited.is_some_and(|awaited| !has_passed(&mut awaited.made_since, HANDOVER, &self.making.scope.client))
+    }
+
     /// What to do about a failed snapshot.
     async fn failed(&mut self, found: Snapshot) -> Result<Turn, Error> {
         if self.may_replace {
@@ -224,7 +264,8 @@ impl Ensuring {
         let is_twin =
             Remedy::of(&error) == Some(Remedy::AfterTwin) && self.making.submission.is_same_definition(&found).await?;
         if !is_twin {
-            return Err(error);
+            let error = active::with_earlier_log(&self.making.scope, error, found).await;
+            return Err(error.with_hint("it failed before this call: with `.replace()`, `ensure` builds it again"));
         }
         let now = self.making.scope.client.clock().now();
         let since = match &self.abandoned {
@@ -292,14 +333,9 @@ fn is_state_refusal(error: &Error) -> bool {
         .is_some_and(|text| text.contains("cannot be activated"))
 }
 
-fn mismatch(found: &Snapshot, differences: &[String], state: Outcome) -> Error {
-    let way_out = if state == Outcome::Progress {
-        "it is being made: wait until it is finished"
-    } else {
-        "choose another name, or let `ensure` replace it"
-    };
+fn mismatch(found: &Snapshot, differences: &[String]) -> Error {
     let message = format!(
-        "snapshot `{}` exists, but differs from the request: {}; {way_out}",
+        "snapshot `{}` exists, but differs from the request: {}; choose another name, or let `ensure` replace it",
         found.name,
         differences.join("; ")
     );
