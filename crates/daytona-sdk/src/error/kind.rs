@@ -27,7 +27,7 @@ use std::fmt;
 /// | [`Unauthorized`](Self::Unauthorized) | the key or token is missing, wrong or expired | use another one; the SDK does not repeat the call |
 /// | [`PermissionDenied`](Self::PermissionDenied) | the key or user lacks a permission, which the message names | use a key that has it |
 /// | [`Suspended`](Self::Suspended) | the organization is suspended | read the server's reason in [`Error::server_message`](crate::Error::server_message) |
-/// | [`NotFound`](Self::NotFound) | the snapshot, sandbox or registry does not exist | check the name, which is case-sensitive |
+/// | [`NotFound`](Self::NotFound) | the snapshot, sandbox, registry or region does not exist | check the name, which is case-sensitive |
 /// | [`AlreadyExists`](Self::AlreadyExists) | the name is taken by [`Error::snapshot`](crate::Error::snapshot) | use `ensure`, or another name |
 /// | [`NameReserved`](Self::NameReserved) | the name is taken, but its snapshot cannot be seen | try again later, because it may be about to be removed |
 /// | [`DefinitionMismatch`](Self::DefinitionMismatch) | the snapshot of that name has another definition; the message says what differs | use `.replace()`, or another name |
