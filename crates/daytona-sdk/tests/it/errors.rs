@@ -172,6 +172,9 @@ async fn a_timeout_names_what_failed_last() {
         error.to_string().contains("the last request failed: try again"),
         "{error}"
     );
+    emulator.inject(Fault::delay(Duration::from_secs(10)).on(Operation::GetAllSnapshots));
+    let list = daytona.snapshots().list().timeout(Duration::from_secs(5));
+    assert_eq!(list.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
     let none = daytona.snapshots().get("x").timeout(Duration::ZERO);
     let error = none.await.unwrap_err();
     assert!(error.to_string().contains("`no_timeout`"), "{error}");

@@ -85,6 +85,11 @@ impl<T> Call<T> {
         }
     }
 
+    /// The call with these options.
+    pub(crate) fn with(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
     option_methods! {
         /// The time limit for the whole call. A call that waits for something has a default, which its method names;
         /// other calls have none.

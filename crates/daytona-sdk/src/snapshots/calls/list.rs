@@ -14,6 +14,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use super::call::{Boxed, Call};
 use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind};
+use crate::snapshots::events::options::{Options, option_methods};
 
 /// The most snapshots on a page.
 const LARGEST_PAGE: u32 = 200;
@@ -50,6 +51,7 @@ const MOST_SAME_PAGES: u32 = 3;
 pub struct ListSnapshots {
     client: ApiClient,
     request: GetAllSnapshots,
+    options: Options,
 }
 
 impl ListSnapshots {
@@ -57,7 +59,12 @@ impl ListSnapshots {
         Self {
             client,
             request: GetAllSnapshots::new(),
+            options: Options::default(),
         }
+    }
+
+    option_methods! {
+        /// The time limit for the page. A [`stream`](Self::stream) has none. Default: none.
     }
 
     /// Number of the page, counted from 1. Default: 1.
@@ -134,12 +141,16 @@ impl IntoFuture for ListSnapshots {
 
     fn into_future(self) -> Self::IntoFuture {
         let checked = self.check();
-        let Self { client, request } = self;
+        let Self {
+            client,
+            request,
+            options,
+        } = self;
         let call = Call::new(client, move |scope| async move {
             checked?;
             scope.request(&request).await
         });
-        call.into_future()
+        call.with(options).into_future()
     }
 }
 
