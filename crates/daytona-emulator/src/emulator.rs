@@ -214,7 +214,8 @@ impl Emulator {
     ///
     /// It removes all snapshots, sandboxes, registries, stored objects, scripts, faults, rate limits and recorded
     /// requests. Organizations, keys and regions are again as they were at the start: keys that were added are gone,
-    /// and changed limits, suspensions and expiries are undone. A held clock runs again, from its current time.
+    /// and changed limits, suspensions and expiries are undone. The clock runs again, from the present, however it was
+    /// held or moved.
     ///
     /// # Errors
     ///

@@ -38,7 +38,8 @@ pub struct Clock {
     state: Arc<Mutex<State>>,
     /// How many times faster than tokio's time it runs.
     speed: f64,
-    moved: watch::Sender<()>,
+    /// Told of every move. How many times the time was put back.
+    moved: watch::Sender<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,16 +54,23 @@ enum State {
     },
 }
 
+impl State {
+    /// The present, from which the time runs.
+    fn present(speed: f64) -> Self {
+        Self::Running {
+            base: Timestamp::now(),
+            since: Instant::now(),
+            speed,
+        }
+    }
+}
+
 impl Clock {
     pub(crate) fn new(speed: f64) -> Self {
         Self {
-            state: Arc::new(Mutex::new(State::Running {
-                base: Timestamp::now(),
-                since: Instant::now(),
-                speed,
-            })),
+            state: Arc::new(Mutex::new(State::present(speed))),
             speed,
-            moved: watch::Sender::new(()),
+            moved: watch::Sender::new(0),
         }
     }
 
@@ -86,7 +94,18 @@ impl Clock {
             speed: self.speed,
         };
         drop(state);
-        self.moved.send_replace(());
+        self.moved.send_modify(|_| {});
+    }
+
+    /// Lets the time run from the present, as at the start. Every sleep ends: its time may be far away now.
+    pub(crate) fn restart(&self) {
+        *self.lock() = State::present(self.speed);
+        self.moved.send_modify(|restarts| *restarts += 1);
+    }
+
+    /// Whether the time stands still.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(*self.lock(), State::Held { .. })
     }
 
     /// Moves the time forward, whether it is held or runs, at most to the year 9000.
@@ -95,13 +114,14 @@ impl Clock {
             State::Running { base, .. } => *base = after(*base, by).min(LAST),
             State::Held { now } => *now = after(*now, by).min(LAST),
         }
-        self.moved.send_replace(());
+        self.moved.send_modify(|_| {});
     }
 
-    /// Waits until this time.
+    /// Waits until this time, or until the time is put back.
     pub(crate) async fn sleep_until(&self, time: Timestamp) {
         let mut moved = self.moved.subscribe();
-        loop {
+        let restarts = *moved.borrow();
+        while *moved.borrow_and_update() == restarts {
             let state = *self.lock();
             let Ok(left) = Duration::try_from(time.duration_since(now(&state))) else {
                 return;

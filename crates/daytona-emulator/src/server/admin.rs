@@ -5,12 +5,11 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ResponseBody;
 use crate::base::clock::time;
 use crate::state::core::Core;
-use crate::state::fault::Fault;
 use crate::state::region::Region;
 use crate::state::sandbox_script::SandboxScript;
 use crate::state::script::Script;
@@ -20,13 +19,18 @@ use crate::wire::body::read_limited;
 use crate::wire::error::ServiceError;
 use crate::wire::sender::is_from_elsewhere;
 
+mod accounts;
 mod answer;
 mod change;
+mod effects;
+mod methods;
 mod shown;
 
+use accounts::{NewKey, NewToken, OrganizationChange};
 pub(super) use answer::failed;
-use answer::{Refused, refused, response};
-use change::{ClockChange, Limits, NewKey, NewSnapshot, NewToken, OrganizationChange, PrivateImages, read};
+use answer::{Answer, Refused, failure, refused, response};
+use change::{ClockChange, Limits, NewSnapshot, PrivateImages, read};
+use methods::no_route;
 
 /// What the paths of all admin routes begin with.
 pub(super) const PREFIX: &str = "/_emulator";
@@ -48,16 +52,16 @@ pub(super) async fn answer(
     core.settle().await;
     let done = if is_from_elsewhere(parts) {
         let message = "pages of other sites cannot use the admin routes";
-        Err(Refused(StatusCode::FORBIDDEN, message.to_owned()))
+        Err(Refused::new(StatusCode::FORBIDDEN, message))
     } else if parts.method == Method::GET && parts.uri.path() == DESCRIPTION_PATH {
-        Ok(serde_json::from_str(DESCRIPTION).unwrap_or_default())
+        Ok(Answer::Json(serde_json::from_str(DESCRIPTION).unwrap_or_default()))
     } else if !has_key(core, parts) {
         let message = "the admin routes need the admin key as a bearer token";
-        Err(Refused(StatusCode::UNAUTHORIZED, message.to_owned()))
+        Err(Refused::new(StatusCode::UNAUTHORIZED, message))
     } else if let Some(bytes) = bytes {
         carry_out(core, parts, &bytes).await
     } else {
-        Err(Refused(
+        Err(Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body may have at most {LIMIT} bytes"),
         ))
@@ -71,32 +75,26 @@ pub(super) fn has_key(core: &Core, parts: &Parts) -> bool {
     header.and_then(|header| header.strip_prefix("Bearer ")) == Some(core.admin_key.as_str())
 }
 
-async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Value, Refused> {
+async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Answer, Refused> {
     let segments = segments_below(PREFIX, parts.uri.path());
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (&parts.method, segments.as_slice()) {
-        (&Method::GET, [""]) => return Ok(shown::state(core)),
+        (&Method::GET, [""]) => return Ok(Answer::Json(shown::state(core))),
         (&Method::POST, ["reset"]) => {
             let core = Arc::clone(core);
-            let done = tokio::task::spawn_blocking(move || core.reset()).await;
-            done.unwrap_or_else(|error| Err(std::io::Error::other(error)))
-                .map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+            blocking(move || core.reset().map_err(|error| failure(&error))).await?;
         }
-        (&Method::GET, ["faults"]) => return Ok(json!(core.faults.list())),
-        (&Method::POST, ["faults"]) => {
-            let fault: Fault = read(body)?;
-            fault.check().map_err(refused)?;
-            core.inject(fault);
-        }
+        (&Method::GET, ["faults"]) => return Ok(Answer::Json(json!(core.faults.list()))),
+        (&Method::POST, ["faults"]) => core.inject(effects::fault(body)?),
         (&Method::DELETE, ["faults"]) => core.clear_faults(),
-        (&Method::GET, ["scripts"]) => return Ok(json!(core.world().scripts.0)),
+        (&Method::GET, ["scripts"]) => return Ok(Answer::Json(json!(core.world().scripts.0))),
         (&Method::POST, ["scripts"]) => {
             let script: Script = read(body)?;
             script.check().map_err(refused)?;
             core.script(script);
         }
         (&Method::DELETE, ["scripts"]) => core.clear_scripts(),
-        (&Method::GET, ["sandbox-scripts"]) => return Ok(json!(core.world().sandbox_scripts.0)),
+        (&Method::GET, ["sandbox-scripts"]) => return Ok(Answer::Json(json!(core.world().sandbox_scripts.0))),
         (&Method::POST, ["sandbox-scripts"]) => {
             let script: SandboxScript = read(body)?;
             script.check().map_err(refused)?;
@@ -106,7 +104,7 @@ async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Value
         (&Method::POST, ["private-images"]) => core.require_credentials(read::<PrivateImages>(body)?.beginning),
         (&Method::POST, ["clock"]) => {
             read::<ClockChange>(body)?.carry_out(core)?;
-            return Ok(json!({"now": time(core.clock.now())}));
+            return Ok(Answer::Json(json!({"now": time(core.clock.now())})));
         }
         (&Method::PUT, ["read-lag"]) => {
             let lag = read::<Option<ReadLag>>(body)?.unwrap_or_default();
@@ -120,34 +118,48 @@ async fn carry_out(core: &Arc<Core>, parts: &Parts, body: &[u8]) -> Result<Value
             core.set_rate_limits(limits.map(|limits| limits.value()).transpose()?);
         }
         (&Method::POST, ["snapshots"]) => {
-            let snapshot = read::<NewSnapshot>(body)?.value()?;
-            return Ok(json!({"id": core.add_snapshot(snapshot)}));
+            let snapshot = read::<NewSnapshot>(body)?.value(core)?;
+            let added = core.add_other_snapshot(snapshot);
+            return Ok(Answer::Json(
+                json!({"id": added.map_err(|message| Refused::new(StatusCode::CONFLICT, message))?}),
+            ));
         }
-        (&Method::GET, ["organization"]) => return Ok(shown::organization(core)),
+        (&Method::GET, ["organization"]) => return Ok(Answer::Json(shown::organization(core))),
         (&Method::PUT, ["organization"]) => {
             let organization = read::<OrganizationChange>(body)?.apply(core.organization())?;
             core.put_organization(organization);
         }
+        (&Method::POST, ["organizations"]) => {
+            let organization = accounts::organization(core, body)?;
+            return Ok(Answer::Json(json!({"id": core.put_organization(organization)})));
+        }
         (&Method::POST, ["regions"]) => core.put_region(read::<Region>(body)?),
         (&Method::POST, ["api-keys"]) => {
             let key = read::<NewKey>(body)?.value(core)?;
-            return Ok(json!({"value": core.add_api_key(key)}));
+            return Ok(Answer::Json(json!({"value": core.add_api_key(key)})));
         }
         (&Method::POST, ["user-tokens"]) => {
             let token = read::<NewToken>(body)?.value(core)?;
-            return Ok(json!({"value": core.add_user_token(token)}));
+            return Ok(Answer::Json(json!({"value": core.add_user_token(token)})));
         }
-        (&Method::GET, ["requests"]) => return Ok(shown::requests(core)),
+        (&Method::GET, ["requests"]) => return Ok(Answer::Json(shown::requests(core))),
+        // Archives may have to be read again for an image.
         (&Method::GET, ["images", id_or_name]) => {
             let (core, id_or_name) = (Arc::clone(core), (*id_or_name).to_owned());
-            // Archives may have to be read for it again.
-            let image = tokio::task::spawn_blocking(move || shown::image(&core, &id_or_name)).await;
-            return image.unwrap_or_else(|error| Err(Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())));
+            return Ok(Answer::Json(blocking(move || shown::image(&core, &id_or_name)).await?));
         }
-        _ => {
-            let message = format!("there is no admin route {} {}", parts.method, parts.uri.path());
-            return Err(Refused(StatusCode::NOT_FOUND, message));
+        (&Method::GET, ["images", id_or_name, "files", path @ ..]) => {
+            let (core, id_or_name, path) = (Arc::clone(core), (*id_or_name).to_owned(), path.join("/"));
+            let bytes = blocking(move || shown::file(&core, &id_or_name, &path)).await?;
+            return Ok(Answer::Bytes(bytes));
         }
+        _ => return Err(no_route(parts)),
     }
-    Ok(json!({}))
+    Ok(Answer::Json(json!({})))
+}
+
+/// Carries out what may block, on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refused> + Send + 'static) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(failure(&error)))
 }

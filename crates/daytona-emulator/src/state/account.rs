@@ -247,9 +247,12 @@ impl Accounts {
         &self.organizations
     }
 
+    /// Adds a key, or changes the one with the same value in its place: the first one stays the first.
     pub(crate) fn add_key(&mut self, key: ApiKey) {
-        self.keys.retain(|other| other.value != key.value);
-        self.keys.push(key);
+        match self.keys.iter_mut().find(|known| known.value == key.value) {
+            Some(known) => *known = key,
+            None => self.keys.push(key),
+        }
     }
 
     pub(crate) fn keys(&self) -> &[ApiKey] {
@@ -274,9 +277,16 @@ impl Accounts {
         self.keys.first()
     }
 
+    /// Adds a token, or changes the one with the same value in its place.
     pub(crate) fn add_token(&mut self, token: UserToken) {
-        self.tokens.retain(|other| other.value != token.value);
-        self.tokens.push(token);
+        match self.tokens.iter_mut().find(|known| known.value == token.value) {
+            Some(known) => *known = token,
+            None => self.tokens.push(token),
+        }
+    }
+
+    pub(crate) fn tokens(&self) -> &[UserToken] {
+        &self.tokens
     }
 
     pub(crate) fn add_service(&mut self, key: String) {

@@ -96,6 +96,26 @@ impl Core {
         self.change(|world, _| world.accounts.add_service(value));
     }
 
+    /// Adds a snapshot, and returns its id; an error names the snapshot that has its name or id already.
+    pub(crate) fn add_other_snapshot(&self, snapshot: SeededSnapshot) -> Result<String, String> {
+        self.request(|world, now| {
+            let (record, log) = snapshot.into_record(&self.organization_id, now);
+            let same = world.snapshots.iter().find(|other| {
+                other.id == record.id || other.organization == record.organization && other.name == record.name
+            });
+            if let Some(other) = same {
+                let id = other.id.as_str();
+                return Err(format!(
+                    "the snapshot {:?} exists already, with the id {id}",
+                    other.name
+                ));
+            }
+            let id = record.id.as_str().to_owned();
+            world.seed(record, log);
+            Ok(id)
+        })
+    }
+
     /// Adds a snapshot, and returns its id.
     pub(crate) fn add_snapshot(&self, snapshot: SeededSnapshot) -> String {
         self.change(|world, now| {
@@ -136,7 +156,8 @@ impl Core {
         self.limiter.set(limits);
     }
 
-    /// Resets everything to what it was when the emulator started, except the time.
+    /// Resets everything to what it was when the emulator started. The clock goes first, so that nothing new is scheduled
+    /// by the time before.
     ///
     /// # Errors
     ///
@@ -144,7 +165,7 @@ impl Core {
     pub(crate) fn reset(&self) -> io::Result<()> {
         self.faults.clear();
         self.limiter.set(None);
-        self.clock.release();
+        self.clock.restart();
         self.change(|world, _| world.reset(&self.beginning));
         self.forget_requests();
         self.storage.clear()

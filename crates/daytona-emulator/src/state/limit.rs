@@ -30,7 +30,8 @@ use crate::base::clock::after;
 #[must_use]
 pub struct RateLimits {
     requests: u32,
-    failed_logins: u32,
+    /// No limit where there is none.
+    failed_logins: Option<u32>,
     window: Duration,
 }
 
@@ -39,7 +40,16 @@ impl RateLimits {
     pub fn new(requests: u32, failed_logins: u32, window: Duration) -> Self {
         Self {
             requests,
-            failed_logins,
+            failed_logins: Some(failed_logins),
+            window,
+        }
+    }
+
+    /// Limits only the requests.
+    pub(crate) fn of_requests(requests: u32, window: Duration) -> Self {
+        Self {
+            requests,
+            failed_logins: None,
             window,
         }
     }
@@ -102,12 +112,12 @@ impl Limiter {
     /// Whether requests from an address are looked at at all.
     pub(crate) fn address(&self, address: &str, now: Timestamp) -> Verdict {
         let mut state = self.lock();
-        let Some(limits) = state.limits else {
+        let Some((limit, length)) = state.failed_logins() else {
             return Verdict::Pass(Vec::new());
         };
-        let window = state.window(FAILED, address, limits.window, now);
+        let window = state.window(FAILED, address, length, now);
         if window.blocked.is_some() {
-            return Verdict::Refuse(blocked(limits, window, now));
+            return Verdict::Refuse(blocked(limit, window, now));
         }
         Verdict::Pass(Vec::new())
     }
@@ -115,17 +125,17 @@ impl Limiter {
     /// Counts a failed login from an address.
     pub(crate) fn failed_login(&self, address: &str, now: Timestamp) -> Verdict {
         let mut state = self.lock();
-        let Some(limits) = state.limits else {
+        let Some((limit, length)) = state.failed_logins() else {
             return Verdict::Pass(Vec::new());
         };
-        let window = state.window(FAILED, address, limits.window, now);
+        let window = state.window(FAILED, address, length, now);
         window.count += 1;
-        if window.count < limits.failed_logins {
-            return Verdict::Pass(counters(FAILED, limits.failed_logins, window, now));
+        if window.count < limit {
+            return Verdict::Pass(counters(FAILED, limit, window, now));
         }
-        let until = *window.blocked.get_or_insert(after(now, limits.window));
+        let until = *window.blocked.get_or_insert(after(now, length));
         window.ends = until;
-        Verdict::Refuse(blocked(limits, window, now))
+        Verdict::Refuse(blocked(limit, window, now))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -136,6 +146,12 @@ impl Limiter {
 const FAILED: &str = "failed-auth";
 
 impl State {
+    /// How many failed logins a window allows, and its length.
+    fn failed_logins(&self) -> Option<(u32, Duration)> {
+        let limits = self.limits?;
+        Some((limits.failed_logins?, limits.window))
+    }
+
     /// The window in which a request falls: a new one, if the last has ended.
     fn window(&mut self, name: &'static str, whose: &str, length: Duration, now: Timestamp) -> &mut Window {
         // Windows of the past are forgotten, so that their number follows that of the callers.
@@ -159,8 +175,8 @@ fn counters(name: &str, limit: u32, window: &Window, now: Timestamp) -> LimitHea
     ]
 }
 
-fn blocked(limits: RateLimits, window: &Window, now: Timestamp) -> LimitHeaders {
-    let mut headers = counters(FAILED, limits.failed_logins, window, now);
+fn blocked(limit: u32, window: &Window, now: Timestamp) -> LimitHeaders {
+    let mut headers = counters(FAILED, limit, window, now);
     headers.push(number("retry-after", seconds(now, window.ends)));
     headers
 }

@@ -65,8 +65,10 @@ struct Reader {
 impl Reader {
     /// What was added since, as soon as there is something.
     async fn next(&mut self) -> Option<Bytes> {
-        let silent_since = self.core.clock.now();
+        let mut silent_since = self.core.clock.now();
         loop {
+            // The time may have been put back.
+            silent_since = silent_since.min(self.core.clock.now());
             self.core.settle().await;
             let (chunk, built, is_over) = self.look();
             if let Some(chunk) = chunk {

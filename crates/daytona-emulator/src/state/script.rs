@@ -197,7 +197,8 @@ impl Script {
     }
 
     /// The snapshot enters this state, this long after the previous one. Once a script has such a state, nothing else
-    /// happens to the snapshot. Any text is accepted as a state, so you can test clients with unknown states.
+    /// happens to the snapshot. Any text is accepted as a state, so you can test clients with unknown states. Over
+    /// HTTP only the states of the service are.
     pub fn state(self, after: Duration, state: impl Into<SnapshotState>) -> Self {
         self.scripted(after, state.into(), None)
     }
@@ -221,7 +222,7 @@ impl Script {
         self.fails.is_some() || self.log.is_some() || !self.run.is_empty()
     }
 
-    /// The problem with its numbers, if there is one.
+    /// The problem with its numbers and states, if there is one.
     pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(times) = self.times {
             within("times", times, 1..=u64::MAX)?;
@@ -238,7 +239,10 @@ impl Script {
         for rule in &self.run {
             fraction("exit", rule.exit.into(), 0.0..=255.0)?;
         }
-        self.states.iter().try_for_each(|state| duration("after", state.after))
+        self.states.iter().try_for_each(|scripted| {
+            duration("after", scripted.after)?;
+            known_state("state", &scripted.state)
+        })
     }
 
     /// Whether it matches such a snapshot.
@@ -252,6 +256,22 @@ impl Script {
             && matches(&self.image, image)
             && self.dockerfile.as_ref().is_none_or(contains)
     }
+}
+
+/// An error if a state is none of the service's.
+pub(crate) fn known_state(name: &str, state: &SnapshotState) -> Result<(), String> {
+    if SnapshotState::KNOWN.contains(state) {
+        return Ok(());
+    }
+    let known: Vec<String> = SnapshotState::KNOWN
+        .iter()
+        .map(|state| format!("`{}`", state.as_str()))
+        .collect();
+    Err(format!(
+        "{name} must be one of {}, but is `{}`",
+        known.join(", "),
+        state.as_str()
+    ))
 }
 
 /// The scripts that are in force.

@@ -202,7 +202,8 @@ pub(super) async fn write(storage: &Storage, body: Option<StreamingBlob>, said: 
             incoming.write(&chunk).await?;
             if let Some(rate) = storage.options().bytes_per_second {
                 let due = std::time::Duration::from_millis(incoming.size.saturating_mul(1000) / rate.max(1));
-                storage.inner.clock.sleep_until(after(begin, due)).await;
+                let clock = &storage.inner.clock;
+                clock.sleep_until(after(begin.min(clock.now()), due)).await;
             }
         }
     }

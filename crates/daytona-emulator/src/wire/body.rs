@@ -143,7 +143,7 @@ pub(crate) fn throttle(body: ResponseBody, bytes_per_second: u64, clock: &Clock)
             .map_or(0, |data| data.len() as u64);
         let seen: u64 = seen + size;
         let due = Duration::from_millis(seen.saturating_mul(1000) / bytes_per_second.max(1));
-        clock.sleep_until(after(begin, due)).await;
+        clock.sleep_until(after(begin.min(clock.now()), due)).await;
         Some((frame, (body, clock, seen)))
     });
     StreamBody::new(slow).boxed_unsync()

@@ -81,7 +81,8 @@ async fn another_language_sets_faults_scripts_and_the_clock() {
     }
     assert_eq!(admin(&emulator, "DELETE", "/faults", &Value::Null).await.status, 200);
 
-    let script = json!({"name": "x", "states": [{"after": 1000, "state": "odd"}, {"after": 60000, "state": "active"}]});
+    let script =
+        json!({"name": "x", "states": [{"after": 1000, "state": "pulling"}, {"after": 60000, "state": "active"}]});
     assert_eq!(admin(&emulator, "POST", "/scripts", &script).await.status, 200);
     assert_eq!(
         admin(&emulator, "POST", "/clock", &json!({"hold": true})).await.status,
@@ -95,7 +96,10 @@ async fn another_language_sets_faults_scripts_and_the_clock() {
     )
     .await;
     admin(&emulator, "POST", "/clock", &json!({"advance": 1500})).await;
-    assert_eq!(api(&emulator, "GET", "/snapshots/x", "").await.json()["state"], "odd");
+    assert_eq!(
+        api(&emulator, "GET", "/snapshots/x", "").await.json()["state"],
+        "pulling"
+    );
     admin(&emulator, "POST", "/clock", &json!({"advance": 60000, "hold": false})).await;
     assert_eq!(
         admin(&emulator, "GET", "", &Value::Null).await.json()["snapshots"][0]["state"],

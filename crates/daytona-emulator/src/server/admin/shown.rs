@@ -1,14 +1,17 @@
 //! What admin routes show.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::Refused;
+use super::answer::{Refused, absent, failure, refused};
 use crate::base::clock::time;
-use crate::builder::Unknown;
+use crate::builder::{BuiltImage, Lookup, Unknown};
 use crate::state::core::Core;
+
+/// The largest file that is shown, in bytes.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
 /// All there is.
 pub(super) fn state(core: &Core) -> Value {
@@ -27,6 +30,7 @@ pub(super) fn state(core: &Core) -> Value {
     });
     json!({
         "now": time(core.clock.now()),
+        "held": core.clock.is_held(),
         "maintenance": world.is_under_maintenance,
         "snapshots": snapshots.collect::<Vec<_>>(),
         "sandboxes": sandboxes.collect::<Vec<_>>(),
@@ -59,12 +63,35 @@ pub(super) fn requests(core: &Core) -> Value {
     shown.collect()
 }
 
+/// The image of a snapshot.
+fn built(core: &Core, id_or_name: &str) -> Result<Arc<BuiltImage>, Refused> {
+    let missing = || absent(format!("no image was built for a snapshot {id_or_name:?}"));
+    core.image(id_or_name).ok_or_else(missing)
+}
+
+/// The bytes of a file in the image of a snapshot.
+pub(super) fn file(core: &Core, id_or_name: &str, path: &str) -> Result<Vec<u8>, Refused> {
+    let image = built(core, id_or_name)?;
+    let why = match image.lookup(path) {
+        Lookup::File(file) if file.size() > LARGEST_FILE => {
+            let size = file.size();
+            return Err(refused(format!(
+                "the file {path:?} has {size} bytes; at most {LARGEST_FILE} are shown"
+            )));
+        }
+        Lookup::File(file) => return file.read().map_err(|error| failure(&error)),
+        Lookup::Directory => "is a directory".to_owned(),
+        Lookup::Link(target) => format!("is a link to {target:?}"),
+        Lookup::Special => "is a named pipe or a device".to_owned(),
+        Lookup::Unknown(unknown) => format!("is unknown: it depends on {unknown}"),
+        Lookup::Absent => "is not in the image".to_owned(),
+    };
+    Err(absent(format!("{path:?} {why}")))
+}
+
 /// What is known of the image of a snapshot.
 pub(super) fn image(core: &Core, id_or_name: &str) -> Result<Value, Refused> {
-    let image = core.image(id_or_name).ok_or_else(|| {
-        let message = format!("no image was built for a snapshot {id_or_name:?}");
-        Refused(StatusCode::NOT_FOUND, message)
-    })?;
+    let image = built(core, id_or_name)?;
     let files = image.files().map(|file| {
         json!({
             "path": file.path, "mode": format!("{:04o}", file.mode), "size": file.size(), "owner": file.owner,

@@ -48,7 +48,9 @@ impl Filter {
 pub(super) fn overview(core: &Core, parts: &Parts) -> Markup {
     let main = html! {
         h1 { "State of this emulator" }
-        p.quiet { "Its time is " time { (time(core.clock.now())) } ". " (runs(core)) }
+        p.quiet {
+            "Its time is " time { (time(core.clock.now())) } @if core.clock.is_held() { ", and it is held" } ". " (runs(core))
+        }
         (snapshots(core, parts))
         (objects(core))
         (faults(core))
