@@ -22,22 +22,18 @@ use crate::wire::sender::is_from_elsewhere;
 mod accounts;
 mod answer;
 mod change;
+mod description;
 mod effects;
-mod methods;
+mod fields;
 mod shown;
 
 use accounts::{NewKey, NewToken, OrganizationChange};
 pub(super) use answer::failed;
 use answer::{Answer, Refused, failure, refused, response};
-use change::{ClockChange, Limits, NewSnapshot, PrivateImages, read};
-use methods::no_route;
-
-/// What the paths of all admin routes begin with.
-pub(super) const PREFIX: &str = "/_emulator";
-
-/// The description of the routes, for tools that read OpenAPI.
-const DESCRIPTION: &str = include_str!("admin/openapi.json");
-const DESCRIPTION_PATH: &str = "/_emulator/openapi.json";
+use change::{ClockChange, Limits, NewSnapshot, PrivateImages};
+pub(super) use description::PREFIX;
+use description::{DESCRIPTION, DESCRIPTION_PATH, no_route};
+use fields::read;
 
 /// Largest body.
 const LIMIT: usize = 1024 * 1024;

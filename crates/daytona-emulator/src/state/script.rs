@@ -258,7 +258,7 @@ impl Script {
     }
 }
 
-/// An error if a state is none of the service's.
+/// An error if the service has no such state.
 pub(crate) fn known_state(name: &str, state: &SnapshotState) -> Result<(), String> {
     if SnapshotState::KNOWN.contains(state) {
         return Ok(());

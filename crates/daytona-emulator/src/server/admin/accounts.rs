@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::answer::{Refused, refused};
-use super::change::{given, moment, read};
+use super::fields::{given, moment, read};
 use crate::base::range::fraction;
 use crate::state::account::{ApiKey, Organization, Permission, UserToken, can_be_sent};
 use crate::state::core::Core;

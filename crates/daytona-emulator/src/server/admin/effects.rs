@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::{Refused, refused};
-use super::change::read;
+use super::fields::read;
 use crate::state::fault::{Effect, Fault};
 
 /// Each effect, as it is written.

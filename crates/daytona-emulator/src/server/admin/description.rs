@@ -1,12 +1,18 @@
-//! What is said where no route fits.
+//! The description of the admin routes, and what is said where no route fits.
 
 use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::answer::{Refused, absent};
-use super::{DESCRIPTION, PREFIX};
 use crate::wire::address::segments_below;
+
+/// What the paths of all admin routes begin with.
+pub(in crate::server) const PREFIX: &str = "/_emulator";
+
+/// The description of the routes, for tools that read OpenAPI.
+pub(super) const DESCRIPTION: &str = include_str!("openapi.json");
+pub(super) const DESCRIPTION_PATH: &str = "/_emulator/openapi.json";
 
 /// The refusal of a request for which there is no route: it names the methods that its path has.
 pub(super) fn no_route(parts: &Parts) -> Refused {
