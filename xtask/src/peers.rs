@@ -46,6 +46,7 @@ pub(crate) fn run(workspace: &Path) -> Result<(), Error> {
             .env("DAYTONA_API_URL", &emulator.api_url)
             .env("DAYTONA_API_KEY", &emulator.api_key)
             .env("DAYTONA_EMULATOR_ADMIN_KEY", &emulator.admin_key)
+            .env_remove("DAYTONA_SERVER_URL")
             .env_remove("DAYTONA_JWT_TOKEN")
             .env_remove("DAYTONA_ORGANIZATION_ID")
             .status()

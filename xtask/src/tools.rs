@@ -38,7 +38,14 @@ pub(crate) const PUBLISHED: [&str; 5] = [
 
 /// Takes the caller's own account out of a program's environment.
 pub(crate) fn without_account(command: &mut Command) -> &mut Command {
-    for name in ["API_KEY", "JWT_TOKEN", "ORGANIZATION_ID", "API_URL", "TARGET"] {
+    for name in [
+        "API_KEY",
+        "JWT_TOKEN",
+        "ORGANIZATION_ID",
+        "API_URL",
+        "SERVER_URL",
+        "TARGET",
+    ] {
         command.env_remove(format!("DAYTONA_{name}"));
     }
     command

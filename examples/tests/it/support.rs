@@ -24,7 +24,14 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// An example without anything of ours in its environment.
 pub(crate) fn example(name: &str) -> Command {
     let mut command = Command::new(program(name));
-    for name in ["API_KEY", "JWT_TOKEN", "ORGANIZATION_ID", "API_URL", "TARGET"] {
+    for name in [
+        "API_KEY",
+        "JWT_TOKEN",
+        "ORGANIZATION_ID",
+        "API_URL",
+        "SERVER_URL",
+        "TARGET",
+    ] {
         command.env_remove(format!("DAYTONA_{name}"));
     }
     command

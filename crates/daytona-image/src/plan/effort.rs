@@ -9,8 +9,9 @@ use crate::walk::WalkProblem;
 /// How many comparisons a plan may make: twice fifty patterns that could match any of half a million files.
 const MOST_COMPARISONS: usize = 50_000_000;
 
-/// A comparison of more bytes counts as several.
-const BYTES_OF_ONE: usize = 256;
+/// A comparison takes up to this many steps, or counts as several. A pattern with many stars may look at each byte of the
+/// name once for each byte of its own.
+const STEPS_OF_ONE: usize = 4096;
 
 /// What one plan has spent. It ends, too, when the plan is cancelled.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Effort {
 
     /// Counts the comparison of a pattern and a name of this many bytes. `false` if it must not be made.
     pub(super) fn spend(&self, pattern: usize, name: usize) -> bool {
-        let count = 1 + (pattern + name) / BYTES_OF_ONE;
+        let count = 1 + pattern.saturating_mul(name) / STEPS_OF_ONE;
         !self.is_over() && self.comparisons.fetch_add(count, Ordering::Relaxed) < self.most
     }
 

@@ -45,9 +45,12 @@ pub(super) fn conflicts(parts: &[Part], followed: &Followed) -> Vec<(usize, usiz
         let count = changes.iter().take_while(|change| change.stage == number).count();
         let (own, rest) = changes.split_at(count);
         changes = rest;
+        let certain = builder.problems.len();
         builder.stage(*base, own);
         if builder.kept > MOST_KEPT || builder.is_exhausted() {
-            return Vec::new();
+            // What was found before this stage is right all the same.
+            builder.problems.truncate(certain);
+            break;
         }
     }
     builder.problems

@@ -159,8 +159,6 @@ impl Answer {
             403 => ErrorKind::PermissionDenied,
             404 => ErrorKind::NotFound,
             409 => ErrorKind::AlreadyExists,
-            // Outside the API the server answers every request with 500.
-            500 if !asked.has_answered && !asked.address.ends_with("/api") => ErrorKind::NotAnApi,
             500.. => ErrorKind::ServerError,
             _ => ErrorKind::Rejected,
         }
@@ -201,7 +199,9 @@ impl Answer {
             ErrorKind::NotFound if self.text.contains(REGION) => {
                 "`regions` lists the regions of the organization".to_owned()
             }
-            ErrorKind::NotAnApi => {
+            // Outside the API the server answers every request with 500.
+            ErrorKind::ServerError if asked.has_answered || address.ends_with("/api") => return None,
+            ErrorKind::NotAnApi | ErrorKind::ServerError => {
                 format!("is {address} the address of the API? It ends in /api")
             }
             _ => return None,

@@ -36,7 +36,7 @@ use std::fmt;
 /// | [`Cooldown`](Self::Cooldown) | the snapshot was changed too recently | activate it ten minutes after its last change |
 /// | [`AlreadyActive`](Self::AlreadyActive) | the snapshot is already active | nothing |
 /// | [`RateLimited`](Self::RateLimited), [`Unavailable`](Self::Unavailable), [`Connection`](Self::Connection), [`Timeout`](Self::Timeout) | the request failed for a temporary reason, in all its [`Error::attempts`](crate::Error::attempts) | try again later, after [`Error::retry_after`](crate::Error::retry_after) if it is set |
-/// | [`ServerError`](Self::ServerError), [`Decode`](Self::Decode) | the server failed, or its answer cannot be understood | report it, with [`Error::request_id`](crate::Error::request_id) if there is one |
+/// | [`ServerError`](Self::ServerError), [`Decode`](Self::Decode) | the server failed, or its answer cannot be understood | check the API URL if nothing has worked yet; else report it, with [`Error::request_id`](crate::Error::request_id) if there is one |
 /// | [`NotAnApi`](Self::NotAnApi) | something else answers at that address | check the API URL, which ends in `/api` |
 /// | [`ObjectStorage`](Self::ObjectStorage) | the object storage refused an upload, or failed | look up its error code, which is in the message |
 /// | [`WaitTimeout`](Self::WaitTimeout) | the deadline has passed; the server goes on with what it has accepted | do what the message says; after a creation, `wait` for the id in [`Error::snapshot`](crate::Error::snapshot) |

@@ -110,7 +110,14 @@ async fn another_definition_is_replaced_once_it_is_made() {
     let error = ensure(&daytona, other()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DefinitionMismatch);
     let in_time = daytona.snapshots().ensure(other()).replace().timeout(MINUTE);
-    assert_eq!(in_time.await.unwrap_err().kind(), ErrorKind::WaitTimeout);
+    let error = in_time.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
+    // To wait for that one would give the wrong snapshot.
+    assert!(error.snapshot().is_none(), "{error}");
+    assert!(
+        error.to_string().contains("another definition") && error.to_string().contains("`ensure` again"),
+        "{error}"
+    );
     assert_eq!(removed(&emulator), 0);
     let heard = Heard::default();
     let replace = daytona.snapshots().ensure(other()).replace().on_event(heard.callback());

@@ -51,8 +51,8 @@ async fn an_address_without_the_api_gets_a_hint() {
     let (emulator, daytona) = on_socket(Emulator::builder()).await;
     let outside = emulator.api_url().replace("/api", "");
     let error = client(&outside, "key").snapshots().list().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotAnApi);
-    assert!(error.to_string().contains("which ends in /api"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::ServerError);
+    assert!(error.to_string().contains("It ends in /api"), "{error}");
     // A server that fails at the right address has trouble of its own.
     emulator.inject(Fault::status(500).on(Operation::GetAllSnapshots));
     let error = daytona.snapshots().list().await.unwrap_err();

@@ -1,6 +1,7 @@
 //! Walks over all pages while snapshots come and go, pruning, and other calls that take several requests.
 
 use std::collections::BTreeSet;
+use std::future::IntoFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -194,6 +195,29 @@ async fn a_pruning_ends_when_the_snapshots_are_gone() {
     assert_eq!(daytona.snapshots().list().await.unwrap().total, Some(0));
     let params = CreateSnapshotParams::new(name, "a:1");
     daytona.snapshots().create(params).await.unwrap();
+}
+
+/// Somebody brings one back while it is being deleted: that is a change, and it stays.
+#[tokio::test(start_paused = true)]
+async fn a_pruning_leaves_alone_what_is_brought_back() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    for number in 0..2 {
+        seeded(&emulator, number);
+    }
+    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+    let kept = plan.to_delete()[0].clone();
+    emulator.inject(Fault::ignore().on(Operation::RemoveSnapshot));
+    // A list that fails once does not end the wait.
+    emulator.inject(Fault::status(500).on(Operation::GetAllSnapshots).nth(2));
+    let bring_back = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        daytona.snapshots().deactivate(&kept).await.unwrap();
+    };
+    let (report, ()) = tokio::join!(plan.apply().into_future(), bring_back);
+    let report = report.unwrap();
+    assert_eq!((report.deleted.len(), report.changed.len()), (1, 1), "{report:?}");
+    assert_eq!(report.changed[0].id, kept.id);
+    assert_eq!(daytona.snapshots().list().await.unwrap().items.len(), 1);
 }
 
 /// What a deadline cuts short still tells what it has done.

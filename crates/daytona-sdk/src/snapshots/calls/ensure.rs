@@ -87,7 +87,8 @@ impl Ensure {
 
     /// If the snapshot of this name has failed or has another definition, deletes it, waits until the name is free, and
     /// creates a new one. The SDK deletes by id, so a newer snapshot of the same name is safe. It never deletes a
-    /// snapshot that is being made.
+    /// snapshot that is being made: it waits until that is done, and then for another minute, so that the call that made
+    /// it sees it.
     pub fn replace(mut self) -> Self {
         self.may_replace = true;
         self

@@ -64,7 +64,8 @@ impl ListSnapshots {
     }
 
     option_methods! {
-        /// The time limit for the page. A [`stream`](Self::stream) has none. Default: none.
+        /// The time limit for the page. Default: none. It has no effect on a [`stream`](Self::stream), and neither has
+        /// [`on_event`](Self::on_event).
     }
 
     /// Number of the page, counted from 1. Default: 1.

@@ -1,8 +1,9 @@
 //! Deletes snapshots that are no longer needed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot, SnapshotId};
+use daytona_api::{GetAllSnapshots, GetSnapshot, Snapshot, SnapshotId, SnapshotState};
 
 use super::call::Call;
 use super::lifecycle::CHANGE_LIMIT;
@@ -12,6 +13,10 @@ use crate::api_client::ApiClient;
 use crate::error::{Error, ErrorKind, SnapshotInfo};
 use crate::snapshots::watch::change;
 use crate::snapshots::watch::scope::Scope;
+
+/// The pause between two looks whether the deleted snapshots are gone. It doubles up to the longest one.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The snapshots that a policy would delete. It deletes nothing before [`apply`](Self::apply).
 ///
@@ -53,7 +58,7 @@ pub struct PrunePlan {
 #[must_use = "snapshots that could not be deleted are listed here"]
 #[non_exhaustive]
 pub struct PruneReport {
-    /// The snapshots that were deleted. If the timeout passed, some may still be in removal.
+    /// The snapshots that were deleted. If the timeout or five minutes passed, some may still be in removal.
     pub deleted: Vec<Snapshot>,
     /// The snapshots that were left alone, because they had changed since the plan.
     pub changed: Vec<Snapshot>,
@@ -156,7 +161,9 @@ impl PrunePlan {
                     Err(error) => report.failed.push((snapshot, error)),
                 }
             }
-            let gone = scope.deadline.bound(Box::pin(until_gone(&scope, &report.deleted)));
+            let gone = scope
+                .deadline
+                .bound(Box::pin(until_gone(&scope, &mut report, self.not_in_use)));
             tokio::select! {
                 // They are deleted, whatever comes of a look.
                 _ = gone => {}
@@ -167,20 +174,52 @@ impl PrunePlan {
     }
 }
 
-/// Waits until the deleted snapshots are gone. The server removes all that are due at once, so it waits for one after
-/// the other of those that a list still has.
-async fn until_gone(scope: &Scope, deleted: &[Snapshot]) -> Result<(), Error> {
-    if deleted.is_empty() {
-        return Ok(());
-    }
-    let ids: HashSet<&SnapshotId> = deleted.iter().map(|snapshot| &snapshot.id).collect();
-    loop {
-        let listed = list::all(&scope.client, GetAllSnapshots::new()).await?;
-        let Some(left) = listed.into_iter().find(|snapshot| ids.contains(&snapshot.id)) else {
-            return Ok(());
+/// Waits until the deleted snapshots are gone. The server may undo or ignore an acknowledged deletion: then it is
+/// repeated, by the same rules. The server removes all that are due at once, so a list tells of all.
+async fn until_gone(scope: &Scope, report: &mut PruneReport, not_in_use: bool) -> Result<(), Error> {
+    let Scope { client, sink, .. } = scope;
+    let mut pause = FIRST_LOOK;
+    while !report.deleted.is_empty() {
+        let listed = match list::all(client, GetAllSnapshots::new()).await {
+            Ok(listed) => listed,
+            Err(error) if error.is_passing() => {
+                sink.put_retry(error);
+                client.clock().sleep(pause).await;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
-        change::until_gone(scope, &left.id).await?;
+        let listed: HashMap<&SnapshotId, &Snapshot> = listed.iter().map(|found| (&found.id, found)).collect();
+        let is_left = |planned: &Snapshot| listed.contains_key(&planned.id);
+        if !report.deleted.iter().any(is_left) {
+            break;
+        }
+        let is_back = |planned: &&Snapshot| {
+            let found = listed.get(&planned.id);
+            found.is_some_and(|found| found.state != SnapshotState::Removing)
+        };
+        let back: Vec<Snapshot> = report.deleted.iter().filter(is_back).cloned().collect();
+        for planned in back {
+            // It stays in the report while it is deleted: the call may end meanwhile.
+            let outcome = delete(client, &planned, not_in_use).await;
+            let mut take = || report.deleted.retain(|other| other.id != planned.id);
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => {
+                    take();
+                    report.changed.push(planned);
+                }
+                Err(error) if error.is_passing() => sink.put_retry(error),
+                Err(error) => {
+                    take();
+                    report.failed.push((planned, error));
+                }
+            }
+        }
+        client.clock().sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    Ok(())
 }
 
 /// Deletes a snapshot if it has not changed and, if the policy asks for that, still has no sandboxes.

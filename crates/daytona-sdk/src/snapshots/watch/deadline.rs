@@ -57,6 +57,8 @@ enum Stage {
     Asked(String, Option<Timestamp>),
     /// The last known snapshot.
     Seen(SnapshotInfo),
+    /// A snapshot of the same name with another definition, which somebody else is making.
+    Foreign(SnapshotInfo),
     /// The last known sandbox, and its snapshot.
     Sandbox {
         name: String,
@@ -101,6 +103,11 @@ impl Deadline {
     /// Like [`note`](Self::note), with what an error says.
     pub(crate) fn note_known(&self, snapshot: SnapshotInfo) {
         self.enter(Stage::Seen(snapshot));
+    }
+
+    /// Notes that the call waits until a snapshot with another definition is made.
+    pub(crate) fn note_foreign(&self, snapshot: &Snapshot) {
+        self.enter(Stage::Foreign(SnapshotInfo::of(snapshot)));
     }
 
     /// Notes the sandbox that was seen.
@@ -218,6 +225,9 @@ impl Deadline {
                 };
                 format!("snapshot `{name}` ({id}) was still {last_state} after {elapsed:.0?}{way_on}")
             }
+            (Stage::Foreign(SnapshotInfo { name, last_state, .. }), _) => format!(
+                "snapshot `{name}` was still {last_state} with another definition after {elapsed:.0?}: call `ensure` again"
+            ),
             (Stage::Asked(name, _), _) => format!(
                 "no answer within {elapsed:.0?} to the request to create snapshot `{name}`: the server may have accepted it: \
                  call `ensure`, or look for the name"

@@ -29,8 +29,9 @@ const INVISIBLE_LIMIT: Duration = Duration::from_mins(5);
 /// running. Its owner deletes it within seconds, to create it again.
 const ABANDONED_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long `ensure` leaves alone what somebody else has just made. They look every two seconds at least.
-const HANDOVER: Duration = Duration::from_secs(5);
+/// How long `ensure` leaves alone what somebody else has just made. Their call looks every two seconds, or later if the
+/// server asks for that, and may want to start a sandbox of it.
+const HANDOVER: Duration = Duration::from_mins(1);
 
 /// Carries it out.
 pub(super) async fn ensure(
@@ -61,6 +62,7 @@ pub(super) async fn ensure(
             invisible_since: None,
             abandoned: None,
             awaited: None,
+            failed_before: None,
         };
         let mut made = Box::pin(ensuring.run()).await;
         if is_verified {
@@ -82,6 +84,8 @@ struct Ensuring {
     abandoned: Option<(SnapshotId, Duration)>,
     /// A snapshot of another definition that is replaced once it is made.
     awaited: Option<Awaited>,
+    /// A snapshot that had failed before this call.
+    failed_before: Option<Snapshot>,
 }
 
 /// A snapshot that somebody else is making.
@@ -150,8 +154,15 @@ impl Ensuring {
             // It is the same failure, now with the last lines of its log.
             Some(seen) if error.kind() == ErrorKind::BuildFailed && seen.snapshot() == error.snapshot() => seen,
             _ => {
+                let scope = self.making.scope.clone();
+                let error = match self.failed_before.take() {
+                    Some(found) if error.kind() == ErrorKind::BuildFailed => {
+                        active::with_earlier_log(&scope, error, found).await
+                    }
+                    _ => error,
+                };
                 let error = self.making.submission.settle_late(error).await;
-                self.making.scope.deadline.with_seen(error)
+                scope.deadline.with_seen(error)
             }
         }
     }
@@ -202,6 +213,11 @@ impl Ensuring {
                 return Err(mismatch(&found, &differences));
             }
             if state == Outcome::Progress {
+                // Nobody knows whether an unknown state ends.
+                if matches!(found.state, SnapshotState::Unknown(_)) {
+                    return Err(mismatch(&found, &differences));
+                }
+                self.making.scope.deadline.note_foreign(&found);
                 self.note_waiting(&found);
                 return Ok(Turn::Again);
             }
@@ -264,7 +280,15 @@ impl Ensuring {
         let is_twin =
             Remedy::of(&error) == Some(Remedy::AfterTwin) && self.making.submission.is_same_definition(&found).await?;
         if !is_twin {
-            let error = active::with_earlier_log(&self.making.scope, error, found).await;
+            let was_awaited = self
+                .failure
+                .as_ref()
+                .and_then(Error::snapshot)
+                .is_some_and(|seen| seen.id == found.id);
+            if was_awaited {
+                return Err(error);
+            }
+            self.failed_before = Some(found);
             return Err(error.with_hint("it failed before this call: with `.replace()`, `ensure` builds it again"));
         }
         let now = self.making.scope.client.clock().now();
