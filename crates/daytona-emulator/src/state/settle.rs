@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use daytona_api::SnapshotState;
 use tokio::sync::mpsc;
 
 use super::core::Core;
@@ -74,6 +75,10 @@ impl Core {
             let world = self.world();
             let is_it = |record: &&Record| record.id.as_str() == id_or_name || record.name == id_or_name;
             let record = world.snapshots.iter().find(is_it)?;
+            if matches!(record.state, SnapshotState::Error | SnapshotState::BuildFailed) {
+                // The image of the build that it shares is not its own.
+                return None;
+            }
             let build = world.build(record)?;
             if let Some(image) = &build.image {
                 return Some(Arc::clone(image));

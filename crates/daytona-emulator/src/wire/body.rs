@@ -126,6 +126,8 @@ pub(crate) fn cut(body: ResponseBody, bytes: u64, breaks: bool) -> ResponseBody 
         if !breaks {
             std::future::pending::<()>().await;
         }
+        // What came before is sent only while nothing more is there.
+        tokio::task::yield_now().await;
         Err(BoxError::from(ServiceError::Disconnected))
     });
     StreamBody::new(head.chain(tail)).boxed_unsync()

@@ -6,10 +6,12 @@ mod admin;
 mod answers;
 mod bodies;
 mod classes;
+mod damage;
 mod description;
 mod faults;
 mod http;
 mod image;
+mod images;
 mod kept;
 #[cfg(unix)]
 mod killed;

@@ -1,8 +1,10 @@
 //! What admin routes show.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Refused, absent, failure, refused};
@@ -66,6 +68,18 @@ pub(super) fn requests(core: &Core) -> Value {
 /// The image of a snapshot.
 fn built(core: &Core, id_or_name: &str) -> Result<Arc<BuiltImage>, Refused> {
     let missing = || absent(format!("no image was built for a snapshot {id_or_name:?}"));
+    let owners: HashSet<String> = {
+        let world = core.world();
+        let of_this_name = world.snapshots.iter().filter(|record| record.name == id_or_name);
+        of_this_name.map(|record| record.organization.clone()).collect()
+    };
+    if owners.len() > 1 {
+        let message = format!(
+            "{} organizations have a snapshot {id_or_name:?}: use its id",
+            owners.len()
+        );
+        return Err(Refused::new(StatusCode::CONFLICT, message));
+    }
     core.image(id_or_name).ok_or_else(missing)
 }
 
