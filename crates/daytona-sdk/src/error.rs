@@ -146,6 +146,11 @@ impl Error {
         self
     }
 
+    /// What happened, without the hint.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// Whether the error has a hint.
     pub(crate) fn has_hint(&self) -> bool {
         self.0.hint.is_some()

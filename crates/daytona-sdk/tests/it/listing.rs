@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use daytona_emulator::{Emulator, Fault, Operation, SeededSnapshot};
+use daytona_emulator::{Emulator, Fault, Operation, ReadLag, SeededSnapshot};
 use daytona_sdk::transport::{RequestBody, ResponseBody, ServiceTransport, Transport, TransportError};
 use daytona_sdk::{CreateSnapshotParams, Daytona, ErrorKind, PrunePolicy, Snapshot, SnapshotSort, SortOrder};
 use http::{Request, Response};
@@ -218,6 +218,18 @@ async fn a_pruning_leaves_alone_what_is_brought_back() {
     assert_eq!((report.deleted.len(), report.changed.len()), (1, 1), "{report:?}");
     assert_eq!(report.changed[0].id, kept.id);
     assert_eq!(daytona.snapshots().list().await.unwrap().items.len(), 1);
+}
+
+/// A list may still show what a deletion has ended. That it is being removed is no change by somebody else.
+#[tokio::test(start_paused = true)]
+async fn a_pruning_takes_a_late_list_for_no_change() {
+    let (emulator, daytona) = in_process(Emulator::builder());
+    seeded(&emulator, 0);
+    let plan = daytona.snapshots().prune(PrunePolicy::keep_newest(0)).await.unwrap();
+    emulator.set_read_lag(ReadLag::new().deleted(Duration::from_secs(3)));
+    emulator.inject(Fault::delay(Duration::from_secs(4)).on(Operation::GetSnapshot).nth(2));
+    let report = plan.apply().await.unwrap();
+    assert_eq!((report.deleted.len(), report.changed.len()), (1, 0), "{report:?}");
 }
 
 /// What a deadline cuts short still tells what it has done.

@@ -227,6 +227,8 @@ async fn delete(client: &ApiClient, planned: &Snapshot, not_in_use: bool) -> Res
     let now = match client.call(&GetSnapshot::new(planned.id.as_str())).await {
         // Somebody else has deleted it.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        // It is being removed already: by this call if a list was late, or by somebody else.
+        Ok(now) if now.state == SnapshotState::Removing && now.id == planned.id => return Ok(true),
         now => now?,
     };
     let is_same = now.id == planned.id && now.state == planned.state && now.last_used_at == planned.last_used_at;

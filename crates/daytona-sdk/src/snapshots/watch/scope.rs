@@ -47,7 +47,8 @@ impl Scope {
 
     fn note_retry(&self, error: &Error) {
         self.deadline.note_problem(error);
-        self.sink.put_retry(error);
+        // Without the hint, which is worth one line, when the call ends.
+        self.sink.put_retry(error.message());
     }
 }
 
