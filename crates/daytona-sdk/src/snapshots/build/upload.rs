@@ -95,7 +95,7 @@ pub(crate) fn push_access(client: &ApiClient, sink: &Sink) -> Access {
     let (client, sink) = (client.clone(), sink.clone());
     Box::pin(async move {
         client
-            .call_with(&GetPushAccess::new(), |error| sink.put_retry(error))
+            .call_with(&GetPushAccess::new(), |error| sink.put_retry(error.message()))
             .await
     })
 }
